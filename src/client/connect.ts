@@ -1,0 +1,171 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { isPlugin } from "../plugin/define-plugin.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+import { createManifest } from "../plugin/manifest.ts";
+import { pickProtocolVersion } from "../plugin/protocol-version.ts";
+import type { RunningPlugin } from "../plugin/running-plugin.ts";
+import { startPlugin } from "../plugin/running-plugin.ts";
+import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import type { Connection } from "./connection.ts";
+import { createConnection } from "./connection.ts";
+import type { Dialer } from "./dialer.ts";
+import type { Discovery } from "./discover.ts";
+import { discover } from "./discover.ts";
+import type { ServiceBinding } from "./endpoint.ts";
+import { describeEndpoint } from "./endpoint.ts";
+import type { Offer, Requirements } from "./negotiate.ts";
+import { negotiate } from "./negotiate.ts";
+import { detectRuntime } from "./runtime.ts";
+import type { DialableAddress } from "./target.ts";
+import { parseAddress } from "./target.ts";
+import { createTransportPool } from "./transport-pool.ts";
+
+/** Where a plugin is: itself, an address, or a Worker's service binding. */
+export type Target = Plugin | string | URL | ServiceBinding;
+
+/** How to connect. */
+export interface ConnectOptions<Config extends DescMessage = DescMessage> {
+  /** What every route has to fulfil. Default: nothing. */
+  readonly require?: Requirements;
+  /** Go on to the next route if nobody can be reached on one. Default: true. */
+  readonly fallback?: boolean;
+  /** Run around every call of this connection, on the caller's side. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Application protocol versions the caller speaks. Default: any. */
+  readonly protocolVersions?: readonly number[];
+  /** Longest wait for the first answer of each target, in milliseconds. Default: 10,000. */
+  readonly dialTimeoutMs?: number;
+  /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */
+  readonly maxMessageBytes?: number;
+  /** Gives up connecting. Calls have signals of their own. */
+  readonly signal?: AbortSignal;
+  /** Replaces the global fetch for http: and https: addresses, where they are reached by fetch. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Configuration of a plugin that is started in this process. */
+  readonly config?: MessageInitShape<Config>;
+  /** `context.env` of a plugin that is started in this process. Default: empty. */
+  readonly env?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
+ * cheapest route over all of them wins; the others are its fallbacks.
+ *
+ * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers, PB-CONNECT-VERSION if there
+ * is no common application protocol version, or PB-PLUGIN-START if a plugin in this process does not start.
+ */
+export type Connect = <Config extends DescMessage>(
+  target: Plugin<Config> | Target | readonly (Plugin<Config> | Target)[],
+  options?: ConnectOptions<Config>,
+) => Promise<Connection>;
+
+/** Makes a `connect` that knows the given dialers. */
+export function createConnect(dialers: readonly Dialer[]): Connect {
+  return async function connect(target, options = {}) {
+    const { require: requirements = {}, fallback = true, protocolVersions = [], signal } = options;
+    signal?.throwIfAborted();
+    const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
+    const runtime = detectRuntime();
+    const pool = createTransportPool({
+      interceptors: options.interceptors ?? [],
+      maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
+      ...(options.fetch && { fetch: options.fetch }),
+    });
+    const running: RunningPlugin[] = [];
+    const release = async () => {
+      await pool.close();
+      await Promise.all(running.map((each) => each.stop()));
+    };
+    const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
+      if (isPlugin(place)) {
+        const manifest = createManifest(place, { protocolVersion: commonVersion(place, protocolVersions) });
+        const { config, env } = options;
+        const started = await startPlugin(place, {
+          standardRoutes: [pluginServiceRoutes(manifest)],
+          ...(config && { config }),
+          ...(env && { env }),
+        });
+        running.push(started);
+        return { offers: [memoryOffer(started)], manifest };
+      }
+      const dialTimeoutMs = options.dialTimeoutMs ?? 10_000;
+      const found = { runtime, dialers, requirements, pool, protocolVersions, dialTimeoutMs };
+      return discover(place, { ...found, ...(signal && { signal }) });
+    };
+    try {
+      // Settled, not raced: a target that was started while another failed has to be stopped again.
+      const settled = await Promise.allSettled(targets.map(find));
+      const found = settled.map((each) => {
+        if (each.status === "rejected") {
+          throw each.reason;
+        }
+        return each.value;
+      });
+      const { offers, manifest } = combine(found, protocolVersions);
+      if (offers.every((offer) => offer.refused !== undefined)) {
+        throw unreachable(offers);
+      }
+      const routes = negotiate({ runtime, dialers, offers, requirements });
+      return createConnection({ routes, manifest, pool, fallback, onClose: release });
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  };
+}
+
+function readTarget(target: Target, index: number, targets: readonly Target[]): Plugin | DialableAddress {
+  if (isPlugin(target)) {
+    return target;
+  }
+  const address = parseAddress(target);
+  return address.carrier === "service-binding" && targets.length > 1
+    ? { ...address, text: `service binding ${index + 1}` }
+    : address;
+}
+
+function memoryOffer({ plugin, table }: RunningPlugin): Offer {
+  const address = { carrier: "memory", text: `${plugin.name} in this process`, table } as const;
+  return { endpoint: { protocol: "none", address, encrypted: false } };
+}
+
+function commonVersion(plugin: Plugin, wanted: readonly number[]): number {
+  return pickProtocolVersion(plugin.protocolVersions, wanted) ?? Math.min(...plugin.protocolVersions);
+}
+
+/** Puts together what was found behind several targets, all of which are to be the same plugin. */
+function combine(found: readonly Discovery[], protocolVersions: readonly number[]): Discovery {
+  const first = found.find((each) => each.manifest !== undefined)?.manifest;
+  const offers = found.flatMap(({ offers, manifest }) => {
+    const refused = manifest && first && unfit(manifest, first, protocolVersions);
+    return refused === undefined ? offers : offers.map((offer) => ({ ...offer, refused }));
+  });
+  if (first !== undefined && !speaksOneOf(first, protocolVersions) && offers.every((offer) => offer.refused)) {
+    throw new PlugboardError(
+      "PB-CONNECT-VERSION",
+      `plugin ${first.name} speaks protocol version ${first.protocolVersions.join(", ")}, the caller ${protocolVersions.join(", ")}`,
+    );
+  }
+  return { offers, ...(first && { manifest: first }) };
+}
+
+function unfit(manifest: Manifest, first: Manifest, protocolVersions: readonly number[]): string | undefined {
+  if (manifest.name !== first.name) {
+    return `it is plugin ${manifest.name}, not ${first.name}`;
+  }
+  return speaksOneOf(manifest, protocolVersions)
+    ? undefined
+    : `it speaks protocol version ${manifest.protocolVersions.join(", ")}, the caller ${protocolVersions.join(", ")}`;
+}
+
+function speaksOneOf({ protocolVersion }: Manifest, wanted: readonly number[]): boolean {
+  return wanted.length === 0 || wanted.includes(protocolVersion);
+}
+
+function unreachable(offers: readonly Offer[]): PlugboardError {
+  const reasons = offers.map(({ endpoint, refused }) => `\n- ${describeEndpoint(endpoint)}: ${refused}`);
+  return new PlugboardError("PB-CONNECT-UNREACHABLE", `no way to the plugin works${reasons.join("")}`);
+}

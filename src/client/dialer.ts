@@ -1,0 +1,42 @@
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { PlugboardError } from "../plugin/errors.ts";
+import type { HttpVersion } from "./capability.ts";
+import type { Address, Carrier, Protocol } from "./endpoint.ts";
+
+/** What a dialer needs to know beside the address. */
+export interface DialOptions {
+  /** The caller's interceptors, to be run around every call. */
+  readonly interceptors: readonly Interceptor[];
+  /** Size of one message on the wire, in bytes, above which a response is refused. */
+  readonly maxMessageBytes: number;
+  /** Replaces the global fetch, where a dialer uses fetch. */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/** A way to a plugin that is ready for calls. */
+export interface Dialed {
+  readonly transport: Transport;
+  /** Closes what the dialer has opened. Calls in flight fail. */
+  close(): void | Promise<void>;
+}
+
+/**
+ * Turns one (protocol, carrier) pair into a Connect transport.
+ *
+ * Dialing is lazy: the transport connects with its first call. If nobody can be reached it rejects with
+ * PB-DIAL-FAILED, and only then: the connection takes that error to mean that nothing was sent and nothing was read
+ * from the caller's messages, and goes on to the next route.
+ */
+export interface Dialer {
+  readonly protocol: Protocol;
+  readonly carrier: Carrier;
+  /** As in the capability table. */
+  readonly httpVersion?: HttpVersion;
+  dial(address: Address, options: DialOptions): Dialed;
+}
+
+/** Says that nobody could be reached, and that nothing was sent. */
+export function dialFailed(address: Address, cause: unknown): PlugboardError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new PlugboardError("PB-DIAL-FAILED", `nothing answers at ${address.text} (${why})`, { cause });
+}

@@ -1,0 +1,188 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import type { Endpoint as WireEndpoint, Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { Carrier as WireCarrier, Protocol as WireProtocol, PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { isPlugboardError } from "../plugin/errors.ts";
+import type { Dialer } from "./dialer.ts";
+import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import type { Offer, Requirements, Route } from "./negotiate.ts";
+import { negotiate } from "./negotiate.ts";
+import type { Runtime } from "./runtime.ts";
+import type { DialableAddress } from "./target.ts";
+import { parseAddress } from "./target.ts";
+import type { TransportPool } from "./transport-pool.ts";
+
+/** What is known about the place behind an address. */
+export interface Discovery {
+  readonly offers: readonly Offer[];
+  /** Undefined for a server that has no PluginService, or if nobody answers. */
+  readonly manifest?: Manifest;
+}
+
+/** What discovery needs to know beside the address. */
+export interface DiscoverOptions {
+  readonly runtime: Runtime;
+  readonly dialers: readonly Dialer[];
+  readonly requirements: Requirements;
+  readonly pool: TransportPool;
+  readonly protocolVersions: readonly number[];
+  /** Longest wait for an answer, in milliseconds. */
+  readonly dialTimeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The protocols to try at an address of which nothing else is known: its scheme stands for its endpoints. */
+const protocolsOf = {
+  unix: ["grpc", "connect"],
+  tcp: ["grpc", "connect"],
+  "service-binding": ["connect", "grpc-web"],
+  http: ["connect", "grpc-web"],
+} as const satisfies Record<DialableAddress["carrier"], readonly Protocol[]>;
+
+/**
+ * Asks the place behind an address what it offers. It is asked over one protocol after the other, the cheapest first,
+ * until one is understood. Asking has no side effects, so that nothing is lost if an answer is.
+ */
+export async function discover(address: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
+  const { runtime, dialers, requirements, pool } = options;
+  const guesses = protocolsOf[address.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, address) }));
+  const { routes, rejected } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
+  if (routes.length === 0) {
+    const reasons = new Set(rejected.map((each) => each.reason));
+    return { offers: refuse(guesses, [...reasons].join("; ")) };
+  }
+  const failures = new Map<Protocol, string>();
+  for (const route of routes) {
+    const { protocol } = route.endpoint;
+    const answer = await describe(route, pool, options);
+    switch (answer.kind) {
+      case "manifest":
+        return { offers: offersOf(answer.manifest, address), manifest: answer.manifest };
+      case "foreign":
+        // It speaks this protocol. The others that it did not understand stay refused.
+        return {
+          offers: guesses.map((offer) => {
+            const refused = offer.endpoint.protocol === protocol ? undefined : failures.get(offer.endpoint.protocol);
+            return refused === undefined ? offer : { ...offer, refused };
+          }),
+        };
+      case "silent":
+        return { offers: refuse(guesses, answer.reason) };
+      case "misunderstood":
+        failures.set(protocol, answer.reason);
+    }
+  }
+  return {
+    offers: guesses.map((offer) => ({ ...offer, refused: failures.get(offer.endpoint.protocol) ?? "not tried" })),
+  };
+}
+
+type Answer =
+  | { readonly kind: "manifest"; readonly manifest: Manifest }
+  | { readonly kind: "foreign" }
+  | { readonly kind: "silent"; readonly reason: string }
+  | { readonly kind: "misunderstood"; readonly reason: string };
+
+async function describe(route: Route<Dialer>, pool: TransportPool, options: DiscoverOptions): Promise<Answer> {
+  const { protocolVersions, dialTimeoutMs, signal } = options;
+  const client = createClient(PluginService, pool.get(route));
+  try {
+    const { manifest } = await client.describe(
+      { protocolVersions: [...protocolVersions] },
+      { timeoutMs: dialTimeoutMs, ...(signal && { signal }) },
+    );
+    return manifest === undefined
+      ? { kind: "misunderstood", reason: "its manifest is empty" }
+      : { kind: "manifest", manifest };
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const error = ConnectError.from(cause);
+    switch (error.code) {
+      case Code.Unimplemented:
+        return { kind: "foreign" };
+      case Code.DeadlineExceeded:
+        return { kind: "silent", reason: `no answer within ${dialTimeoutMs} ms` };
+      case Code.Unauthenticated:
+      case Code.PermissionDenied:
+        return { kind: "silent", reason: `it refused to describe itself: ${error.message}` };
+      default:
+        return { kind: isPlugboardError(error, "PB-DIAL-FAILED") ? "silent" : "misunderstood", reason: brief(error) };
+    }
+  }
+}
+
+/** The first line of an error: the rest is a hint that does not belong into a table of reasons. */
+function brief(error: ConnectError): string {
+  return error.rawMessage.split("\n", 1)[0] ?? error.rawMessage;
+}
+
+function refuse(offers: readonly Offer[], refused: string): readonly Offer[] {
+  return offers.map((offer) => ({ ...offer, refused }));
+}
+
+function endpointAt(protocol: Protocol, address: Address): Endpoint {
+  return { protocol, address, encrypted: address.carrier === "http" && address.url.startsWith("https:") };
+}
+
+const protocols: Readonly<Partial<Record<WireProtocol, Protocol>>> = {
+  [WireProtocol.CONNECT]: "connect",
+  [WireProtocol.GRPC]: "grpc",
+  [WireProtocol.GRPC_WEB]: "grpc-web",
+  [WireProtocol.TTRPC]: "ttrpc",
+};
+
+type WireableCarrier = Exclude<Carrier, "memory">;
+
+const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
+  [WireCarrier.MESSAGE_PORT]: "message-port",
+  [WireCarrier.UNIX]: "unix",
+  [WireCarrier.TCP]: "tcp",
+  [WireCarrier.SERVICE_BINDING]: "service-binding",
+  [WireCarrier.HTTP]: "http",
+  [WireCarrier.WEBSOCKET]: "websocket",
+};
+
+function offersOf(manifest: Manifest, source: DialableAddress): readonly Offer[] {
+  return manifest.endpoints.flatMap((endpoint) => {
+    const protocol = protocols[endpoint.protocol];
+    const carrier = carriers[endpoint.carrier];
+    // From a newer manifest than this client knows.
+    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source)];
+  });
+}
+
+function offerOf({ address }: WireEndpoint, protocol: Protocol, carrier: WireableCarrier, source: DialableAddress): Offer {
+  if (address === "") {
+    return carrier === source.carrier
+      ? { endpoint: endpointAt(protocol, source) }
+      : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
+  }
+  if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http") {
+    return { endpoint: unnamed(protocol, carrier, address), refused: `no address can name a ${carrier}` };
+  }
+  let named: DialableAddress;
+  try {
+    named = parseAddress(address);
+  } catch {
+    return { endpoint: unnamed(protocol, carrier, address), refused: "its address can't be read" };
+  }
+  const endpoint = endpointAt(protocol, named);
+  return mayName(source, named)
+    ? { endpoint }
+    : { endpoint, refused: `${source.text} may not send callers there; pass that address to connect() if you trust it` };
+}
+
+function unnamed(protocol: Protocol, carrier: WireableCarrier, text: string = carrier): Endpoint {
+  const address = { carrier, text } as Extract<Address, { carrier: "message-port" | "websocket" }>;
+  return { protocol, address, encrypted: false };
+}
+
+/**
+ * Whether a manifest from one place may send callers to another. A local plugin may: it runs with the caller's rights
+ * anyway. A remote one may only name its own host, or else it could steer calls and credentials to wherever it likes.
+ */
+function mayName(source: DialableAddress, named: DialableAddress): boolean {
+  if (source.carrier === "unix") {
+    return true;
+  }
+  return source.carrier === "http" && named.carrier === "http" && new URL(source.url).host === new URL(named.url).host;
+}

@@ -1,0 +1,127 @@
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import type { Address } from "./endpoint.ts";
+import { dialFailed } from "./dialer.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** How to send a request body: whole, or chunk by chunk while the response may already come in. */
+export type BodyMode = "whole" | "streamed";
+
+/** The part of fetch that is used here. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/**
+ * An HTTP client for Connect's transports, made of fetch. Unlike Connect's own it sends bodies that are known as a
+ * whole as such (browsers can't stream any), and copes with responses that the runtime has already decompressed.
+ */
+export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime, address: Address): UniversalClientFn {
+  return async (request) => {
+    const init: RequestInit & { duplex?: "half" } = {
+      method: request.method,
+      headers: request.header,
+      // A redirect could carry metadata to another host. Workers know no "error"; there, the answer is a 3xx status.
+      redirect: runtime === "workerd" ? "manual" : "error",
+      ...(request.signal && { signal: request.signal }),
+    };
+    if (request.body !== undefined) {
+      init.body = body === "whole" ? await collect(request.body) : toStream(request.body);
+      if (body === "streamed") {
+        init.duplex = "half";
+      }
+    }
+    let response: Response;
+    try {
+      response = await fetch(request.url, init);
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      throw failedToConnect(error) ? dialFailed(address, rootOf(error)) : error;
+    }
+    return {
+      status: response.status,
+      header: decodedHeaders(response.headers),
+      body: fromStream(response.body),
+      trailer: new Headers(),
+    };
+  };
+}
+
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) {
+    parts.push(chunk);
+  }
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.byteLength;
+  }
+  return whole;
+}
+
+function toStream(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await iterator.next();
+        if (done === true) {
+          controller.close();
+        } else {
+          controller.enqueue(value);
+        }
+      },
+      async cancel(reason) {
+        await iterator.throw?.(reason).catch(() => undefined);
+      },
+    },
+    // Nothing is taken from the caller before the runtime asks for it.
+    { highWaterMark: 0 },
+  );
+}
+
+async function* fromStream(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (stream === null) {
+    return;
+  }
+  const reader = stream.getReader();
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        ended = true;
+        return;
+      }
+      yield value;
+    }
+  } catch (error) {
+    ended = true;
+    throw error;
+  } finally {
+    if (!ended) {
+      await reader.cancel().catch(() => undefined);
+    }
+  }
+}
+
+/** fetch decodes bodies but keeps the headers that described the encoded one. */
+function decodedHeaders(headers: Headers): Headers {
+  if (!headers.has("content-encoding")) {
+    return headers;
+  }
+  const decoded = new Headers(headers);
+  decoded.delete("content-encoding");
+  decoded.delete("content-length");
+  return decoded;
+}
+
+/** Node's fetch tells that a connection could not be made; elsewhere nobody can know whether a request was sent. */
+function failedToConnect(error: unknown): boolean {
+  const root = rootOf(error) as { syscall?: unknown; errors?: unknown } | undefined;
+  const all = Array.isArray(root?.errors) ? root.errors : [root];
+  return all.every((each) => each?.syscall === "connect" || each?.syscall === "getaddrinfo");
+}
+
+function rootOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
+}

@@ -1,0 +1,164 @@
+import type { Capability, HttpVersion, MethodKind } from "./capability.ts";
+import { capabilities, methodKinds } from "./capability.ts";
+import type { Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import { describeEndpoint } from "./endpoint.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** What the caller can dial. */
+export interface Dialable {
+  readonly protocol: Protocol;
+  readonly carrier: Carrier;
+  readonly httpVersion?: HttpVersion;
+}
+
+/** What a plugin offers: an endpoint, or one that is known not to work, with the reason. */
+export interface Offer {
+  readonly endpoint: Endpoint;
+  readonly refused?: string;
+}
+
+/** What the caller insists on. */
+export interface Requirements {
+  /** Nobody on the way may read along. */
+  readonly encryption?: boolean;
+  /** Only these protocols. The memory route speaks none, and is always allowed. */
+  readonly protocols?: readonly Exclude<Protocol, "none">[];
+  /** Only this version of HTTP, where a carrier knows more than one. */
+  readonly httpVersion?: HttpVersion;
+}
+
+/** A way that a call can take. */
+export interface Route<D extends Dialable = Dialable> {
+  /** Short name for people, such as "unix+grpc" or "memory". */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  readonly capability: Capability;
+  readonly dialer: D;
+}
+
+/** An endpoint that was passed over. */
+export interface Rejection {
+  /** What was passed over, such as "connect at unix:/run/markdown.sock (HTTP/1.1)". */
+  readonly endpoint: string;
+  readonly reason: string;
+}
+
+/** The outcome for one kind of method. */
+export interface RoutesOfKind<D extends Dialable = Dialable> {
+  /** Best first: the first is the route, the rest are its fallbacks. */
+  readonly routes: readonly Route<D>[];
+  readonly rejected: readonly Rejection[];
+}
+
+/** The outcome of a negotiation. */
+export type Routes<D extends Dialable = Dialable> = Readonly<Record<MethodKind, RoutesOfKind<D>>>;
+
+/** What a negotiation takes into account. */
+export interface NegotiateInput<D extends Dialable> {
+  readonly runtime: Runtime;
+  readonly dialers: readonly D[];
+  readonly offers: readonly Offer[];
+  readonly requirements?: Requirements;
+  /** The capability table. Default: `capabilities`. */
+  readonly table?: readonly Capability[];
+}
+
+/**
+ * Decides which way the calls of each kind of method take. A pure function: the same input gives the same routes, and
+ * the order of offers only decides between those that cost the same.
+ */
+export function negotiate<D extends Dialable>(input: NegotiateInput<D>): Routes<D> {
+  const { runtime, dialers, offers, requirements = {}, table = capabilities } = input;
+  const outcomes = withoutDoubles(offers).flatMap((offer) => assess(offer, runtime, dialers, requirements, table));
+  const ofKind = (kind: MethodKind): RoutesOfKind<D> => {
+    const routes: Route<D>[] = [];
+    const rejected: Rejection[] = [];
+    for (const outcome of outcomes) {
+      if ("reason" in outcome) {
+        rejected.push(outcome);
+        continue;
+      }
+      const carries = outcome.capability.carries[runtime]?.[kind];
+      if (carries === true) {
+        routes.push(outcome);
+      } else {
+        rejected.push({ endpoint: describeRoute(outcome), reason: carries ?? `not from ${runtime}` });
+      }
+    }
+    routes.sort((a, b) => table.indexOf(a.capability) - table.indexOf(b.capability));
+    return { routes, rejected };
+  };
+  const [unary, server_streaming, client_streaming, bidi_streaming] = methodKinds.map(ofKind) as [
+    RoutesOfKind<D>,
+    RoutesOfKind<D>,
+    RoutesOfKind<D>,
+    RoutesOfKind<D>,
+  ];
+  return { unary, server_streaming, client_streaming, bidi_streaming };
+}
+
+/** Turns an offer into the routes it opens, one for each dialer that fits, or into the reason why it opens none. */
+function assess<D extends Dialable>(
+  offer: Offer,
+  runtime: Runtime,
+  dialers: readonly D[],
+  requirements: Requirements,
+  table: readonly Capability[],
+): readonly (Route<D> | Rejection)[] {
+  const { endpoint, refused } = offer;
+  const reject = (reason: string): Rejection[] => [{ endpoint: describeEndpoint(endpoint), reason }];
+  if (refused !== undefined) {
+    return reject(refused);
+  }
+  const { protocol, address } = endpoint;
+  const { encryption = false, protocols, httpVersion } = requirements;
+  if (protocols !== undefined && protocol !== "none" && !protocols.includes(protocol)) {
+    return reject(`the caller allows only ${protocols.join(", ")}`);
+  }
+  const rows = table.filter((row) => row.protocol === protocol && row.carrier === address.carrier);
+  const candidates = rows.flatMap((capability) =>
+    dialers
+      .filter((dialer) => sameWay(dialer, capability))
+      .map((dialer): Route<D> => ({ name: routeName(capability), endpoint, capability, dialer })),
+  );
+  if (candidates.length === 0) {
+    return reject(`no dialer for ${protocol} over ${address.carrier} in this ${runtime} connect()`);
+  }
+  return candidates.map((route) => {
+    const { capability } = route;
+    if (encryption && !endpoint.encrypted && !capability.private) {
+      return { endpoint: describeRoute(route), reason: "not encrypted, and the caller requires encryption" };
+    }
+    if (httpVersion !== undefined && capability.httpVersion !== undefined && capability.httpVersion !== httpVersion) {
+      return { endpoint: describeRoute(route), reason: `the caller allows only HTTP/${httpVersion}` };
+    }
+    if (capability.carries[runtime] === undefined) {
+      return { endpoint: describeRoute(route), reason: `not from ${runtime}` };
+    }
+    return route;
+  });
+}
+
+function sameWay(a: Dialable, b: Dialable): boolean {
+  return a.protocol === b.protocol && a.carrier === b.carrier && a.httpVersion === b.httpVersion;
+}
+
+function withoutDoubles(offers: readonly Offer[]): readonly Offer[] {
+  const seen = new Map<string, Offer>();
+  for (const offer of offers) {
+    const key = JSON.stringify([offer.endpoint.protocol, offer.endpoint.address.carrier, offer.endpoint.address.text]);
+    if (seen.get(key)?.refused !== undefined || !seen.has(key)) {
+      seen.set(key, offer);
+    }
+  }
+  return [...seen.values()];
+}
+
+function routeName({ protocol, carrier, httpVersion }: Capability): string {
+  const name = protocol === "none" ? carrier : `${carrier}+${protocol}`;
+  return httpVersion === "1.1" ? `${name} (HTTP/1.1)` : name;
+}
+
+function describeRoute({ endpoint, capability }: Route): string {
+  return describeEndpoint(endpoint) + (capability.httpVersion === undefined ? "" : ` (HTTP/${capability.httpVersion})`);
+}

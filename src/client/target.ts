@@ -1,0 +1,66 @@
+import { PlugboardError } from "../plugin/errors.ts";
+import type { Address, ServiceBinding } from "./endpoint.ts";
+
+/** An address that something may answer at, as opposed to one that a manifest merely mentions. */
+export type DialableAddress = Extract<Address, { readonly carrier: "unix" | "tcp" | "http" | "service-binding" }>;
+
+/**
+ * Reads an address: "https://host/base", "unix:/path", "tcp:host:port", or a service binding.
+ * @throws PlugboardError PB-TARGET-UNSUPPORTED if it is none of them.
+ */
+export function parseAddress(target: string | URL | ServiceBinding): DialableAddress {
+  if (typeof target === "object" && !(target instanceof URL)) {
+    if (typeof target?.fetch === "function") {
+      return { carrier: "service-binding", text: "the service binding", binding: target };
+    }
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", "the target is an object without fetch()");
+  }
+  const text = String(target);
+  const scheme = text.slice(0, text.indexOf(":"));
+  switch (scheme) {
+    case "http":
+    case "https":
+      return parseHttp(text);
+    case "unix":
+      return parseUnix(text);
+    case "tcp":
+      return parseTcp(text);
+    default:
+      throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} has no scheme that is known here`);
+  }
+}
+
+function parseHttp(text: string): DialableAddress {
+  if (!URL.canParse(text)) {
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} is no URL`);
+  }
+  const url = new URL(text);
+  if (url.username !== "" || url.password !== "") {
+    // Neither quoted nor kept: it is a secret, and fetch refuses such URLs anyway.
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `the URL of ${url.host} carries a user name or password`, {
+      hint: "Send credentials in a header, by an interceptor.",
+    });
+  }
+  url.search = "";
+  url.hash = "";
+  const base = url.href.replace(/\/+$/, "");
+  return { carrier: "http", text: base, url: base };
+}
+
+function parseUnix(text: string): DialableAddress {
+  const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
+  if (path === "" || path.includes("\0")) {
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} names no socket`);
+  }
+  return { carrier: "unix", text: `unix:${path}`, path };
+}
+
+function parseTcp(text: string): DialableAddress {
+  const match = /^tcp:(?:\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^:/?#[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || !(port <= 65535)) {
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} is not tcp:host:port`);
+  }
+  return { carrier: "tcp", text: `tcp:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port };
+}

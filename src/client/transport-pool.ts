@@ -1,0 +1,29 @@
+import type { Transport } from "@connectrpc/connect";
+import type { Dialed, Dialer, DialOptions } from "./dialer.ts";
+import type { Address } from "./endpoint.ts";
+import type { Route } from "./negotiate.ts";
+
+/** Keeps one transport for each dialer and address, from discovery to the end of the connection. */
+export interface TransportPool {
+  get(route: Route<Dialer>): Transport;
+  close(): Promise<void>;
+}
+
+/** Makes an empty pool. */
+export function createTransportPool(options: DialOptions): TransportPool {
+  const dialed = new Map<Dialer, Map<Address, Dialed>>();
+  return {
+    get({ dialer, endpoint: { address } }) {
+      const ofDialer = dialed.get(dialer) ?? new Map<Address, Dialed>();
+      dialed.set(dialer, ofDialer);
+      const known = ofDialer.get(address) ?? dialer.dial(address, options);
+      ofDialer.set(address, known);
+      return known.transport;
+    },
+    async close() {
+      const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);
+      dialed.clear();
+      await Promise.allSettled(open.map((each) => each.close()));
+    },
+  };
+}

@@ -1,0 +1,202 @@
+import type { ChildProcessByStdio } from "node:child_process";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { withoutHandshake } from "../node/handshake.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+import { createLineSplitter, createOutputTail } from "./process-output.ts";
+
+/** A line that a plugin process printed. */
+export interface OutputLine {
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+}
+
+/** How to start a process. */
+export interface SpawnOptions {
+  readonly command: readonly [string, ...string[]];
+  readonly cwd?: string;
+  /** Added to the host's environment, in place of variables of the same name. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly onOutput: (line: OutputLine) => void;
+}
+
+/** How a process has ended. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A process that was started, with a directory of its own for its socket. */
+export interface PluginProcess {
+  readonly pid: number;
+  /** The first line on stdout; rejects with PB-HANDSHAKE-TOO-LONG if there is no end to it. */
+  readonly firstLine: Promise<string>;
+  readonly exited: Promise<ProcessExit>;
+  /** The end of what it printed, as an indented block to append to a message; empty if it printed nothing. */
+  printed(): string;
+  /** Asks it to end; after the grace period, in milliseconds, kills it with all its children. Removes its directory. */
+  stop(graceMs: number): Promise<void>;
+  /** Kills it with all its children and removes its directory, at once and without waiting. */
+  kill(): void;
+}
+
+/** Longest first line that is taken for a handshake. With a certificate one has about 1,200 bytes. */
+const maxHandshakeBytes = 16 * 1024;
+/** How much of the output is kept for error messages. */
+const maxTailBytes = 8 * 1024;
+/** Longest line handed to onOutput in one piece. */
+const maxLineBytes = 64 * 1024;
+
+/**
+ * Starts a process.
+ * @throws PlugboardError PB-LAUNCH-NOT-FOUND, PB-LAUNCH-NOT-EXECUTABLE, PB-LAUNCH-DIRECTORY or PB-LAUNCH-FAILED
+ */
+export async function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Promise<PluginProcess> {
+  // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
+  const removeDirectory = () => fs.rmSync(directory, { recursive: true, force: true });
+  const [file, ...args] = command;
+  let child: ChildProcessByStdio<Writable, Readable, Readable>;
+  try {
+    child = spawn(file, args, {
+      ...(cwd !== undefined && { cwd }),
+      env: { ...withoutHandshake(process.env), ...env, PLUGIN_UNIX_SOCKET_DIR: directory },
+      stdio: ["pipe", "pipe", "pipe"],
+      // A process group of its own: it can be killed with all its children, and Ctrl-C reaches only the host.
+      detached: true,
+    });
+    await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject));
+  } catch (error) {
+    removeDirectory();
+    throw launchError(error, file, cwd);
+  }
+  const { pid } = child;
+  if (pid === undefined) {
+    throw new PlugboardError("PB-LAUNCH-FAILED", `${file} has no process id`);
+  }
+
+  const { promise: exited, resolve: onExit } = Promise.withResolvers<ProcessExit>();
+  // "close" comes after "exit", once the output has been read to its end; a grandchild can hold the output open.
+  child.once("exit", (code, signal) => {
+    const timer = setTimeout(() => onExit({ code, signal }), 200);
+    child.once("close", () => {
+      clearTimeout(timer);
+      onExit({ code, signal });
+    });
+  });
+  child.on("error", () => {});
+  // Nothing is ever written: the end of this pipe tells the plugin that its host is gone.
+  child.stdin.on("error", () => {});
+
+  const tail = createOutputTail(maxTailBytes);
+  const firstLine = readOutput(child, tail.add, onOutput);
+
+  const kill = () => {
+    killGroup(pid, "SIGKILL");
+    removeDirectory();
+  };
+  let stopping: Promise<void> | undefined;
+  const stop = async (graceMs: number) => {
+    child.stdin.end();
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => killGroup(pid, "SIGKILL"), graceMs);
+      await exited;
+      clearTimeout(timer);
+    }
+    // Whatever it has started and left behind.
+    kill();
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
+  return {
+    pid,
+    firstLine,
+    exited,
+    printed() {
+      const text = tail.text();
+      return text === "" ? "; it printed nothing" : `; it printed:\n${text.replace(/^/gm, "  | ")}`;
+    },
+    stop(graceMs) {
+      stopping ??= stop(graceMs);
+      return stopping;
+    },
+    kill,
+  };
+}
+
+function readOutput(
+  child: ChildProcessByStdio<Writable, Readable, Readable>,
+  keep: (chunk: Buffer) => void,
+  onOutput: (line: OutputLine) => void,
+): Promise<string> {
+  const { promise: firstLine, resolve, reject } = Promise.withResolvers<string>();
+  // Whoever waits for it also waits for the exit and a timeout, and may have gone when it fails.
+  firstLine.catch(() => {});
+  const stdout = createLineSplitter(maxLineBytes, (text) => onOutput({ stream: "stdout", text }));
+  const stderr = createLineSplitter(maxLineBytes, (text) => onOutput({ stream: "stderr", text }));
+  let head: Buffer | undefined = Buffer.alloc(0);
+  child.stdout.on("data", (chunk: Buffer) => {
+    if (head === undefined) {
+      keep(chunk);
+      stdout.add(chunk);
+      return;
+    }
+    head = Buffer.concat([head, chunk]);
+    const end = head.subarray(0, maxHandshakeBytes).indexOf("\n");
+    if (end === -1 && head.byteLength < maxHandshakeBytes) {
+      return;
+    }
+    if (end === -1) {
+      keep(head);
+      reject(new PlugboardError("PB-HANDSHAKE-TOO-LONG", `no end of line in the first ${maxHandshakeBytes} bytes on stdout`));
+    } else {
+      resolve(head.subarray(0, end).toString("utf8"));
+      stdout.add(head.subarray(end + 1));
+    }
+    head = undefined;
+  });
+  child.stdout.on("end", () => {
+    if (head !== undefined) {
+      keep(head);
+    }
+    stdout.end();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    keep(chunk);
+    stderr.add(chunk);
+  });
+  child.stderr.on("end", () => stderr.end());
+  return firstLine;
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Nobody is left in the group.
+  }
+}
+
+function launchError(error: unknown, file: string, cwd: string | undefined): PlugboardError {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" && cwd !== undefined && !isDirectory(cwd)) {
+    return new PlugboardError("PB-LAUNCH-DIRECTORY", `there is no directory ${cwd}`, { cause: error });
+  }
+  if (code === "ENOENT") {
+    return new PlugboardError("PB-LAUNCH-NOT-FOUND", `there is no command ${file}`, { cause: error });
+  }
+  if (code === "EACCES" || code === "ENOEXEC") {
+    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} is there, but can't be executed (${code})`, {
+      cause: error,
+    });
+  }
+  return new PlugboardError("PB-LAUNCH-FAILED", `${file} can't be started: ${String(error)}`, { cause: error });
+}
+
+function isDirectory(name: string): boolean {
+  return fs.statSync(name, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

@@ -1,0 +1,51 @@
+import { stripVTControlCharacters } from "node:util";
+
+/** Keeps the end of what a process printed, for error messages. */
+export interface OutputTail {
+  add(chunk: Buffer): void;
+  /** What was kept, without control characters; empty if nothing was printed. */
+  text(): string;
+}
+
+/** Keeps at most so many bytes. */
+export function createOutputTail(maxBytes: number): OutputTail {
+  let kept = Buffer.alloc(0);
+  let cut = false;
+  return {
+    add(chunk) {
+      const all = Buffer.concat([kept, chunk.subarray(-maxBytes)]);
+      cut ||= kept.byteLength + chunk.byteLength > maxBytes;
+      kept = all.subarray(-maxBytes);
+    },
+    text() {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed, so that no terminal obeys them
+      const printable = stripVTControlCharacters(kept.toString("utf8")).replace(/[\0-\x08\x0b-\x1f\x7f]/g, "").trimEnd();
+      return cut ? `...${printable}` : printable;
+    },
+  };
+}
+
+/** Splits chunks into lines; a line longer than `maxBytes` is handed on in pieces. */
+export function createLineSplitter(maxBytes: number, onLine: (line: string) => void) {
+  let rest = Buffer.alloc(0);
+  return {
+    add(chunk: Buffer) {
+      rest = Buffer.concat([rest, chunk]);
+      for (;;) {
+        const end = rest.indexOf("\n");
+        if (end === -1 && rest.byteLength < maxBytes) {
+          return;
+        }
+        const length = end === -1 ? maxBytes : end;
+        onLine(rest.subarray(0, length).toString("utf8").replace(/\r$/, ""));
+        rest = rest.subarray(end === -1 ? length : end + 1);
+      }
+    },
+    end() {
+      if (rest.byteLength > 0) {
+        onLine(rest.toString("utf8"));
+        rest = Buffer.alloc(0);
+      }
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/**
+ * The portable part of Plugboard: define plugins, and call them from browsers, Workers and Node alike.
+ * @module
+ */
+import { createConnect } from "./client/connect.ts";
+import { fetchDialers } from "./client/fetch-dialer.ts";
+import { memoryDialer } from "./client/memory-dialer.ts";
+
+/**
+ * Connects to a plugin from anywhere: in this process, by http: or https:, or by a Worker's service binding.
+ *
+ * ```ts
+ * await using connection = await connect("https://markdown.example.workers.dev");
+ * const { html } = await connection.client(MarkdownService).render({ markdown: "# hi" });
+ * ```
+ */
+export const connect = createConnect([memoryDialer, ...fetchDialers]);
+
+export type { MethodKind } from "./client/capability.ts";
+export type { Connect, ConnectOptions, Target } from "./client/connect.ts";
+export type { Connection } from "./client/connection.ts";
+export type { Carrier, Endpoint, Protocol, ServiceBinding } from "./client/endpoint.ts";
+export { explainRoutes } from "./client/explain-routes.ts";
+export type { Rejection, Requirements, Route, Routes, RoutesOfKind } from "./client/negotiate.ts";
+export type { Manifest } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
+export { PluginService } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
+export type { PluginContext } from "./plugin/context.ts";
+export type { Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
+export { definePlugin } from "./plugin/define-plugin.ts";
+export type { ErrorCode } from "./plugin/errors.ts";
+export { isPlugboardError, PlugboardError } from "./plugin/errors.ts";

@@ -1,0 +1,124 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import * as net from "node:net";
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+import type { Dialer, DialOptions } from "../client/dialer.ts";
+import { dialFailed } from "../client/dialer.ts";
+import type { Address } from "../client/endpoint.ts";
+import { getWhenShort } from "../client/get-when-short.ts";
+import { untilAborted } from "../rpc/until-aborted.ts";
+
+type Http1TransportOptions = Parameters<typeof createConnectTransport>[0] & { httpVersion: "1.1" };
+type Http2TransportOptions = Parameters<typeof createGrpcTransport>[0] & { httpVersion?: "2" };
+
+const grpc = (options: Http2TransportOptions) => createGrpcTransport(options);
+const connect2 = (options: Http2TransportOptions) => createConnectTransport({ ...options, httpVersion: "2" });
+const connect1 = (options: Http1TransportOptions) => createConnectTransport(options);
+const cacheableConnect1 = (options: Http1TransportOptions) =>
+  getWhenShort(createConnectTransport({ ...options, useHttpGet: true }), createConnectTransport(options));
+const grpcWeb1 = (options: Http1TransportOptions) => createGrpcWebTransport(options);
+
+/** Calls over Node's own HTTP clients: to Unix sockets, TCP addresses, and http: and https: URLs. */
+export const httpDialers: readonly Dialer[] = [
+  { protocol: "grpc", carrier: "unix", httpVersion: "2", dial: dialHttp2(grpc) },
+  { protocol: "connect", carrier: "unix", httpVersion: "2", dial: dialHttp2(connect2) },
+  { protocol: "connect", carrier: "unix", httpVersion: "1.1", dial: dialHttp1(connect1) },
+  { protocol: "grpc", carrier: "tcp", httpVersion: "2", dial: dialHttp2(grpc) },
+  { protocol: "connect", carrier: "tcp", httpVersion: "2", dial: dialHttp2(connect2) },
+  { protocol: "connect", carrier: "tcp", httpVersion: "1.1", dial: dialHttp1(connect1) },
+  { protocol: "connect", carrier: "http", dial: dialHttp1(cacheableConnect1) },
+  { protocol: "grpc-web", carrier: "http", dial: dialHttp1(grpcWeb1) },
+];
+
+function dialHttp2(createTransport: (options: Http2TransportOptions) => Transport): Dialer["dial"] {
+  return (address, options) => {
+    const { baseUrl, connection } = httpAddress(address);
+    const manager = new Http2SessionManager(
+      baseUrl,
+      {},
+      connection.socketPath === undefined ? {} : { createConnection: () => net.connect({ path: connection.socketPath }) },
+    );
+    const openFirst: Interceptor = (next) => async (request) => {
+      const state = manager.state();
+      if (state !== "open" && state !== "idle" && (await untilAborted(request.signal, manager.connect())) === "error") {
+        throw dialFailed(address, manager.error());
+      }
+      return next(request);
+    };
+    return {
+      transport: createTransport({ ...common(options, address, openFirst), baseUrl, sessionManager: manager }),
+      close: () => manager.abort(),
+    };
+  };
+}
+
+function dialHttp1(createTransport: (options: Http1TransportOptions) => Transport): Dialer["dial"] {
+  return (address, options) => {
+    const { baseUrl, connection, agent } = httpAddress(address);
+    const tellDialFailure: Interceptor = (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        const cause = connectFailure(error);
+        throw cause === undefined ? error : dialFailed(address, cause);
+      }
+    };
+    return {
+      transport: createTransport({
+        ...common(options, address, tellDialFailure),
+        baseUrl,
+        httpVersion: "1.1",
+        nodeOptions: { ...connection, agent },
+      }),
+      close: () => agent.destroy(),
+    };
+  };
+}
+
+function common(options: DialOptions, address: Address, innermost: Interceptor) {
+  return {
+    interceptors: [...options.interceptors, innermost],
+    readMaxBytes: options.maxMessageBytes,
+    // On one machine compressing costs more than it saves.
+    ...(address.carrier !== "http" && { acceptCompression: [] }),
+  };
+}
+
+function httpAddress(address: Address) {
+  switch (address.carrier) {
+    case "unix":
+      return { baseUrl: "http://localhost", connection: { socketPath: address.path }, agent: keepAlive(http.Agent) };
+    case "tcp":
+      return { baseUrl: `http://${address.text.slice("tcp:".length)}`, connection: {}, agent: keepAlive(http.Agent) };
+    case "http":
+      return {
+        baseUrl: address.url,
+        connection: {},
+        agent: keepAlive(address.url.startsWith("https:") ? https.Agent : http.Agent),
+      };
+    default:
+      throw new TypeError(`not for HTTP: ${address.text}`);
+  }
+}
+
+function keepAlive(Agent: typeof http.Agent): http.Agent {
+  return new Agent({ keepAlive: true });
+}
+
+/** The error in a chain of causes that says that no connection was made, so that nothing was sent. */
+function connectFailure(error: unknown): unknown {
+  if (!(error instanceof Error)) {
+    return undefined;
+  }
+  if ("errors" in error && Array.isArray(error.errors) && error.errors.length > 0) {
+    return error.errors.every((each) => connectFailure(each) !== undefined) ? error.errors[0] : undefined;
+  }
+  const { syscall } = error as NodeJS.ErrnoException;
+  return syscall === "connect" || syscall === "getaddrinfo" ? error : connectFailure(error.cause);
+}

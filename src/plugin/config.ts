@@ -1,0 +1,115 @@
+import type { DescField, DescMessage, JsonObject, JsonValue, MessageShape } from "@bufbuild/protobuf";
+import { fromJson, ScalarType } from "@bufbuild/protobuf";
+import { PlugboardError } from "./errors.ts";
+
+/**
+ * Reads a plugin's configuration from protobuf JSON. Unknown keys and wrong types are refused.
+ * @throws PlugboardError PB-CONFIG-INVALID that names the path, such as "limits.maxBytes". Values stay out of the
+ * message, since a configuration may hold secrets.
+ */
+export function readConfig<Desc extends DescMessage>(schema: Desc, json: unknown): MessageShape<Desc> {
+  if (!isObject(json)) {
+    throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is ${nameOf(json)}, not a JSON object`);
+  }
+  try {
+    return fromJson(schema, json);
+  } catch {
+    // The library's message quotes the value, so it is dropped here, cause and all.
+    throw new PlugboardError("PB-CONFIG-INVALID", `configuration ${findFault(schema, json, "")}`);
+  }
+}
+
+/**
+ * Reads a plugin's configuration from the text of a JSON object.
+ * @throws PlugboardError PB-CONFIG-INVALID, see readConfig.
+ */
+export function readConfigText<Desc extends DescMessage>(schema: Desc, text: string, source: string): MessageShape<Desc> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new PlugboardError("PB-CONFIG-INVALID", `${source} is not JSON`);
+  }
+  return readConfig(schema, json);
+}
+
+/** Finds the key that fromJson stumbled over, by trying each alone. */
+function findFault(schema: DescMessage, json: JsonObject, prefix: string): string {
+  for (const [key, value] of Object.entries(json)) {
+    const path = prefix + key;
+    const field = schema.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
+    if (field === undefined) {
+      if (canRead(schema, { [key]: value })) {
+        continue;
+      }
+      return `key "${path}" is unknown in ${schema.typeName}`;
+    }
+    if (canRead(schema, { [key]: value })) {
+      continue;
+    }
+    const parts =
+      field.fieldKind === "list" && Array.isArray(value)
+        ? value.map((item, index) => [`${path}[${index}]`, item] as const)
+        : field.fieldKind === "map" && isObject(value)
+          ? Object.entries(value).map(([name, item]) => [`${path}.${name}`, item] as const)
+          : [[path, value] as const];
+    if (field.message !== undefined && !field.message.typeName.startsWith("google.protobuf.")) {
+      for (const [itemPath, item] of parts) {
+        if (isObject(item) && !canRead(field.message, item)) {
+          return findFault(field.message, item, `${itemPath}.`);
+        }
+      }
+    }
+    const faulty = parts.find(([, item]) => !canRead(schema, { [key]: wrap(field, item) })) ?? [path, value];
+    return `key "${faulty[0]}" is ${nameOf(faulty[1])}, not ${expected(field, faulty[0] !== path)}`;
+  }
+  return `does not fit ${schema.typeName}`;
+}
+
+function wrap(field: DescField, item: JsonValue): JsonValue {
+  return field.fieldKind === "list" ? [item] : field.fieldKind === "map" ? { [firstKey(field)]: item } : item;
+}
+
+function firstKey(field: DescField & { fieldKind: "map" }): string {
+  return field.mapKey === ScalarType.STRING ? "key" : field.mapKey === ScalarType.BOOL ? "true" : "1";
+}
+
+function canRead(schema: DescMessage, json: JsonObject): boolean {
+  try {
+    fromJson(schema, json);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function expected(field: DescField, insideContainer: boolean): string {
+  if (!insideContainer && field.fieldKind === "list") {
+    return "an array";
+  }
+  if (!insideContainer && field.fieldKind === "map") {
+    return "an object";
+  }
+  if (field.enum !== undefined) {
+    return `one of ${field.enum.values.map((value) => value.name).join(", ")}`;
+  }
+  if (field.message !== undefined) {
+    return `a ${field.message.typeName}`;
+  }
+  return field.scalar === undefined ? "what the contract says" : `a ${ScalarType[field.scalar].toLowerCase()}`;
+}
+
+/** Names the type of a JSON value without quoting it. */
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) {
+    return String(value);
+  }
+  if (Array.isArray(value)) {
+    return "an array";
+  }
+  return typeof value === "object" ? "an object" : `a ${typeof value} that does not fit`;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

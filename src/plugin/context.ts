@@ -1,0 +1,14 @@
+/**
+ * What a plugin is given when it starts.
+ *
+ * The bindings of a Worker are typed by annotating the parameter:
+ * `routes(router, context: PluginContext<MarkdownConfig, { readonly BUCKET: R2Bucket }>) { ... }`.
+ */
+export interface PluginContext<Config = unknown, Env = Readonly<Record<string, unknown>>> {
+  /** The checked configuration, a message of the plugin's `config` schema; google.protobuf.Empty if it has none. */
+  readonly config: Config;
+  /** At the edge the Worker's bindings, in a plugin process its environment variables, in process what the caller gave. */
+  readonly env: Env;
+  /** Aborted when the plugin stops. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,171 @@
+import type { DescMessage, DescService, MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { Empty } from "@bufbuild/protobuf/wkt";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { satisfies, validateStrict } from "compare-versions";
+import type { PluginContext } from "./context.ts";
+import { isPlugboardError, PlugboardError } from "./errors.ts";
+import { createServiceTable } from "./service-table.ts";
+
+/** Another plugin that this one needs. */
+export interface PluginDependency {
+  /** Its name. */
+  readonly name: string;
+  /** The versions that will do, as a semver range such as "^1.2.0". */
+  readonly versionRange: string;
+}
+
+/** What `definePlugin` takes. */
+export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>> {
+  /** 1 to 63 lower-case letters, digits and hyphens, starting with a letter. */
+  readonly name: string;
+  /** The plugin's own version, as in https://semver.org. */
+  readonly version: string;
+  /** One sentence for people. */
+  readonly description?: string;
+  /** Application protocol versions the plugin speaks. Default: [1]. */
+  readonly protocolVersions?: readonly number[];
+  /** Schema of the configuration message. Default: no configuration. */
+  readonly config?: Config;
+  /** Other plugins this one needs. They are announced in the manifest. */
+  readonly dependencies?: readonly PluginDependency[];
+  /** Run around every call, over every route, in this order. */
+  readonly interceptors?: readonly Interceptor[];
+  /**
+   * Registers handlers; any Connect `routes` function will do. It runs once here, with the default configuration and
+   * an empty env, to learn the services, and once for each start: do work in `start` or in the handlers.
+   */
+  routes(router: ConnectRouter, context: PluginContext<MessageShape<Config>>): unknown;
+  /** Runs before `routes` and before the first call. If it throws, the plugin does not start. */
+  start?(context: PluginContext<MessageShape<Config>>): void | Promise<void>;
+  /** Runs when the plugin stops, after its last call. Workers are never told to stop, so it does not run at the edge. */
+  stop?(context: PluginContext<MessageShape<Config>>): void | Promise<void>;
+}
+
+const brand = Symbol.for("plugboard.plugin");
+
+/** A named, versioned set of protobuf services, with a configuration and a lifecycle. Made by `definePlugin`. */
+export interface Plugin<Config extends DescMessage = DescMessage>
+  extends Required<Omit<PluginDefinition<Config>, "start" | "stop">>,
+    Pick<PluginDefinition<Config>, "start" | "stop"> {
+  readonly [brand]: true;
+  /** The services that `routes` registers. */
+  readonly services: readonly DescService[];
+}
+
+/**
+ * Defines a plugin.
+ *
+ * ```ts
+ * export default definePlugin({
+ *   name: "markdown",
+ *   version: "1.0.0",
+ *   routes(router) {
+ *     router.service(MarkdownService, { render: (request) => ({ html: toHtml(request.markdown) }) });
+ *   },
+ * });
+ * ```
+ *
+ * @throws PlugboardError PB-PLUGIN-* that names the field at fault.
+ */
+export function definePlugin<Config extends DescMessage = GenMessage<Empty>>(
+  definition: PluginDefinition<Config>,
+): Plugin<Config> {
+  const {
+    name,
+    version,
+    description = "",
+    protocolVersions = [1],
+    dependencies = [],
+    interceptors = [],
+    // Without a schema, Config is its default, Empty.
+    config = EmptySchema as DescMessage as Config,
+  } = definition;
+  if (!isName(name)) {
+    throw new PlugboardError("PB-PLUGIN-NAME", `name: ${quote(name)} is no plugin name`);
+  }
+  if (typeof version !== "string" || !validateStrict(version)) {
+    throw new PlugboardError("PB-PLUGIN-VERSION", `version: ${quote(version)} is no semantic version`);
+  }
+  if (
+    protocolVersions.length === 0 ||
+    new Set(protocolVersions).size !== protocolVersions.length ||
+    !protocolVersions.every((each) => Number.isInteger(each) && each >= 1 && each <= 0xffffffff)
+  ) {
+    throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", `protocolVersions: [${protocolVersions}] is no such list`);
+  }
+  checkDependencies(dependencies);
+  return {
+    ...definition,
+    [brand]: true,
+    description,
+    protocolVersions,
+    dependencies,
+    interceptors,
+    config,
+    services: learnServices(definition, config),
+  };
+}
+
+/** True if the value was made by `definePlugin`, be it that of another copy of this package. */
+export function isPlugin(value: unknown): value is Plugin {
+  return typeof value === "object" && value !== null && brand in value;
+}
+
+function checkDependencies(dependencies: readonly PluginDependency[]) {
+  const seen = new Set<string>();
+  for (const { name, versionRange } of dependencies) {
+    if (!isName(name) || seen.has(name)) {
+      throw new PlugboardError("PB-PLUGIN-DEPENDENCY", `dependencies: ${quote(name)} is no plugin name, or stands twice`);
+    }
+    seen.add(name);
+    if (!isVersionRange(versionRange)) {
+      throw new PlugboardError("PB-PLUGIN-DEPENDENCY", `dependencies: ${quote(versionRange)} for ${name} is no version range`);
+    }
+  }
+}
+
+function learnServices<Config extends DescMessage>(
+  definition: PluginDefinition<Config>,
+  config: Config,
+): readonly DescService[] {
+  const context = { config: create(config), env: {}, signal: new AbortController().signal };
+  let services: readonly DescService[];
+  try {
+    services = createServiceTable([(router) => definition.routes(router, context)]).services;
+  } catch (error) {
+    if (isPlugboardError(error)) {
+      throw error;
+    }
+    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes: threw ${String(error)} when the plugin was defined`, {
+      cause: error,
+    });
+  }
+  const reserved = services.find((service) => service.typeName.startsWith("plugboard.plugin."));
+  if (reserved !== undefined) {
+    throw new PlugboardError("PB-PLUGIN-RESERVED-SERVICE", `routes: ${reserved.typeName} is reserved`);
+  }
+  return services;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value);
+}
+
+function isVersionRange(value: unknown): boolean {
+  if (typeof value !== "string" || value.trim() === "") {
+    return false;
+  }
+  try {
+    satisfies("1.0.0", value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function quote(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,110 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/**
+ * Every error Plugboard raises: its stable code, the Connect code it travels with, and what to do next.
+ * A hint may be replaced where it is raised, by one that knows more.
+ */
+const errors = {
+  "PB-PLUGIN-NAME": [Code.InvalidArgument, "Use 1 to 63 lower-case letters, digits and hyphens, starting with a letter."],
+  "PB-PLUGIN-VERSION": [Code.InvalidArgument, 'Use a semantic version such as "1.0.0", see https://semver.org.'],
+  "PB-PLUGIN-PROTOCOL-VERSIONS": [Code.InvalidArgument, "List each version once, as whole numbers from 1, such as [1, 2]."],
+  "PB-PLUGIN-DEPENDENCY": [
+    Code.InvalidArgument,
+    'Name each dependency once, as { name: "other-plugin", versionRange: "^1.2.0" }.',
+  ],
+  "PB-PLUGIN-ROUTES": [
+    Code.InvalidArgument,
+    "routes() only registers handlers. It runs once when the plugin is defined, with the default configuration and " +
+      "an empty env, and once for each start. Move work into start() or into the handlers.",
+  ],
+  "PB-PLUGIN-DUPLICATE-SERVICE": [Code.InvalidArgument, "Register each service, and each single method, once."],
+  "PB-PLUGIN-RESERVED-SERVICE": [Code.InvalidArgument, "Plugboard serves this one itself; register only your own services."],
+  "PB-PLUGIN-START": [Code.FailedPrecondition, "Mend what the plugin's start() names as the cause, then start it again."],
+  "PB-CONFIG-INVALID": [Code.InvalidArgument, "Compare the configuration with the plugin's configuration message."],
+
+  "PB-TARGET-UNSUPPORTED": [
+    Code.InvalidArgument,
+    'Give connect() a plugin, an address such as "https://host", "unix:/path" or "tcp:127.0.0.1:4000", or a service binding.',
+  ],
+  "PB-CONNECT-UNREACHABLE": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
+  "PB-CONNECT-VERSION": [Code.FailedPrecondition, "Update the older side, or allow one of the versions the plugin speaks."],
+  "PB-CONNECTION-CLOSED": [Code.Canceled, "Open a new connection with connect()."],
+  "PB-DIAL-FAILED": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
+  "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
+
+  "PB-COMMAND-LINE": [Code.InvalidArgument, "Use --listen unix:/path or --listen tcp:127.0.0.1:4000."],
+  "PB-LISTEN-INSECURE": [
+    Code.FailedPrecondition,
+    "Plain TCP is only for the loopback interface: use tcp:127.0.0.1:PORT, tcp:[::1]:PORT or a Unix socket.",
+  ],
+  "PB-LISTEN-FAILED": [Code.FailedPrecondition, "Choose an address that is free and that this process may use."],
+  "PB-SOCKET-PATH": [Code.InvalidArgument, "Set PLUGIN_UNIX_SOCKET_DIR or TMPDIR to a directory with a shorter path."],
+  "PB-HANDSHAKE-ENVIRONMENT": [Code.InvalidArgument, "Set the variable as HashiCorp go-plugin does, or leave it out."],
+
+  "PB-LAUNCH-NOT-FOUND": [Code.NotFound, "Check the spelling of the command, and PATH."],
+  "PB-LAUNCH-NOT-EXECUTABLE": [Code.PermissionDenied, "Make the file executable, or run it by its interpreter."],
+  "PB-LAUNCH-DIRECTORY": [Code.NotFound, "Check the cwd option: it has to be a directory that exists."],
+  "PB-LAUNCH-FAILED": [Code.Internal, "See the cause for what the operating system said."],
+  "PB-HANDSHAKE-EXITED": [Code.Unavailable, "Run the command by hand to see why it ends; what it printed is above."],
+  "PB-HANDSHAKE-INVALID": [
+    Code.FailedPrecondition,
+    "The command's first line on stdout has to be the handshake: call serve(plugin), and print nothing to stdout before.",
+  ],
+  "PB-HANDSHAKE-TOO-LONG": [Code.ResourceExhausted, "The command is probably no plugin: it wrote to stdout without end of line."],
+  "PB-HANDSHAKE-TIMEOUT": [
+    Code.DeadlineExceeded,
+    "Check that the command calls serve(plugin); if it only needs longer, raise startTimeoutMs.",
+  ],
+  "PB-HANDSHAKE-CORE-VERSION": [Code.FailedPrecondition, "Only version 1 of the go-plugin handshake exists; update the plugin."],
+  "PB-HANDSHAKE-APP-VERSION": [
+    Code.FailedPrecondition,
+    "Update the older side, or pass protocolVersions with one that the plugin speaks.",
+  ],
+  "PB-HANDSHAKE-UNSUPPORTED": [Code.Unimplemented, "Use a plugin that serves gRPC or Connect over a Unix socket without TLS."],
+  "PB-HANDSHAKE-SOCKET": [Code.Unavailable, "Check that the plugin keeps listening after it has printed its handshake."],
+  "PB-PLUGIN-EXITED": [Code.Unavailable, "Load the plugin again; what it printed last is above."],
+  "PB-HOST-CLOSED": [Code.FailedPrecondition, "Create a new Host."],
+} as const satisfies Record<string, readonly [Code, string]>;
+
+/** Stable code of an error that Plugboard raises, such as "PB-HANDSHAKE-TIMEOUT". */
+export type ErrorCode = keyof typeof errors;
+
+/** All stable codes, for documentation and tests. */
+export const errorCodes = Object.keys(errors) as readonly ErrorCode[];
+
+/** What may be said of an error beyond its code and message. */
+export interface PlugboardErrorOptions {
+  /** Replaces the code's own hint. */
+  readonly hint?: string;
+  /** What led to this error. */
+  readonly cause?: unknown;
+}
+
+/**
+ * An error that Plugboard raises, as opposed to one that a plugin's handler raised. `errorCode` is stable and meant
+ * for programs, the message says what happened, `hint` says what to do next.
+ *
+ * `name` stays "ConnectError": Connect tells its errors by that name, so that several copies of it can work together.
+ */
+export class PlugboardError extends ConnectError {
+  readonly errorCode: ErrorCode;
+  readonly hint: string;
+
+  constructor(errorCode: ErrorCode, message: string, options: PlugboardErrorOptions = {}) {
+    const [code, defaultHint] = errors[errorCode];
+    const hint = options.hint ?? defaultHint;
+    super(`${errorCode}: ${message}\n${hint}`, code, undefined, undefined, options.cause);
+    this.errorCode = errorCode;
+    this.hint = hint;
+  }
+
+  /** Without this, Connect's own test would take every ConnectError for a PlugboardError. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof ConnectError && "errorCode" in value && "hint" in value;
+  }
+}
+
+/** True if the value is a PlugboardError, with the given code if one is given. */
+export function isPlugboardError(value: unknown, errorCode?: ErrorCode): value is PlugboardError {
+  return value instanceof PlugboardError && (errorCode === undefined || value.errorCode === errorCode);
+}

@@ -1,0 +1,61 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { Plugin } from "./define-plugin.ts";
+import { PlugboardError } from "./errors.ts";
+import type { Routes, ServiceTable } from "./service-table.ts";
+import { createServiceTable } from "./service-table.ts";
+
+/** How to start a plugin. */
+export interface StartOptions<Config extends DescMessage = DescMessage> {
+  /** The configuration; unset fields have protobuf's defaults. */
+  readonly config?: MessageInitShape<Config>;
+  /** What the plugin finds in `context.env`. Default: nothing. */
+  readonly env?: Readonly<Record<string, unknown>>;
+  /** What is served beside the plugin's own services. */
+  readonly standardRoutes?: readonly Routes[];
+}
+
+/** A plugin that has been started. */
+export interface RunningPlugin extends AsyncDisposable {
+  readonly plugin: Plugin;
+  /** What can be called. */
+  readonly table: ServiceTable;
+  /** Aborts `context.signal`, then runs the plugin's stop hook. Further calls return the first one's promise. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a plugin: runs its start hook, then registers its handlers.
+ * @throws PlugboardError PB-PLUGIN-START if the hook throws, PB-PLUGIN-ROUTES if `routes` does.
+ */
+export async function startPlugin<Config extends DescMessage>(
+  plugin: Plugin<Config>,
+  options: StartOptions<Config> = {},
+): Promise<RunningPlugin> {
+  const stopping = new AbortController();
+  const context = {
+    config: create(plugin.config, options.config),
+    env: options.env ?? {},
+    signal: stopping.signal,
+  };
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopping.abort(new Error(`plugin ${plugin.name} is stopping`));
+    stopped ??= Promise.resolve(plugin.stop?.(context));
+    return stopped;
+  };
+  try {
+    await plugin.start?.(context);
+  } catch (cause) {
+    throw new PlugboardError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });
+  }
+  let table: ServiceTable;
+  try {
+    const own: Routes = (router) => plugin.routes(router, context);
+    table = createServiceTable([own, ...(options.standardRoutes ?? [])], plugin.interceptors);
+  } catch (cause) {
+    await stop();
+    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes of plugin ${plugin.name} threw ${String(cause)}`, { cause });
+  }
+  return { plugin, table, stop, [Symbol.asyncDispose]: stop };
+}
