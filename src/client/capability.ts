@@ -6,7 +6,12 @@ import type { Runtime } from "./runtime.ts";
 export type MethodKind = DescMethod["methodKind"];
 
 /** All four kinds of method. */
-export const methodKinds = ["unary", "server_streaming", "client_streaming", "bidi_streaming"] as const satisfies MethodKind[];
+export const methodKinds = [
+  "unary",
+  "server_streaming",
+  "client_streaming",
+  "bidi_streaming",
+] as const satisfies MethodKind[];
 
 /** Version of HTTP underneath a protocol. */
 export type HttpVersion = "1.1" | "2";
@@ -42,7 +47,8 @@ const noFullDuplex: Carries = {
 const noRequestStream = "fetch can't stream a request body in a browser";
 const browser: Carries = { ...all, client_streaming: noRequestStream, bidi_streaming: noRequestStream };
 
-const noFullDuplexOnTheWeb = "proxies on the way may hold a request back until its end, so it can't carry both directions at once";
+const noFullDuplexOnTheWeb =
+  "proxies on the way may hold a request back until its end, so it can't carry both directions at once";
 const halfDuplex: Carries = { ...all, bidi_streaming: noFullDuplexOnTheWeb };
 
 const web = { node: halfDuplex, workerd: halfDuplex, browser } as const;

@@ -1,6 +1,10 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import type { Endpoint as WireEndpoint, Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { Carrier as WireCarrier, Protocol as WireProtocol, PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import {
+  PluginService,
+  Carrier as WireCarrier,
+  Protocol as WireProtocol,
+} from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
@@ -150,7 +154,12 @@ function offersOf(manifest: Manifest, source: DialableAddress): readonly Offer[]
   });
 }
 
-function offerOf({ address }: WireEndpoint, protocol: Protocol, carrier: WireableCarrier, source: DialableAddress): Offer {
+function offerOf(
+  { address }: WireEndpoint,
+  protocol: Protocol,
+  carrier: WireableCarrier,
+  source: DialableAddress,
+): Offer {
   if (address === "") {
     return carrier === source.carrier
       ? { endpoint: endpointAt(protocol, source) }
@@ -168,7 +177,10 @@ function offerOf({ address }: WireEndpoint, protocol: Protocol, carrier: Wireabl
   const endpoint = endpointAt(protocol, named);
   return mayName(source, named)
     ? { endpoint }
-    : { endpoint, refused: `${source.text} may not send callers there; pass that address to connect() if you trust it` };
+    : {
+        endpoint,
+        refused: `${source.text} may not send callers there; pass that address to connect() if you trust it`,
+      };
 }
 
 function unnamed(protocol: Protocol, carrier: WireableCarrier, text: string = carrier): Endpoint {

@@ -1,6 +1,6 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
-import type { Address } from "./endpoint.ts";
 import { dialFailed } from "./dialer.ts";
+import type { Address } from "./endpoint.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** How to send a request body: whole, or chunk by chunk while the response may already come in. */
@@ -15,16 +15,21 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  */
 export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime, address: Address): UniversalClientFn {
   return async (request) => {
+    const failing = new AbortController();
+    const signals = request.signal ? [request.signal, failing.signal] : [failing.signal];
     const init: RequestInit & { duplex?: "half" } = {
       method: request.method,
       headers: request.header,
       // A redirect could carry metadata to another host. Workers know no "error"; there, the answer is a 3xx status.
       redirect: runtime === "workerd" ? "manual" : "error",
-      ...(request.signal && { signal: request.signal }),
+      signal: AbortSignal.any(signals),
     };
     if (request.body !== undefined) {
-      init.body = body === "whole" ? await collect(request.body) : toStream(request.body);
-      if (body === "streamed") {
+      if (body === "whole") {
+        init.body = await collect(request.body);
+      } else {
+        // A failed stream alone would not do: workerd passes it on as one that has ended well.
+        init.body = toStream(request.body, (error) => failing.abort(error));
         init.duplex = "half";
       }
     }
@@ -32,7 +37,7 @@ export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime
     try {
       response = await fetch(request.url, init);
     } catch (error) {
-      request.signal?.throwIfAborted();
+      init.signal?.throwIfAborted();
       throw failedToConnect(error) ? dialFailed(address, rootOf(error)) : error;
     }
     return {
@@ -58,16 +63,21 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<Ar
   return whole;
 }
 
-function toStream(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+function toStream(chunks: AsyncIterable<Uint8Array>, onError: (error: unknown) => void): ReadableStream<Uint8Array> {
   const iterator = chunks[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = await iterator.next();
-        if (done === true) {
-          controller.close();
-        } else {
-          controller.enqueue(value);
+        try {
+          const { done, value } = await iterator.next();
+          if (done === true) {
+            controller.close();
+          } else {
+            controller.enqueue(value);
+          }
+        } catch (error) {
+          onError(error);
+          throw error;
         }
       },
       async cancel(reason) {

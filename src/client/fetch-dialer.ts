@@ -2,6 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
+import { breathing } from "../rpc/breathing.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import type { BodyMode, Fetch } from "./fetch-client.ts";
@@ -53,8 +54,13 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
     return {
       transport: {
         unary: whole.unary,
-        stream: (method, ...rest) =>
-          (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest),
+        async stream(method, ...rest) {
+          const response = await (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest);
+          // Workers that are bound to each other can share a thread.
+          return address.carrier === "service-binding"
+            ? { ...response, message: breathing(response.message) }
+            : response;
+        },
       },
       close() {},
     };

@@ -17,7 +17,10 @@ export interface HostOptions {
 
 /** What to load, and how. */
 export interface LoadOptions
-  extends Pick<ConnectOptions, "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "signal"> {
+  extends Pick<
+    ConnectOptions,
+    "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "signal"
+  > {
   /** The program and its arguments. No shell is involved. */
   readonly command: readonly [string, ...string[]];
   /** Working directory. Default: the host's. */
@@ -142,7 +145,9 @@ export class Host implements AsyncDisposable {
     };
     owned.close = close;
     void child.exited.then((exit) =>
-      close(new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`)),
+      close(
+        new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
+      ),
     );
     return {
       ...connection,
@@ -157,13 +162,17 @@ export class Host implements AsyncDisposable {
 async function readHandshake(child: PluginProcess, startTimeoutMs: number, signal: AbortSignal): Promise<Handshake> {
   const { promise: givenUp, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new PlugboardError("PB-HANDSHAKE-TIMEOUT", `no handshake within ${startTimeoutMs} ms${child.printed()}`)),
+    () =>
+      reject(new PlugboardError("PB-HANDSHAKE-TIMEOUT", `no handshake within ${startTimeoutMs} ms${child.printed()}`)),
     startTimeoutMs,
   );
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort);
   const exited = child.exited.then((exit) => {
-    throw new PlugboardError("PB-HANDSHAKE-EXITED", `the process ended before its handshake, ${describeExit(exit)}${child.printed()}`);
+    throw new PlugboardError(
+      "PB-HANDSHAKE-EXITED",
+      `the process ended before its handshake, ${describeExit(exit)}${child.printed()}`,
+    );
   });
   try {
     const line = await Promise.race([child.firstLine, exited, givenUp]);
@@ -210,9 +219,13 @@ async function connectTo(child: PluginProcess, handshake: Handshake, options: Lo
     return await connect(`${network}:${address}`, options);
   } catch (error) {
     if (isPlugboardError(error, "PB-CONNECT-UNREACHABLE")) {
-      throw new PlugboardError("PB-HANDSHAKE-SOCKET", `the plugin said it listens at ${network}:${address}, but ${firstSentence(error)}${child.printed()}`, {
-        cause: error,
-      });
+      throw new PlugboardError(
+        "PB-HANDSHAKE-SOCKET",
+        `the plugin said it listens at ${network}:${address}, but ${firstSentence(error)}${child.printed()}`,
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }

@@ -152,7 +152,9 @@ function readOutput(
     }
     if (end === -1) {
       keep(head);
-      reject(new PlugboardError("PB-HANDSHAKE-TOO-LONG", `no end of line in the first ${maxHandshakeBytes} bytes on stdout`));
+      reject(
+        new PlugboardError("PB-HANDSHAKE-TOO-LONG", `no end of line in the first ${maxHandshakeBytes} bytes on stdout`),
+      );
     } else {
       resolve(head.subarray(0, end).toString("utf8"));
       stdout.add(head.subarray(end + 1));

@@ -19,7 +19,9 @@ export function createOutputTail(maxBytes: number): OutputTail {
     },
     text() {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed, so that no terminal obeys them
-      const printable = stripVTControlCharacters(kept.toString("utf8")).replace(/[\0-\x08\x0b-\x1f\x7f]/g, "").trimEnd();
+      const printable = stripVTControlCharacters(kept.toString("utf8"))
+        .replace(/[\0-\x08\x0b-\x1f\x7f]/g, "")
+        .trimEnd();
       return cut ? `...${printable}` : printable;
     },
   };

@@ -42,7 +42,9 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
     const manager = new Http2SessionManager(
       baseUrl,
       {},
-      connection.socketPath === undefined ? {} : { createConnection: () => net.connect({ path: connection.socketPath }) },
+      connection.socketPath === undefined
+        ? {}
+        : { createConnection: () => net.connect({ path: connection.socketPath }) },
     );
     const openFirst: Interceptor = (next) => async (request) => {
       const state = manager.state();

@@ -1,7 +1,13 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
 import type { Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createConnectRouter } from "@connectrpc/connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
 
 /** What an HTTP request is answered with. */
@@ -17,32 +23,67 @@ export interface HttpHandlerOptions {
 }
 
 /** Handles requests of both HTTP versions. */
-export type HttpHandler = (
-  request: http.IncomingMessage | http2.Http2ServerRequest,
-  response: http.ServerResponse | http2.Http2ServerResponse,
-) => void;
+export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
-/** Serves Connect, gRPC and gRPC-Web, and says at /healthz and /readyz how the process is. */
+type HttpRequest = http.IncomingMessage | http2.Http2ServerRequest;
+type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
+
+/**
+ * Serves Connect, gRPC and gRPC-Web, and says at /healthz and /readyz how the process is.
+ *
+ * Connect's own adapter for Node lets a request without a usable Host header end the process, and prints every broken
+ * connection; hence this one.
+ */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const { table, interceptors, maxMessageBytes, shutdownSignal, draining } = options;
-  return connectNodeAdapter({
-    routes: (router) => table.registerWith(router),
+  const router = createConnectRouter({
     interceptors: [...interceptors],
     readMaxBytes: maxMessageBytes,
+    acceptCompression: [compressionGzip, compressionBrotli],
     shutdownSignal,
-    fallback(request, response) {
-      const path = request.url?.split("?", 1)[0];
-      const reading = request.method === "GET" || request.method === "HEAD";
-      const [status, body] =
-        reading && path === "/healthz"
-          ? [200, { status: "ok" }]
-          : reading && path === "/readyz"
-            ? draining()
-              ? [503, { status: "draining" }]
-              : [200, { status: "ok" }]
-            : [404, { code: "unimplemented", message: "no such method" }];
-      response.writeHead(status, { "Content-Type": "application/json" });
-      response.end(request.method === "HEAD" ? "" : JSON.stringify(body));
-    },
-  }) as HttpHandler;
+  });
+  table.registerWith(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (request, response) => {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const handle = handlers.get(path);
+    if (handle === undefined) {
+      answerOther(path, request, response, draining());
+      return;
+    }
+    let incoming: ReturnType<typeof universalRequestFromNodeRequest>;
+    try {
+      incoming = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    } catch {
+      answerJson(response, 400, { code: "invalid_argument", message: "the request has no usable Host header" });
+      return;
+    }
+    handle(incoming)
+      .then((outgoing) => universalResponseToNodeResponse(outgoing, response))
+      .catch(() => {
+        // The caller has gone, or what it sent is no call at all. Errors of the plugin never come here.
+        if (response.headersSent) {
+          response.destroy();
+        } else {
+          answerJson(response, 500, { code: "internal", message: "internal error" });
+        }
+      });
+  };
+}
+
+function answerOther(path: string, request: HttpRequest, response: HttpResponse, draining: boolean) {
+  const reading = request.method === "GET" || request.method === "HEAD";
+  if (reading && path === "/readyz" && draining) {
+    answerJson(response, 503, { status: "draining" });
+  } else if (reading && (path === "/healthz" || path === "/readyz")) {
+    answerJson(response, 200, { status: "ok" });
+  } else {
+    answerJson(response, 404, { code: "unimplemented", message: "no such method" });
+  }
+}
+
+function answerJson(response: HttpResponse, status: number, body: object) {
+  // Node leaves the body of an answer to HEAD out by itself.
+  (response as http.ServerResponse).writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
 }

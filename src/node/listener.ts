@@ -39,7 +39,11 @@ type Accept = (socket: net.Socket) => void;
  * Listens for all protocols on one socket.
  * @throws PlugboardError PB-LISTEN-FAILED
  */
-export async function listen(running: RunningPlugin, address: ListenAddress, options: ListenOptions): Promise<Listener> {
+export async function listen(
+  running: RunningPlugin,
+  address: ListenAddress,
+  options: ListenOptions,
+): Promise<Listener> {
   const { maxMessageBytes, headerTimeoutMs = 10_000 } = options;
   const shutdown = new AbortController();
   const sockets = new Set<net.Socket>();
@@ -69,7 +73,10 @@ export async function listen(running: RunningPlugin, address: ListenAddress, opt
     serveHttp(request, response);
   };
 
-  const http1Server = http.createServer({ headersTimeout: headerTimeoutMs, requestTimeout: 0, keepAliveTimeout: 60_000 }, handle);
+  const http1Server = http.createServer(
+    { headersTimeout: headerTimeoutMs, requestTimeout: 0, keepAliveTimeout: 60_000 },
+    handle,
+  );
   // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
   http1Server.emit("listening");
   const http2Server = http2.createServer(handle);
@@ -183,9 +190,11 @@ async function removeStaleSocket(error: unknown, path: string): Promise<boolean>
     return false;
   }
   const { promise: answered, resolve } = Promise.withResolvers<boolean>();
-  const probe = net.connect({ path }, () => resolve(true)).on("error", (reason: NodeJS.ErrnoException) => {
-    resolve(reason.code !== "ECONNREFUSED");
-  });
+  const probe = net
+    .connect({ path }, () => resolve(true))
+    .on("error", (reason: NodeJS.ErrnoException) => {
+      resolve(reason.code !== "ECONNREFUSED");
+    });
   const inUse = await answered;
   probe.destroy();
   if (!inUse) {

@@ -58,17 +58,25 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     process.stderr.write(introduction(plugin));
     process.exit(1);
   }
-  const wanted = env.PLUGIN_PROTOCOL_VERSIONS ? parseVersions("PLUGIN_PROTOCOL_VERSIONS", env.PLUGIN_PROTOCOL_VERSIONS) : [];
+  const wanted = env.PLUGIN_PROTOCOL_VERSIONS
+    ? parseVersions("PLUGIN_PROTOCOL_VERSIONS", env.PLUGIN_PROTOCOL_VERSIONS)
+    : [];
   const protocolVersion = pickProtocolVersion(plugin.protocolVersions, wanted) ?? Math.min(...plugin.protocolVersions);
   if (hosted && env.PLUGIN_CLIENT_CERT) {
-    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", "the host wants TLS (PLUGIN_CLIENT_CERT), which is not built yet", {
-      hint: "Switch automatic TLS off in the host; the Unix socket's directory keeps other users out.",
-    });
+    throw new PlugboardError(
+      "PB-HANDSHAKE-UNSUPPORTED",
+      "the host wants TLS (PLUGIN_CLIENT_CERT), which is not built yet",
+      {
+        hint: "Switch automatic TLS off in the host; the Unix socket's directory keeps other users out.",
+      },
+    );
   }
   const config =
-    options.config ?? (env.PLUGBOARD_CONFIG ? readConfigText(plugin.config, env.PLUGBOARD_CONFIG, "PLUGBOARD_CONFIG") : undefined);
+    options.config ??
+    (env.PLUGBOARD_CONFIG ? readConfigText(plugin.config, env.PLUGBOARD_CONFIG, "PLUGBOARD_CONFIG") : undefined);
 
-  const place = listenAt === undefined ? createSocketPlace(env.PLUGIN_UNIX_SOCKET_DIR) : { address: listenAt, remove() {} };
+  const place =
+    listenAt === undefined ? createSocketPlace(env.PLUGIN_UNIX_SOCKET_DIR) : { address: listenAt, remove() {} };
   // Also when the process crashes.
   process.once("exit", place.remove);
   const manifest = createManifest(plugin, {
@@ -113,8 +121,10 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const handshake = formatHandshake({
     appProtocolVersion: protocolVersion,
     network: listener.address.carrier,
-    address: listener.address.carrier === "unix" ? listener.address.path : `${listener.address.host}:${listener.address.port}`,
-    protocol: env.PLUGBOARD_PROTOCOLS?.split(",").find((each) => handshakeProtocols.some((known) => known === each)) ?? "grpc",
+    address:
+      listener.address.carrier === "unix" ? listener.address.path : `${listener.address.host}:${listener.address.port}`,
+    protocol:
+      env.PLUGBOARD_PROTOCOLS?.split(",").find((each) => handshakeProtocols.some((known) => known === each)) ?? "grpc",
     certificate: "",
   });
   process.stdout.write(`${handshake}\n`);

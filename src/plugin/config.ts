@@ -23,7 +23,11 @@ export function readConfig<Desc extends DescMessage>(schema: Desc, json: unknown
  * Reads a plugin's configuration from the text of a JSON object.
  * @throws PlugboardError PB-CONFIG-INVALID, see readConfig.
  */
-export function readConfigText<Desc extends DescMessage>(schema: Desc, text: string, source: string): MessageShape<Desc> {
+export function readConfigText<Desc extends DescMessage>(
+  schema: Desc,
+  text: string,
+  source: string,
+): MessageShape<Desc> {
   let json: unknown;
   try {
     json = JSON.parse(text);

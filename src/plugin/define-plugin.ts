@@ -118,11 +118,17 @@ function checkDependencies(dependencies: readonly PluginDependency[]) {
   const seen = new Set<string>();
   for (const { name, versionRange } of dependencies) {
     if (!isName(name) || seen.has(name)) {
-      throw new PlugboardError("PB-PLUGIN-DEPENDENCY", `dependencies: ${quote(name)} is no plugin name, or stands twice`);
+      throw new PlugboardError(
+        "PB-PLUGIN-DEPENDENCY",
+        `dependencies: ${quote(name)} is no plugin name, or stands twice`,
+      );
     }
     seen.add(name);
     if (!isVersionRange(versionRange)) {
-      throw new PlugboardError("PB-PLUGIN-DEPENDENCY", `dependencies: ${quote(versionRange)} for ${name} is no version range`);
+      throw new PlugboardError(
+        "PB-PLUGIN-DEPENDENCY",
+        `dependencies: ${quote(versionRange)} for ${name} is no version range`,
+      );
     }
   }
 }

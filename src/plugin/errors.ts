@@ -5,9 +5,15 @@ import { Code, ConnectError } from "@connectrpc/connect";
  * A hint may be replaced where it is raised, by one that knows more.
  */
 const errors = {
-  "PB-PLUGIN-NAME": [Code.InvalidArgument, "Use 1 to 63 lower-case letters, digits and hyphens, starting with a letter."],
+  "PB-PLUGIN-NAME": [
+    Code.InvalidArgument,
+    "Use 1 to 63 lower-case letters, digits and hyphens, starting with a letter.",
+  ],
   "PB-PLUGIN-VERSION": [Code.InvalidArgument, 'Use a semantic version such as "1.0.0", see https://semver.org.'],
-  "PB-PLUGIN-PROTOCOL-VERSIONS": [Code.InvalidArgument, "List each version once, as whole numbers from 1, such as [1, 2]."],
+  "PB-PLUGIN-PROTOCOL-VERSIONS": [
+    Code.InvalidArgument,
+    "List each version once, as whole numbers from 1, such as [1, 2].",
+  ],
   "PB-PLUGIN-DEPENDENCY": [
     Code.InvalidArgument,
     'Name each dependency once, as { name: "other-plugin", versionRange: "^1.2.0" }.',
@@ -18,8 +24,14 @@ const errors = {
       "an empty env, and once for each start. Move work into start() or into the handlers.",
   ],
   "PB-PLUGIN-DUPLICATE-SERVICE": [Code.InvalidArgument, "Register each service, and each single method, once."],
-  "PB-PLUGIN-RESERVED-SERVICE": [Code.InvalidArgument, "Plugboard serves this one itself; register only your own services."],
-  "PB-PLUGIN-START": [Code.FailedPrecondition, "Mend what the plugin's start() names as the cause, then start it again."],
+  "PB-PLUGIN-RESERVED-SERVICE": [
+    Code.InvalidArgument,
+    "Plugboard serves this one itself; register only your own services.",
+  ],
+  "PB-PLUGIN-START": [
+    Code.FailedPrecondition,
+    "Mend what the plugin's start() names as the cause, then start it again.",
+  ],
   "PB-CONFIG-INVALID": [Code.InvalidArgument, "Compare the configuration with the plugin's configuration message."],
 
   "PB-TARGET-UNSUPPORTED": [
@@ -27,7 +39,10 @@ const errors = {
     'Give connect() a plugin, an address such as "https://host", "unix:/path" or "tcp:127.0.0.1:4000", or a service binding.',
   ],
   "PB-CONNECT-UNREACHABLE": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
-  "PB-CONNECT-VERSION": [Code.FailedPrecondition, "Update the older side, or allow one of the versions the plugin speaks."],
+  "PB-CONNECT-VERSION": [
+    Code.FailedPrecondition,
+    "Update the older side, or allow one of the versions the plugin speaks.",
+  ],
   "PB-CONNECTION-CLOSED": [Code.Canceled, "Open a new connection with connect()."],
   "PB-DIAL-FAILED": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
   "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
@@ -50,18 +65,30 @@ const errors = {
     Code.FailedPrecondition,
     "The command's first line on stdout has to be the handshake: call serve(plugin), and print nothing to stdout before.",
   ],
-  "PB-HANDSHAKE-TOO-LONG": [Code.ResourceExhausted, "The command is probably no plugin: it wrote to stdout without end of line."],
+  "PB-HANDSHAKE-TOO-LONG": [
+    Code.ResourceExhausted,
+    "The command is probably no plugin: it wrote to stdout without end of line.",
+  ],
   "PB-HANDSHAKE-TIMEOUT": [
     Code.DeadlineExceeded,
     "Check that the command calls serve(plugin); if it only needs longer, raise startTimeoutMs.",
   ],
-  "PB-HANDSHAKE-CORE-VERSION": [Code.FailedPrecondition, "Only version 1 of the go-plugin handshake exists; update the plugin."],
+  "PB-HANDSHAKE-CORE-VERSION": [
+    Code.FailedPrecondition,
+    "Only version 1 of the go-plugin handshake exists; update the plugin.",
+  ],
   "PB-HANDSHAKE-APP-VERSION": [
     Code.FailedPrecondition,
     "Update the older side, or pass protocolVersions with one that the plugin speaks.",
   ],
-  "PB-HANDSHAKE-UNSUPPORTED": [Code.Unimplemented, "Use a plugin that serves gRPC or Connect over a Unix socket without TLS."],
-  "PB-HANDSHAKE-SOCKET": [Code.Unavailable, "Check that the plugin keeps listening after it has printed its handshake."],
+  "PB-HANDSHAKE-UNSUPPORTED": [
+    Code.Unimplemented,
+    "Use a plugin that serves gRPC or Connect over a Unix socket without TLS.",
+  ],
+  "PB-HANDSHAKE-SOCKET": [
+    Code.Unavailable,
+    "Check that the plugin keeps listening after it has printed its handshake.",
+  ],
   "PB-PLUGIN-EXITED": [Code.Unavailable, "Load the plugin again; what it printed last is above."],
   "PB-HOST-CLOSED": [Code.FailedPrecondition, "Create a new Host."],
 } as const satisfies Record<string, readonly [Code, string]>;

@@ -10,6 +10,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import { methodPath } from "../plugin/service-table.ts";
+import { breathing } from "./breathing.ts";
 import { errorForCaller } from "./error-for-caller.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -62,14 +63,19 @@ export function createMemoryTransport(table: ServiceTable, options: MemoryTransp
         next: async (request) => {
           const call = openCall(table, method, request, deadline);
           const invoke = transformInvokeImplementation(call.spec, call.context, call.interceptors);
-          const output = invoke(cloneEach(method.input, request.message))[Symbol.asyncIterator]();
+          const output = invoke(cloneEach(method.input, request.signal, request.message))[Symbol.asyncIterator]();
+          // However the call ends, the handler's finally blocks run. It may be waiting for something else, so nobody
+          // waits for that.
+          request.signal.addEventListener("abort", () => {
+            void Promise.resolve(output.return?.()).catch(() => undefined);
+          });
           // The response headers are settled once the handler has given its first message or has ended.
           const first = settle(untilAborted(request.signal, output.next()));
           await first;
           return {
             ...responseInit(method, call),
             stream: true,
-            message: readOutput(method.output, call, request.signal, output, first),
+            message: breathing(readOutput(method.output, call, request.signal, output, first)),
           };
         },
       });
@@ -93,14 +99,23 @@ interface ClientRequest {
   readonly url: string;
 }
 
-function openCall(table: ServiceTable, method: DescMethod, request: ClientRequest, timeoutMs: number | undefined): Call {
+function openCall(
+  table: ServiceTable,
+  method: DescMethod,
+  request: ClientRequest,
+  timeoutMs: number | undefined,
+): Call {
+  request.signal.throwIfAborted();
   const entry = table.find(methodPath(method));
   if (entry === undefined) {
     throw new ConnectError(`the plugin has no method ${methodPath(method).slice(1)}`, Code.Unimplemented);
   }
   const { spec } = entry;
   if (spec.kind !== method.methodKind) {
-    throw new ConnectError(`${methodPath(method).slice(1)} is ${spec.kind} in the plugin, not ${method.methodKind}`, Code.Unimplemented);
+    throw new ConnectError(
+      `${methodPath(method).slice(1)} is ${spec.kind} in the plugin, not ${method.methodKind}`,
+      Code.Unimplemented,
+    );
   }
   const context = createHandlerContext({
     service: spec.method.parent,
@@ -122,23 +137,16 @@ async function* readOutput<O extends DescMessage>(
   output: AsyncIterator<unknown>,
   first: Promise<Settled<IteratorResult<unknown>>>,
 ): AsyncGenerator<MessageShape<O>> {
-  let ended = false;
   try {
     let result = unwrap(await first);
     while (result.done !== true) {
       yield cloneOutput(schema, result.value);
       result = await untilAborted(signal, output.next());
     }
-    ended = true;
   } catch (error) {
-    ended = !signal.aborted;
     throw errorForCaller(error, call.context);
   } finally {
     call.context.abort();
-    if (!ended) {
-      // Lets the handler's finally blocks run. It may be waiting for something else, so nobody waits for it.
-      void Promise.resolve(output.return?.()).catch(() => undefined);
-    }
   }
 }
 
@@ -147,9 +155,19 @@ function cloneOutput<O extends DescMessage>(schema: O, output: unknown): Message
   return clone(schema, output as MessageShape<O>);
 }
 
-async function* cloneEach<I extends DescMessage>(schema: I, messages: AsyncIterable<MessageShape<I>>) {
-  for await (const message of messages) {
-    yield clone(schema, message);
+/** The caller's messages as the handler gets them. A call that is aborted ends them with an error, as a wire does. */
+async function* cloneEach<I extends DescMessage>(
+  schema: I,
+  signal: AbortSignal,
+  messages: AsyncIterable<MessageShape<I>>,
+): AsyncGenerator<MessageShape<I>> {
+  const iterator = messages[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await untilAborted(signal, iterator.next());
+    if (done === true) {
+      return;
+    }
+    yield clone(schema, value);
   }
 }
 
@@ -169,7 +187,11 @@ function unwrap<T>(settled: Settled<T>): T {
   return settled.value;
 }
 
-function requestInit<M extends DescMethod>(method: M, header: HeadersInit | undefined, contextValues: ContextValues | undefined) {
+function requestInit<M extends DescMethod>(
+  method: M,
+  header: HeadersInit | undefined,
+  contextValues: ContextValues | undefined,
+) {
   return {
     service: method.parent,
     method,

@@ -2,11 +2,13 @@ import { getAbortSignalReason } from "@connectrpc/connect/protocol";
 
 /** Waits for the promise, but no longer than until the signal is aborted; then rejects with the signal's reason. */
 export async function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  if (signal.aborted) {
+    // What becomes of it interests nobody any more.
+    promise.catch(() => undefined);
+    throw getAbortSignalReason(signal);
+  }
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(getAbortSignalReason(signal));
-  if (signal.aborted) {
-    onAbort();
-  }
   signal.addEventListener("abort", onAbort);
   try {
     return await Promise.race([promise, aborted]);

@@ -1,0 +1,105 @@
+/**
+ * The folders of src/, lowest first. A folder may import itself and what stands before it. Those that share a place may
+ * not import each other.
+ */
+const layers = [["gen"], ["plugin"], ["rpc"], ["services"], ["ttrpc"], ["client"], ["node", "edge"], ["host"], ["cli"]];
+
+/** What each entry point of the package may import. */
+const portable = ["gen", "plugin", "rpc", "services", "ttrpc", "client"];
+const entries = {
+  index: portable,
+  edge: [...portable, "edge"],
+  node: layers.flat().filter((folder) => folder !== "edge"),
+};
+
+const inFolders = (folders) => `^src/(${folders.join("|")})/`;
+const inEntries = (names) => `^src/(${names.join("|")})[.]ts$`;
+
+const layerRules = layers.flatMap((together, place) =>
+  together.map((folder) => {
+    const below = [folder, ...layers.slice(0, place).flat()];
+    return {
+      name: `layer-${folder}`,
+      comment: `src/${folder}/ may import ${below.join(", ")}.`,
+      severity: "error",
+      from: { path: inFolders([folder]) },
+      to: { path: "^src/", pathNot: inFolders(below) },
+    };
+  }),
+);
+
+const entryRules = Object.entries(entries).map(([entry, folders]) => ({
+  name: `entry-${entry}`,
+  comment: `src/${entry}.ts may import ${folders.join(", ")}.`,
+  severity: "error",
+  from: { path: inEntries([entry]) },
+  to: { path: "^src/", pathNot: inFolders(folders) },
+}));
+
+const runsAnywhere = { path: [inFolders([...portable, "edge"]), inEntries(["index", "edge"])] };
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: [
+    ...layerRules,
+    ...entryRules,
+    {
+      name: "known-places",
+      comment: "A new folder or entry point of src/ needs its place in this file.",
+      severity: "error",
+      from: { path: "^src/", pathNot: [inFolders(layers.flat()), inEntries(Object.keys(entries))] },
+      to: {},
+    },
+    {
+      name: "portable-no-connect-node",
+      comment: "Portable code runs in a browser: not the transports that need Node.",
+      severity: "error",
+      from: runsAnywhere,
+      to: { path: "(^|node_modules/)@connectrpc/connect-node(/|$)" },
+    },
+    {
+      name: "portable-no-node",
+      comment: "Portable code runs in a browser: no built-in module of Node.",
+      severity: "error",
+      from: runsAnywhere,
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "portable-no-cloudflare",
+      comment: "Portable code runs in a browser: nothing of Cloudflare's.",
+      severity: "error",
+      from: runsAnywhere,
+      to: { path: ["^cloudflare:", "(^|node_modules/)(@cloudflare|wrangler|miniflare|workerd)(/|$)"] },
+    },
+    {
+      name: "src-stands-alone",
+      comment: "What is published imports nothing that is not.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|examples|workers|bench|scripts)/" },
+    },
+    {
+      name: "public-interface",
+      comment: "Examples and Workers import plugboard, plugboard/node or plugboard/edge, as their readers will.",
+      severity: "error",
+      from: { path: "^(examples|workers)/" },
+      to: { path: "^(src|test|bench|scripts)/", pathNot: "^src/gen/examples/", dependencyTypes: ["local"] },
+    },
+    {
+      name: "no-cycle",
+      comment: "Data flows one way.",
+      severity: "error",
+      from: {},
+      to: { circular: true },
+    },
+  ],
+  options: {
+    // Type-only imports cross layers like any other.
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["plugboard-source", "import", "default"],
+    },
+  },
+};

@@ -1,0 +1,48 @@
+// npm leaves those platform packages out of the lock file that the registry at hand does not carry, and then refuses
+// the file in `npm ci`. This puts them back, from what the packages that want them say.
+import { readFileSync, writeFileSync } from "node:fs";
+
+interface LockEntry {
+  readonly version?: string;
+  readonly dev?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const operatingSystems = ["android", "darwin", "freebsd", "linux", "openharmony", "win32"];
+const processors: Readonly<Record<string, string>> = { "64": "x64", armv7: "arm" };
+const knownProcessors = ["arm", "arm64", "ia32", "ppc64", "riscv64", "s390x", "x64"];
+
+const file = "package-lock.json";
+const lock = JSON.parse(readFileSync(file, "utf8")) as { packages: Record<string, LockEntry> };
+
+function platformOf(name: string) {
+  const words = (name.split("/").at(-1) ?? name).replace("windows", "win32").split("-");
+  const os = words.find((word) => operatingSystems.includes(word));
+  const cpu = words.map((word) => processors[word] ?? word).find((word) => knownProcessors.includes(word));
+  if (os === undefined || cpu === undefined) {
+    throw new Error(`${name} is missing from ${file}, and its name does not tell its platform`);
+  }
+  const libc = words.some((word) => word.startsWith("musl"))
+    ? { libc: ["musl"] }
+    : words.some((word) => word.startsWith("gnu"))
+      ? { libc: ["glibc"] }
+      : {};
+  return { cpu: [cpu], os: [os], ...libc };
+}
+
+const added: Record<string, LockEntry> = {};
+for (const [path, { dev, optionalDependencies = {} }] of Object.entries(lock.packages)) {
+  for (const [name, version] of Object.entries(optionalDependencies)) {
+    const place = `node_modules/${name}`;
+    if (lock.packages[place] === undefined && lock.packages[`${path}/${place}`] === undefined) {
+      added[place] = { version, ...platformOf(name), ...(dev && { dev }), ...{ optional: true } };
+    }
+  }
+}
+const [root, ...rest] = Object.entries(lock.packages);
+if (root === undefined) {
+  throw new Error(`${file} is empty`);
+}
+const packages = [...rest, ...Object.entries(added)].sort(([a], [b]) => a.localeCompare(b, "en"));
+writeFileSync(file, `${JSON.stringify({ ...lock, packages: Object.fromEntries([root, ...packages]) }, null, 2)}\n`);
+console.log(`${Object.keys(added).length} platform packages added to ${file}`);

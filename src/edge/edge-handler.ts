@@ -1,0 +1,58 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { readConfig, readConfigText } from "../plugin/config.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { createManifest } from "../plugin/manifest.ts";
+import { startPlugin } from "../plugin/running-plugin.ts";
+import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import type { EdgeOptions } from "./edge-options.ts";
+
+/** A started plugin, ready for requests. */
+export interface EdgeHandler {
+  /** Looks up what handles the path "/package.Service/Method". */
+  find(path: string): UniversalHandler | undefined;
+}
+
+const endpoints = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
+  [Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier })),
+);
+
+/**
+ * Starts a plugin with a Worker's bindings.
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-PLUGIN-START or PB-PLUGIN-ROUTES
+ */
+export async function startEdgeHandler<Config extends DescMessage>(
+  plugin: Plugin<Config>,
+  env: Readonly<Record<string, unknown>> | undefined,
+  options: EdgeOptions<Config>,
+): Promise<EdgeHandler> {
+  const { maxMessageBytes = 4 * 1024 * 1024 } = options;
+  const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
+  const manifest = createManifest(plugin, { endpoints, limits: { maxMessageBytes: BigInt(maxMessageBytes) } });
+  const { table } = await startPlugin(plugin, {
+    env: env ?? {},
+    standardRoutes: [pluginServiceRoutes(manifest)],
+    ...(config && { config }),
+  });
+  const router = createConnectRouter({
+    // gRPC needs HTTP/2 trailers, which Workers can't send.
+    grpc: false,
+    interceptors: [...plugin.interceptors],
+    readMaxBytes: maxMessageBytes,
+  });
+  table.registerWith(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return { find: (path) => handlers.get(path) };
+}
+
+/** A Worker's variable is text, or already JSON if wrangler.toml says so. */
+function configFrom<Config extends DescMessage>(plugin: Plugin<Config>, value: unknown) {
+  if (value === undefined) {
+    return undefined;
+  }
+  return typeof value === "string"
+    ? readConfigText(plugin.config, value, "PLUGBOARD_CONFIG")
+    : readConfig(plugin.config, value);
+}

@@ -1,0 +1,87 @@
+import { connect, Host } from "plugboard/node";
+import { startWorker } from "../edge/local-worker.ts";
+import { startStandalone } from "../node/standalone.ts";
+import plugin from "./plugin.ts";
+import type { BehaviourRoute } from "./suite.ts";
+import { describeBehaviour } from "./suite.ts";
+
+const serve = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
+
+const routes: readonly BehaviourRoute[] = [
+  {
+    name: "memory",
+    protocol: "memory",
+    async open() {
+      const connection = await connect(plugin);
+      return { connection, close: () => connection.close() };
+    },
+  },
+  {
+    name: "unix+grpc",
+    protocol: "grpc",
+    async open() {
+      const host = new Host();
+      const connection = await host.load({ command: serve });
+      return { connection, close: () => host.close() };
+    },
+  },
+  {
+    name: "unix+connect",
+    protocol: "connect",
+    async open() {
+      const host = new Host();
+      const connection = await host.load({ command: serve, require: { protocols: ["connect"] } });
+      return { connection, close: () => host.close() };
+    },
+  },
+  {
+    name: "unix+connect (HTTP/1.1)",
+    protocol: "connect",
+    lacks: ["bidi_streaming"],
+    async open() {
+      const host = new Host();
+      const require = { protocols: ["connect"], httpVersion: "1.1" } as const;
+      const connection = await host.load({ command: serve, require });
+      return { connection, close: () => host.close() };
+    },
+  },
+  {
+    name: "tcp+grpc",
+    protocol: "grpc",
+    async open() {
+      const process = await startStandalone(serve, "tcp:127.0.0.1:0");
+      const connection = await connect(process.address);
+      return {
+        connection,
+        async close() {
+          await connection.close();
+          await process.stop();
+        },
+      };
+    },
+  },
+  ...(["connect", "grpc-web"] as const).map(
+    (protocol): BehaviourRoute => ({
+      name: `http+${protocol}`,
+      protocol,
+      lacks: ["bidi_streaming"],
+      // workerd takes a closed connection for a caller that still waits.
+      cancelsLate: true,
+      async open() {
+        const worker = await startWorker("test/behaviour/worker.ts");
+        const connection = await connect(worker.url, { require: { protocols: [protocol] } });
+        return {
+          connection,
+          async close() {
+            await connection.close();
+            await worker.stop();
+          },
+        };
+      },
+    }),
+  ),
+];
+
+for (const route of routes) {
+  describeBehaviour(route);
+}

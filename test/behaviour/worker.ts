@@ -1,0 +1,4 @@
+import { edge } from "plugboard/edge";
+import plugin from "./plugin.ts";
+
+export default edge(plugin);

@@ -1,0 +1,6 @@
+/** What vitest.config.ts binds to the Worker that the tests run in. */
+declare module "cloudflare:workers" {
+  export const env: {
+    readonly BEHAVIOUR: import("plugboard").ServiceBinding;
+  };
+}

@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+/** A plugin that stands alone. */
+export interface Standalone {
+  readonly pid: number;
+  /** Where it listens, as connect() takes it. */
+  readonly address: string;
+  /** Sends SIGTERM and waits for the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts a plugin with --listen and waits until it says that it listens. */
+export async function startStandalone(
+  [file, ...args]: readonly [string, ...string[]],
+  listen: string,
+): Promise<Standalone> {
+  const child = spawn(file, [...args, "--listen", listen], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  const lines = createInterface(child.stdout);
+  const first: unknown = (await Promise.race([once(lines, "line"), exited]))[0];
+  const address = / listens on (.+)$/.exec(String(first))?.[1];
+  if (address === undefined || child.pid === undefined) {
+    throw new Error(`the plugin did not start: ${String(first)}`);
+  }
+  return {
+    pid: child.pid,
+    address,
+    async stop() {
+      child.kill("SIGTERM");
+      const [code] = await exited;
+      return code;
+    },
+  };
+}

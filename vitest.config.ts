@@ -1,0 +1,63 @@
+import { fileURLToPath } from "node:url";
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { build } from "esbuild";
+import { defineConfig } from "vitest/config";
+
+// There is nothing to ask on the internet.
+process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+process.env.WRANGLER_SEND_METRICS = "false";
+
+/** Tests run the sources, as under `node --conditions=plugboard-source`. */
+const source = "plugboard-source";
+
+const compatibilityDate = "2026-11-17";
+
+/** Bundles a Worker that the tests call by service binding. */
+async function bundle(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
+    bundle: true,
+    write: false,
+    format: "esm",
+    conditions: [source, "workerd", "worker", "browser"],
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+        test: {
+          name: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.workers.test.ts"],
+          pool: "forks",
+          testTimeout: 30_000,
+        },
+      },
+      {
+        ssr: { resolve: { conditions: [source, "workerd", "worker", "module", "browser", "development|production"] } },
+        plugins: [
+          cloudflareTest(async () => ({
+            miniflare: {
+              compatibilityDate,
+              serviceBindings: { BEHAVIOUR: "behaviour" },
+              workers: [
+                {
+                  name: "behaviour",
+                  modules: true,
+                  script: await bundle("test/behaviour/worker.ts"),
+                  compatibilityDate,
+                  compatibilityFlags: ["no_nodejs_compat"],
+                },
+              ],
+            },
+          })),
+        ],
+        test: { name: "workers", include: ["test/**/*.workers.test.ts"], testTimeout: 30_000 },
+      },
+    ],
+  },
+});

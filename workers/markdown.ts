@@ -1,0 +1,4 @@
+import { edge } from "plugboard/edge";
+import plugin from "../examples/markdown/plugin.ts";
+
+export default edge(plugin);
