@@ -9,12 +9,7 @@ import type { Metafile } from "esbuild";
 using folder = mkdtempDisposableSync(join(tmpdir(), "plugboard-size-"));
 execFileSync("wrangler", ["deploy", "--dry-run", "--minify", "--metafile", "--outdir", folder.path], {
   stdio: ["ignore", "ignore", "inherit"],
-  env: {
-    ...process.env,
-    WRANGLER_SEND_METRICS: "false",
-    // Wrangler's own conditions, after the one that stands for the sources: no build is needed first.
-    WRANGLER_BUILD_CONDITIONS: "plugboard-source,workerd,worker,browser",
-  },
+  env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
 });
 
 const metafile: Metafile = JSON.parse(readFileSync(join(folder.path, "bundle-meta.json"), "utf8"));

@@ -28,4 +28,4 @@ export type { PluginContext } from "./plugin/context.ts";
 export type { Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
 export { definePlugin } from "./plugin/define-plugin.ts";
 export type { ErrorCode } from "./plugin/errors.ts";
-export { isPlugboardError, PlugboardError } from "./plugin/errors.ts";
+export { errorCodes, isPlugboardError, PlugboardError } from "./plugin/errors.ts";

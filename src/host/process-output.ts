@@ -18,9 +18,9 @@ export function createOutputTail(maxBytes: number): OutputTail {
       kept = all.subarray(-maxBytes);
     },
     text() {
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed, so that no terminal obeys them
+      // No control characters but these, so that no terminal obeys what a process printed.
       const printable = stripVTControlCharacters(kept.toString("utf8"))
-        .replace(/[\0-\x08\x0b-\x1f\x7f]/g, "")
+        .replace(/\p{Cc}/gu, (character) => (character === "\n" || character === "\t" ? character : ""))
         .trimEnd();
       return cut ? `...${printable}` : printable;
     },

@@ -7,7 +7,7 @@ export const magicCookie = {
 } as const;
 
 /** Version of the handshake itself; there is only this one. */
-export const coreProtocolVersion = 1;
+const coreProtocolVersion = 1;
 
 /** The line by which a plugin process tells its host where it listens; HashiCorp go-plugin's. */
 export interface Handshake {

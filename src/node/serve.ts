@@ -89,7 +89,10 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     standardRoutes: [pluginServiceRoutes(manifest)],
     ...(config && { config }),
   });
-  const listener = await listen(running, place.address, { maxMessageBytes });
+  const listener = await listen(running, place.address, { maxMessageBytes }).catch(async (error: unknown) => {
+    await running.stop();
+    throw error;
+  });
 
   let ending = false;
   const end = (graceMs: number) => {

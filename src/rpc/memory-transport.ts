@@ -63,7 +63,7 @@ export function createMemoryTransport(table: ServiceTable, options: MemoryTransp
         next: async (request) => {
           const call = openCall(table, method, request, deadline);
           const invoke = transformInvokeImplementation(call.spec, call.context, call.interceptors);
-          const output = invoke(cloneEach(method.input, request.signal, request.message))[Symbol.asyncIterator]();
+          const output = invoke(cloneEach(method.input, call, request.signal, request.message))[Symbol.asyncIterator]();
           // However the call ends, the handler's finally blocks run. It may be waiting for something else, so nobody
           // waits for that.
           request.signal.addEventListener("abort", () => {
@@ -91,6 +91,8 @@ interface Call {
   readonly spec: MethodImplSpec;
   readonly interceptors: Interceptor[];
   readonly context: HandlerContextController;
+  /** What the caller's own messages failed with; the handler does not get to see it. */
+  callerFailure?: { readonly error: unknown };
 }
 
 interface ClientRequest {
@@ -144,7 +146,7 @@ async function* readOutput<O extends DescMessage>(
       result = await untilAborted(signal, output.next());
     }
   } catch (error) {
-    throw errorForCaller(error, call.context);
+    throw call.callerFailure === undefined ? errorForCaller(error, call.context) : call.callerFailure.error;
   } finally {
     call.context.abort();
   }
@@ -158,12 +160,16 @@ function cloneOutput<O extends DescMessage>(schema: O, output: unknown): Message
 /** The caller's messages as the handler gets them. A call that is aborted ends them with an error, as a wire does. */
 async function* cloneEach<I extends DescMessage>(
   schema: I,
+  call: Call,
   signal: AbortSignal,
   messages: AsyncIterable<MessageShape<I>>,
 ): AsyncGenerator<MessageShape<I>> {
   const iterator = messages[Symbol.asyncIterator]();
   for (;;) {
-    const { done, value } = await untilAborted(signal, iterator.next());
+    const { done, value } = await untilAborted(signal, iterator.next()).catch((error: unknown) => {
+      call.callerFailure = { error };
+      throw new ConnectError("the caller has ended the call", Code.Canceled);
+    });
     if (done === true) {
       return;
     }

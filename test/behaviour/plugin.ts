@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { type Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 

@@ -1,6 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-node";
-import { createClient } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
@@ -32,23 +31,35 @@ describe("the markdown Worker", () => {
   });
 
   test("answers a GET for a side-effect-free method", async () => {
-    const query = new URLSearchParams({ connect: "v1", encoding: "json", message: JSON.stringify({ markdown: "# hi" }) });
+    const query = new URLSearchParams({
+      connect: "v1",
+      encoding: "json",
+      message: JSON.stringify({ markdown: "# hi" }),
+    });
     const response = await fetch(`${worker.url}${render}?${query}`);
     expect(await response.json()).toEqual({ html: "<h1>hi</h1>" });
   });
 
   test("refuses a GET for a method with side effects", async () => {
-    const response = await fetch(`${worker.url}/examples.markdown.v1.MarkdownService/Assemble?connect=v1&encoding=json&message={}`);
+    const response = await fetch(
+      `${worker.url}/examples.markdown.v1.MarkdownService/Assemble?connect=v1&encoding=json&message={}`,
+    );
     expect(response.status).toBe(405);
   });
 
   test("answers gRPC-Web", async () => {
     const transport = createGrpcWebTransport({ baseUrl: worker.url, httpVersion: "1.1" });
-    expect(await createClient(MarkdownService, transport).render({ markdown: "# hi" })).toMatchObject({ html: "<h1>hi</h1>" });
+    expect(await createClient(MarkdownService, transport).render({ markdown: "# hi" })).toMatchObject({
+      html: "<h1>hi</h1>",
+    });
   });
 
   test("does not answer gRPC, which needs trailers", async () => {
-    const response = await fetch(worker.url + render, { method: "POST", headers: { "Content-Type": "application/grpc" }, body: "" });
+    const response = await fetch(worker.url + render, {
+      method: "POST",
+      headers: { "Content-Type": "application/grpc" },
+      body: "",
+    });
     expect(response.status).toBe(415);
   });
 
@@ -146,7 +157,10 @@ describe("a Worker with options and bindings", () => {
 
   test("carries the plugin's own errors", async () => {
     await using connection = await connect(worker.url);
-    const error = await connection.client(MarkdownService).render({ markdown: "fail" }).catch((reason: unknown) => reason);
+    const error = await connection
+      .client(MarkdownService)
+      .render({ markdown: "fail" })
+      .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ConnectError);
     expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "as asked" });
   });
@@ -165,7 +179,9 @@ describe("a Worker whose plugin does not start", () => {
   }, 60_000);
 
   test("refuses a configuration that does not fit", async () => {
-    const misconfigured = await startWorker("test/edge/fixtures/worker.ts", { PLUGBOARD_CONFIG: '{"maxDocumentBytes":"x"}' });
+    const misconfigured = await startWorker("test/edge/fixtures/worker.ts", {
+      PLUGBOARD_CONFIG: '{"maxDocumentBytes":"x"}',
+    });
     try {
       expect((await post(misconfigured.url + render, {})).status).toBe(500);
       expect((await fetch(`${misconfigured.url}/readyz`)).status).toBe(500);
