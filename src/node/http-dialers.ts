@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
+import { isIPv6 } from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -38,14 +39,8 @@ export const httpDialers: readonly Dialer[] = [
 
 function dialHttp2(createTransport: (options: Http2TransportOptions) => Transport): Dialer["dial"] {
   return (address, options) => {
-    const { baseUrl, connection } = httpAddress(address);
-    const manager = new Http2SessionManager(
-      baseUrl,
-      {},
-      connection.socketPath === undefined
-        ? {}
-        : { createConnection: () => net.connect({ path: connection.socketPath }) },
-    );
+    const { baseUrl, socket } = http2Address(address);
+    const manager = new Http2SessionManager(baseUrl, {}, { createConnection: () => net.connect(socket) });
     const openFirst: Interceptor = (next) => async (request) => {
       const state = manager.state();
       if (state !== "open" && state !== "idle" && (await untilAborted(request.signal, manager.connect())) === "error") {
@@ -62,7 +57,7 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
 
 function dialHttp1(createTransport: (options: Http1TransportOptions) => Transport): Dialer["dial"] {
   return (address, options) => {
-    const { baseUrl, connection, agent } = httpAddress(address);
+    const { baseUrl, agent, ...connection } = http1Address(address);
     const tellDialFailure: Interceptor = (next) => async (request) => {
       try {
         return await next(request);
@@ -92,18 +87,28 @@ function common(options: DialOptions, address: Address, innermost: Interceptor) 
   };
 }
 
-function httpAddress(address: Address) {
+function http2Address(address: Address) {
   switch (address.carrier) {
     case "unix":
-      return { baseUrl: "http://localhost", connection: { socketPath: address.path }, agent: keepAlive(http.Agent) };
+      return { baseUrl: "http://localhost", socket: { path: address.path } };
+    case "tcp": {
+      const { host, port } = address;
+      // Node leaves out the brackets that an IPv6 address needs in a request's authority.
+      return { baseUrl: `http://${isIPv6(host) ? "localhost" : host}:${port}`, socket: { host, port } };
+    }
+    default:
+      throw new TypeError(`not for HTTP/2: ${address.text}`);
+  }
+}
+
+function http1Address(address: Address) {
+  switch (address.carrier) {
+    case "unix":
+      return { baseUrl: "http://localhost", socketPath: address.path, agent: keepAlive(http.Agent) };
     case "tcp":
-      return { baseUrl: `http://${address.text.slice("tcp:".length)}`, connection: {}, agent: keepAlive(http.Agent) };
+      return { baseUrl: `http://${address.text.slice("tcp:".length)}`, agent: keepAlive(http.Agent) };
     case "http":
-      return {
-        baseUrl: address.url,
-        connection: {},
-        agent: keepAlive(address.url.startsWith("https:") ? https.Agent : http.Agent),
-      };
+      return { baseUrl: address.url, agent: keepAlive(address.url.startsWith("https:") ? https.Agent : http.Agent) };
     default:
       throw new TypeError(`not for HTTP: ${address.text}`);
   }

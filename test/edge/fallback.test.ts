@@ -36,9 +36,7 @@ test("goes on with the Worker when the process was killed and has left its socke
   await using connection = await connect([plugin.address, worker.url]);
   const client = connection.client(BehaviourService);
   expect((await client.inspect({})).protocol).toBe("grpc");
-  const exited = plugin.stop();
-  process.kill(plugin.pid, "SIGKILL");
-  await exited;
+  await plugin.stop("SIGKILL");
   async function* requests() {
     yield { data: Uint8Array.of(1, 2, 3) };
     yield { data: Uint8Array.of(4) };

@@ -4,11 +4,10 @@ import { createInterface } from "node:readline";
 
 /** A plugin that stands alone. */
 export interface Standalone {
-  readonly pid: number;
   /** Where it listens, as connect() takes it. */
   readonly address: string;
-  /** Sends SIGTERM and waits for the exit code. */
-  stop(): Promise<number | null>;
+  /** Sends a signal, SIGTERM unless told otherwise, and waits for the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /** Starts a plugin with --listen and waits until it says that it listens. */
@@ -21,14 +20,13 @@ export async function startStandalone(
   const lines = createInterface(child.stdout);
   const first: unknown = (await Promise.race([once(lines, "line"), exited]))[0];
   const address = / listens on (.+)$/.exec(String(first))?.[1];
-  if (address === undefined || child.pid === undefined) {
+  if (address === undefined) {
     throw new Error(`the plugin did not start: ${String(first)}`);
   }
   return {
-    pid: child.pid,
     address,
-    async stop() {
-      child.kill("SIGTERM");
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
       const [code] = await exited;
       return code;
     },

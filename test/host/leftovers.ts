@@ -1,0 +1,43 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
+
+/** Gives the tests of a file a temporary directory of their own, and checks after each that nothing is left in it. */
+export function expectNoLeftovers() {
+  const usual = process.env.TMPDIR;
+  const own = mkdtempSync(join(tmpdir(), "host-"));
+  beforeAll(() => {
+    process.env.TMPDIR = own;
+  });
+  afterEach(() => vi.waitFor(() => expect(readdirSync(own)).toEqual([]), { timeout: 10_000 }));
+  afterAll(() => {
+    if (usual === undefined) {
+      delete process.env.TMPDIR;
+    } else {
+      process.env.TMPDIR = usual;
+    }
+    rmSync(own, { recursive: true, force: true });
+  });
+}
+
+/** Waits until a process has gone, and its socket and directory with it. */
+export async function untilGone(pid: number, ...paths: readonly string[]): Promise<void> {
+  await vi.waitFor(
+    () => {
+      expect(isAlive(pid)).toBe(false);
+      expect(paths.filter((path) => existsSync(path))).toEqual([]);
+    },
+    { timeout: 10_000 },
+  );
+}
+
+/** Whether a process runs; a zombie that nobody has waited for does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
