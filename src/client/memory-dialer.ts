@@ -1,6 +1,9 @@
 import { createMemoryTransport } from "../rpc/memory-transport.ts";
 import type { Dialer } from "./dialer.ts";
 
+/** How long handlers may take to end when their calls have been ended, as in a plugin process. */
+const gracePeriodMs = 5_000;
+
 /** Calls a plugin in the same process, straight from its service table. */
 export const memoryDialer: Dialer = {
   protocol: "none",
@@ -9,6 +12,7 @@ export const memoryDialer: Dialer = {
     if (address.carrier !== "memory") {
       throw new TypeError(`not in this process: ${address.text}`);
     }
-    return { transport: createMemoryTransport(address.table, { interceptors }), close() {} };
+    const { transport, drain } = createMemoryTransport(address.table, { interceptors });
+    return { transport, close: () => drain(gracePeriodMs) };
   },
 };

@@ -4,7 +4,7 @@ import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
-import { satisfies, validateStrict } from "compare-versions";
+import { validate, validateStrict } from "compare-versions";
 import type { PluginContext } from "./context.ts";
 import { isPlugboardError, PlugboardError } from "./errors.ts";
 import { createServiceTable } from "./service-table.ts";
@@ -160,16 +160,20 @@ function isName(value: unknown): value is string {
   return typeof value === "string" && /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value);
 }
 
+/** Alternatives between "||", each a hyphen range or comparators that all have to hold; as npm has it. */
 function isVersionRange(value: unknown): boolean {
-  if (typeof value !== "string" || value.trim() === "") {
-    return false;
-  }
-  try {
-    satisfies("1.0.0", value);
-    return true;
-  } catch {
-    return false;
-  }
+  return typeof value === "string" && value.split("||").every(isAlternative);
+}
+
+function isAlternative(text: string): boolean {
+  const compact = text
+    .trim()
+    .replace(/\s+-\s+/g, " ")
+    .replace(/(?<=[<>=~^])\s+/g, "");
+  return compact.split(/\s+/).every((comparator) => {
+    const version = /^(?:[<>]=?|[=~^])?(\*|\d.*)$/.exec(comparator)?.[1];
+    return version !== undefined && (version === "*" || validate(version));
+  });
 }
 
 function quote(value: unknown): string {

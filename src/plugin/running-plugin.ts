@@ -38,15 +38,17 @@ export async function startPlugin<Config extends DescMessage>(
     env: options.env ?? {},
     signal: stopping.signal,
   };
+  const abort = () => stopping.abort(new Error(`plugin ${plugin.name} is stopping`));
   let stopped: Promise<void> | undefined;
   const stop = () => {
-    stopping.abort(new Error(`plugin ${plugin.name} is stopping`));
-    stopped ??= Promise.resolve(plugin.stop?.(context));
+    abort();
+    stopped ??= (async () => plugin.stop?.(context))();
     return stopped;
   };
   try {
     await plugin.start?.(context);
   } catch (cause) {
+    abort();
     throw new PlugboardError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });
   }
   let table: ServiceTable;
@@ -54,7 +56,8 @@ export async function startPlugin<Config extends DescMessage>(
     const own: Routes = (router) => plugin.routes(router, context);
     table = createServiceTable([own, ...(options.standardRoutes ?? [])], plugin.interceptors);
   } catch (cause) {
-    await stop();
+    // What it throws would hide why it is stopped.
+    await stop().catch(() => undefined);
     throw new PlugboardError("PB-PLUGIN-ROUTES", `routes of plugin ${plugin.name} threw ${String(cause)}`, { cause });
   }
   return { plugin, table, stop, [Symbol.asyncDispose]: stop };

@@ -20,14 +20,28 @@ export interface MemoryTransportOptions {
   readonly interceptors?: readonly Interceptor[];
 }
 
+/** A memory transport, and the handlers that run behind it. */
+export interface MemoryTransport {
+  readonly transport: Transport;
+  /** Waits until no handler runs any more, but no longer than so many milliseconds. */
+  drain(graceMs: number): Promise<void>;
+}
+
 /**
  * A Connect transport that calls the handlers of a service table in the same process, without serialising. Messages
  * are cloned on the way in and on the way out, so that neither side can reach into the other's objects; errors,
  * deadlines, cancellation and metadata behave as on a wire.
  */
-export function createMemoryTransport(table: ServiceTable, options: MemoryTransportOptions = {}): Transport {
+export function createMemoryTransport(table: ServiceTable, options: MemoryTransportOptions = {}): MemoryTransport {
   const interceptors = [...(options.interceptors ?? [])];
-  return {
+  const handlers = new Set<Promise<unknown>>();
+  const track = <T>(handler: Promise<T>): Promise<T> => {
+    handlers.add(handler);
+    const done = () => handlers.delete(handler);
+    handler.then(done, done);
+    return handler;
+  };
+  const transport: Transport = {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       const deadline = positive(timeoutMs);
       return runUnaryCall({
@@ -41,7 +55,7 @@ export function createMemoryTransport(table: ServiceTable, options: MemoryTransp
             const input = clone(method.input, request.message);
             const output = await untilAborted(
               request.signal,
-              invokeUnaryImplementation(call.spec as UnarySpec, call.context, input, call.interceptors),
+              track(invokeUnaryImplementation(call.spec as UnarySpec, call.context, input, call.interceptors)),
             );
             return { ...responseInit(method, call), stream: false, message: cloneOutput(method.output, output) };
           } catch (error) {
@@ -67,7 +81,7 @@ export function createMemoryTransport(table: ServiceTable, options: MemoryTransp
           // However the call ends, the handler's finally blocks run. It may be waiting for something else, so nobody
           // waits for that.
           request.signal.addEventListener("abort", () => {
-            void Promise.resolve(output.return?.()).catch(() => undefined);
+            track(Promise.resolve(output.return?.())).catch(() => undefined);
           });
           // The response headers are settled once the handler has given its first message or has ended.
           const first = settle(untilAborted(request.signal, output.next()));
@@ -79,6 +93,15 @@ export function createMemoryTransport(table: ServiceTable, options: MemoryTransp
           };
         },
       });
+    },
+  };
+  return {
+    transport,
+    async drain(graceMs) {
+      const { promise: expired, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, graceMs);
+      await Promise.race([Promise.allSettled(handlers), expired]);
+      clearTimeout(timer);
     },
   };
 }

@@ -90,7 +90,7 @@ describe("definePlugin refuses", () => {
     expect(error.hint).not.toBe("");
   });
 
-  test.each(["^1.0.0 garbage", "1.0.0 || garbage", "^1.0.0 ||", "<0.1.0 ^"])(
+  test.each(["^1.0.0 garbage", "1.0.0 || garbage", "<0.1.0 ^"])(
     "the version range %j, of which only a part is one",
     (versionRange) => {
       expect(refusal(dependency("other", versionRange))).toMatchObject({ errorCode: "PB-PLUGIN-DEPENDENCY" });
@@ -316,18 +316,17 @@ describe("a plugin's lifecycle", () => {
   });
 
   test("gives start, routes and stop one and the same context, whose signal is aborted before stop runs", async () => {
-    const contexts = new Set<unknown>();
-    const plugin = definePlugin({
-      ...minimal,
-      start: (context) => void contexts.add(context),
-      stop({ signal }) {
-        contexts.add(signal.aborted);
-      },
-    });
-    const connection = await connect(plugin);
-    expect([...contexts]).toMatchObject([{ signal: { aborted: false } }]);
-    await connection.close();
-    expect([...contexts]).toMatchObject([{ signal: { aborted: true } }, true]);
+    const contexts: PluginContext[] = [];
+    const aborted: boolean[] = [];
+    const note = (context: PluginContext) => {
+      contexts.push(context);
+      aborted.push(context.signal.aborted);
+    };
+    const plugin = definePlugin({ ...minimal, start: note, routes: (_router, context) => note(context), stop: note });
+    contexts.length = aborted.length = 0;
+    await (await connect(plugin)).close();
+    expect(aborted).toEqual([false, false, true]);
+    expect(new Set(contexts).size).toBe(1);
   });
 
   test("runs stop once, however often the connection is closed", async () => {
