@@ -10,10 +10,10 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { listen } from "../../src/node/listener.ts";
-import type { Listener } from "../../src/node/listener.ts";
-import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { Listener } from "../../src/node/listener.ts";
+import { listen } from "../../src/node/listener.ts";
+import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import plugin from "../behaviour/plugin.ts";
 
 const echo = "/plugboard.test.v1.BehaviourService/Echo";
@@ -140,7 +140,9 @@ test("refuses a message over its limit, also one that is compressed", async () =
   const long = JSON.stringify({ text: "a".repeat(10_000) });
   expect((await request({ ...json, path: echo }, long)).body).toContain("resource_exhausted");
   const headers = { ...json.headers, "Content-Encoding": "gzip" };
-  expect((await request({ method: "POST", headers, path: echo }, gzipSync('{"text":"hi"}'))).body).toBe('{"text":"hi"}');
+  expect((await request({ method: "POST", headers, path: echo }, gzipSync('{"text":"hi"}'))).body).toBe(
+    '{"text":"hi"}',
+  );
   const bomb = gzipSync(`{"text":"${"a".repeat(1_000_000)}"}`);
   expect(bomb.byteLength).toBeLessThan(10_000);
   expect((await request({ method: "POST", headers, path: echo }, bomb)).body).toContain("resource_exhausted");

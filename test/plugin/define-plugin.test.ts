@@ -198,7 +198,7 @@ describe("definePlugin accepts", () => {
     const plugin = define({
       routes(router: ConnectRouter) {
         router.rpc(MarkdownService.method.render, () => ({ html: "" }));
-        router.rpc(MarkdownService.method.assemble, () => ({ html: "" }));
+        router.rpc(MarkdownService.method.assemble, async () => ({ html: "" }));
       },
     });
     expect(plugin.services).toEqual([MarkdownService]);
@@ -449,9 +449,9 @@ describe("a plugin's lifecycle", () => {
       routes(router) {
         let calls = 0;
         router.service(MarkdownService, {
-          render: () => ({ html: String((calls += 1)) }),
+          render: () => ({ html: String(++calls) }),
           async *outline() {
-            yield { text: String((calls += 1)) };
+            yield { text: String(++calls) };
           },
         });
       },

@@ -1,0 +1,346 @@
+import { execFile } from "node:child_process";
+import type { Socket } from "node:net";
+import { promisify } from "node:util";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import type { Connection } from "plugboard";
+import { connect as connectPortably, PlugboardError } from "plugboard";
+import { connect } from "plugboard/node";
+import { describe, expect, test } from "vitest";
+import type { EndpointSchema, ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
+import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { Place, RpcServerOptions } from "./local-server.ts";
+import { startRawServer, startRpcServer } from "./local-server.ts";
+
+async function refusal(promise: Promise<Connection>): Promise<PlugboardError> {
+  const error = await promise.then(
+    async (connection) => {
+      await connection.close();
+      throw new Error("it connected");
+    },
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(PlugboardError);
+  return error as PlugboardError;
+}
+
+describe("a server without PluginService, which others wrote,", () => {
+  const servers: readonly [string, string, RpcServerOptions][] = [
+    ["Connect over HTTP/1.1 at an http: URL", "connect", { place: "http", httpVersion: "1.1" }],
+    ["Connect alone at an http: URL", "connect", { place: "http", httpVersion: "1.1", protocols: ["connect"] }],
+    ["gRPC-Web alone at an http: URL", "grpc-web", { place: "http", httpVersion: "1.1", protocols: ["grpc-web"] }],
+    ["Connect over HTTP/1.1 at a Unix socket", "connect", { place: "unix", httpVersion: "1.1" }],
+    ["Connect over HTTP/1.1 at a TCP address", "connect", { place: "tcp", httpVersion: "1.1" }],
+    ["gRPC alone at a TCP address", "grpc", { place: "tcp", httpVersion: "2", protocols: ["grpc"] }],
+    ["gRPC alone at a Unix socket", "grpc", { place: "unix", httpVersion: "2", protocols: ["grpc"] }],
+    [
+      "Connect alone over HTTP/2 at a TCP address",
+      "connect",
+      { place: "tcp", httpVersion: "2", protocols: ["connect"] },
+    ],
+    [
+      "Connect alone over HTTP/2 at a Unix socket",
+      "connect",
+      { place: "unix", httpVersion: "2", protocols: ["connect"] },
+    ],
+  ];
+
+  test.each(servers)("is reached: %s", async (_what, protocol, options) => {
+    await using server = await startRpcServer(options);
+    await using connection = await connect(server.address);
+    expect(connection.manifest).toBeUndefined();
+    await expectToWork(connection, protocol);
+  });
+
+  test.each(servers.filter(([, , { place }]) => place === "http"))(
+    "is reached by the portable connect: %s",
+    async (_what, protocol, options) => {
+      await using server = await startRpcServer(options);
+      await using connection = await connectPortably(server.address);
+      expect(connection.manifest).toBeUndefined();
+      await expectToWork(connection, protocol);
+    },
+  );
+
+  async function expectToWork(connection: Connection, protocol: string) {
+    const client = connection.client(BehaviourService);
+    expect(await client.inspect({})).toMatchObject({ protocol });
+    expect(await Array.fromAsync(client.produce({ count: 3 }))).toMatchObject([
+      { index: 0 },
+      { index: 1 },
+      { index: 2 },
+    ]);
+    async function* requests() {
+      yield { data: Uint8Array.of(1) };
+      yield { data: Uint8Array.of(2) };
+    }
+    expect(await client.collect(requests())).toMatchObject({ messages: 2, bytes: 12n });
+  }
+});
+
+describe("the caller's process goes on", () => {
+  /** In a process of its own, as what is to be seen here would end this one. */
+  const callFrom = async ({ address }: { readonly address: string }) => {
+    const args = ["--conditions=plugboard-source", "test/client/fixtures/call.ts", address];
+    return (await promisify(execFile)(process.execPath, args)).stdout;
+  };
+
+  test.each<Place>(["unix", "tcp"])("when a server at %s speaks HTTP/1.1 alone", async (place) => {
+    await using server = await startRpcServer({ place, httpVersion: "1.1" });
+    expect(await callFrom(server)).toBe("connect,connect,connect");
+  });
+
+  test("when a server resets the connection, and the next call comes at once", async () => {
+    await using server = await startRpcServer({
+      place: "tcp",
+      httpVersion: "2",
+      routes(router, { sockets }) {
+        router.rpc(BehaviourService.method.inspect, () => {
+          for (const socket of sockets) {
+            socket.resetAndDestroy();
+          }
+          return {};
+        });
+      },
+    });
+    const outcomes = await callFrom(server);
+    expect(outcomes.split(",")).toHaveLength(3);
+    expect(outcomes).not.toContain("grpc");
+  });
+});
+
+describe("what is no plugin", () => {
+  const http = (body: string | Uint8Array, contentType: string, status = "200 OK") => {
+    const head = `HTTP/1.1 ${status}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n`;
+    return (socket: Socket) => {
+      socket.once("data", () => {
+        socket.write(head);
+        socket.end(body);
+      });
+    };
+  };
+  const answers: readonly [string, (socket: Socket) => void][] = [
+    ["hangs up at once", (socket) => void socket.destroy()],
+    ["ends at once", (socket) => void socket.end()],
+    ["hangs up after the request", (socket) => void socket.once("data", () => socket.destroy())],
+    ["greets first, as SSH does", (socket) => void socket.write("SSH-2.0-OpenSSH_9.6\r\n")],
+    [
+      "answers with bytes that mean nothing",
+      (socket) =>
+        void socket.once("data", () => socket.end(Uint8Array.from({ length: 4096 }, (_, i) => (i * 7) % 256))),
+    ],
+    [
+      "answers with half a response",
+      (socket) =>
+        void socket.once("data", () =>
+          socket.end("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 100\r\n\r\nabc"),
+        ),
+    ],
+    ["answers with a web page", http("<!doctype html><title>hi</title>", "text/html")],
+    ["answers with bytes that are no message", http(Uint8Array.of(255, 255, 255, 255), "application/proto")],
+    ["answers with JSON", http("{}", "application/json")],
+    ["answers that it is broken", http("broken", "text/plain", "500 Internal Server Error")],
+    ["answers that it is not there", http("", "text/plain", "503 Service Unavailable")],
+    // A whole HTTP/2 frame of SETTINGS, then one that is cut off.
+    [
+      "speaks HTTP/2 and then breaks off",
+      (socket) => void socket.end(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 9, 1)),
+    ],
+  ];
+
+  describe.each<Place>(["http", "tcp", "unix"])("at %s", (place) => {
+    test.each(answers)("is unreachable, and the process goes on: it %s", async (_what, answer) => {
+      await using server = await startRawServer(place, answer);
+      const error = await refusal(connect(server.address, { dialTimeoutMs: 1_000 }));
+      expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE", code: Code.Unavailable });
+      expect(error.message).toContain(`connect at ${server.address}: `);
+      expect(error.hint).not.toBe("");
+    });
+  });
+
+  test.each(answers)("is unreachable for the portable connect: it %s", async (_what, answer) => {
+    await using server = await startRawServer("http", answer);
+    const error = await refusal(connectPortably(server.address, { dialTimeoutMs: 1_000 }));
+    expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE" });
+    expect(error.message).toContain(`connect at ${server.address}: `);
+  });
+});
+
+describe("a server that accepts and never answers", () => {
+  test.each<Place>(["http", "tcp", "unix"])("is given up after dialTimeoutMs: %s", async (place) => {
+    await using server = await startRawServer(place, () => undefined);
+    const error = await refusal(connect(server.address, { dialTimeoutMs: 100 }));
+    expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
+    expect(error.message).toContain(`connect at ${server.address}: no answer within 100 ms`);
+  });
+
+  test("is given up by the portable connect, too", async () => {
+    await using server = await startRawServer("http", () => undefined);
+    const error = await refusal(connectPortably(server.address, { dialTimeoutMs: 100 }));
+    expect(error.message).toContain("no answer within 100 ms");
+  });
+
+  test("is given up when it has begun to answer", async () => {
+    await using server = await startRawServer("http", (socket) => {
+      socket.write("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 100\r\n\r\nabc");
+    });
+    for (const each of [connect, connectPortably]) {
+      const error = await refusal(each(server.address, { dialTimeoutMs: 100 }));
+      expect(error.message).toContain("no answer within 100 ms");
+    }
+  });
+});
+
+describe("a manifest", () => {
+  type Endpoints = readonly MessageInitShape<typeof EndpointSchema>[];
+  const described = (endpoints: Endpoints): MessageInitShape<typeof ManifestSchema> => ({
+    name: "behaviour",
+    version: "1.0.0",
+    protocolVersion: 1,
+    protocolVersions: [1],
+    endpoints: [...endpoints],
+  });
+  const overHttp = { protocol: Protocol.CONNECT, carrier: Carrier.HTTP } as const;
+  const connectPlaces = (connection: Connection) =>
+    connection.routes.unary.routes.map((route) => route.endpoint.address.text);
+
+  test.each<[string, Endpoints[number], string]>([
+    [
+      "a Unix socket",
+      { protocol: Protocol.GRPC, carrier: Carrier.UNIX, address: "unix:/run/other.sock" },
+      "grpc at unix:/run/other.sock",
+    ],
+    [
+      "a TCP address",
+      { protocol: Protocol.CONNECT, carrier: Carrier.TCP, address: "tcp:127.0.0.1:1" },
+      "connect at tcp:127.0.0.1:1",
+    ],
+    ["another host", { ...overHttp, address: "https://evil.example.com" }, "connect at https://evil.example.com"],
+    ["another port", { ...overHttp, address: "http://127.0.0.1:1" }, "connect at http://127.0.0.1:1"],
+  ])("that comes by http may not send callers to %s", async (_what, endpoint, named) => {
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      manifest: described([endpoint, overHttp]),
+    });
+    await using connection = await connect(server.address);
+    expect(connectPlaces(connection)).toEqual([server.address]);
+    expect(connection.routes.unary.rejected).toContainEqual({
+      endpoint: named,
+      reason: `${server.address} may not send callers there; pass that address to connect() if you trust it`,
+    });
+    expect(await connection.client(BehaviourService).echo({ text: "here" })).toMatchObject({ text: "here" });
+  });
+
+  test("that comes by http and names only other places leaves nowhere to go", async () => {
+    const elsewhere = { ...overHttp, address: "https://evil.example.com" };
+    await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest: described([elsewhere]) });
+    const error = await refusal(connect(server.address));
+    expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
+    expect(error.message).toContain("connect at https://evil.example.com: ");
+    expect(error.message).toContain("may not send callers there");
+  });
+
+  test("that comes by http may name another path of its own host", async () => {
+    await using inner = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      intercept(request) {
+        request.url = request.url?.replace(/^\/base/, "") ?? "";
+        return false;
+      },
+    });
+    await using outer = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      manifest: described([{ ...overHttp, address: "http://plugin.example/base" }]),
+    });
+    // One host, which answers at the path that it names.
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      const { pathname, search } = new URL(String(input));
+      const server = pathname.startsWith("/base/") ? inner : outer;
+      return globalThis.fetch(server.address + pathname + search, init);
+    };
+    await using connection = await connectPortably("http://plugin.example", { fetch });
+    expect(connectPlaces(connection)).toEqual(["http://plugin.example/base"]);
+    expect(await connection.client(BehaviourService).echo({ text: "here" })).toMatchObject({ text: "here" });
+    expect(inner.calls).toEqual(["Echo"]);
+  });
+
+  test("that comes by https may not send callers to the same host without encryption", async () => {
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      manifest: described([{ ...overHttp, address: "http://plugin.example" }, overHttp]),
+    });
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      const { pathname, search } = new URL(String(input));
+      return globalThis.fetch(server.address + pathname + search, init);
+    };
+    await using connection = await connectPortably("https://plugin.example", { fetch });
+    expect(connectPlaces(connection)).toEqual(["https://plugin.example"]);
+  });
+
+  test("that comes from a Unix socket may name any place, as the plugin runs with the caller's rights", async () => {
+    await using remote = await startRpcServer({ place: "http", httpVersion: "1.1" });
+    await using local = await startRpcServer({
+      place: "unix",
+      httpVersion: "2",
+      manifest: described([{ ...overHttp, address: remote.address }]),
+    });
+    await using connection = await connect(local.address);
+    expect(connectPlaces(connection)).toEqual([remote.address]);
+    await connection.client(BehaviourService).echo({});
+    expect([local.calls, remote.calls]).toEqual([[], ["Echo"]]);
+  });
+
+  test("can't be made to say that plain http is encrypted", async () => {
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      manifest: described([{ ...overHttp, encrypted: true }]),
+    });
+    const error = await refusal(connect(server.address, { require: { encryption: true } }));
+    expect(error.message).toContain("not encrypted, and the caller requires encryption");
+    await using connection = await connect(server.address);
+    expect(connection.routes.unary.routes[0]?.endpoint.encrypted).toBe(false);
+  });
+
+  test.each<[string, Endpoints[number], string]>([
+    ["a carrier that only the plugin's own process knows", { ...overHttp, carrier: Carrier.UNIX }, "connect at unix: "],
+    [
+      "a carrier that no address can name",
+      { ...overHttp, carrier: Carrier.MESSAGE_PORT, address: "port 1" },
+      "port 1: ",
+    ],
+    ["an address that can't be read", { ...overHttp, address: "https://user:pass@" }, ": its address can't be read"],
+  ])("that names %s has that endpoint passed over with a reason", async (_what, endpoint, reason) => {
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      manifest: described([endpoint, overHttp]),
+    });
+    await using connection = await connect(server.address);
+    const rejected = connection.routes.unary.rejected.map((each) => `${each.endpoint}: ${each.reason}`);
+    expect(rejected).toHaveLength(1);
+    expect(rejected[0]).toContain(reason);
+  });
+
+  test.each<[string, Endpoints]>([
+    ["no endpoint", []],
+    ["only endpoints from the future", [{ protocol: 99 as Protocol, carrier: Carrier.HTTP }]],
+  ])("that names %s leaves nowhere to go, and the error says at which address", async (_what, endpoints) => {
+    await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest: described(endpoints) });
+    const error = await refusal(connect(server.address));
+    expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
+    expect(error.message).toContain(server.address);
+  });
+
+  test("that has an endpoint from the future beside one that is known serves as well", async () => {
+    const manifest = described([{ protocol: Protocol.CONNECT, carrier: 99 as Carrier }, overHttp]);
+    await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest });
+    await using connection = await connect(server.address);
+    expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
+  });
+});
