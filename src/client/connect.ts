@@ -87,6 +87,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
           standardRoutes: [pluginServiceRoutes(manifest)],
           ...(config && { config }),
           ...(env && { env }),
+          ...(signal && { signal }),
         });
         running.push(started);
         return { offers: [memoryOffer(started)], manifest };
@@ -138,7 +139,8 @@ function commonVersion(plugin: Plugin, wanted: readonly number[]): number {
 
 /** Puts together what was found behind several targets, all of which are to be the same plugin. */
 function combine(found: readonly Discovery[], protocolVersions: readonly number[]): Discovery {
-  const first = found.find((each) => each.manifest !== undefined)?.manifest;
+  const manifests = found.flatMap(({ manifest }) => manifest ?? []);
+  const first = manifests.find((manifest) => speaksOneOf(manifest, protocolVersions)) ?? manifests[0];
   const offers = found.flatMap(({ offers, manifest }) => {
     const refused = manifest && first && unfit(manifest, first, protocolVersions);
     return refused === undefined ? offers : offers.map((offer) => ({ ...offer, refused }));

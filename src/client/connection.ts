@@ -6,7 +6,7 @@ import { methodPath } from "../plugin/service-table.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
-import { lendIterable } from "./lend-iterable.ts";
+import { lendMessages, lendStream } from "./lender.ts";
 import type { Routes } from "./negotiate.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
@@ -59,22 +59,24 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
     },
     stream(method, signal, timeoutMs, header, input, contextValues) {
       return call(method, signal, async (through, callSignal, done) => {
-        const lent = lendIterable(input);
+        const single = method.methodKind === "server_streaming";
+        const lender = single ? lendMessages(await Array.fromAsync(input)) : lendStream(input);
         try {
-          const response = await through((each) =>
-            each.stream(method, callSignal, timeoutMs, header, lent.iterable, contextValues),
+          const response = await through(
+            (each) => each.stream(method, callSignal, timeoutMs, header, lender.lend(), contextValues),
+            lender.canLendAgain,
           );
           return { ...response, message: whenDone(response.message, done) };
         } catch (error) {
           done();
-          await lent.giveBack(error);
+          await lender.giveBack(error);
           throw error;
         }
       });
     },
   };
 
-  type Through = <T>(attempt: (transport: Transport) => Promise<T>) => Promise<T>;
+  type Through = <T>(attempt: (transport: Transport) => Promise<T>, canRepeat?: () => boolean) => Promise<T>;
 
   /** Runs a call under a signal that the connection's end aborts too. */
   function call<T>(
@@ -82,9 +84,6 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
     signal: AbortSignal | undefined,
     run: (through: Through, callSignal: AbortSignal, done: () => void) => Promise<T>,
   ): Promise<T> {
-    if (closeReason !== undefined) {
-      return Promise.reject(closeReason);
-    }
     const controller = new AbortController();
     const onAbort = () => controller.abort(signal?.reason);
     calls.add(controller);
@@ -96,7 +95,10 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
       calls.delete(controller);
       signal?.removeEventListener("abort", onAbort);
     };
-    const through: Through = async (attempt) => {
+    const through: Through = async (attempt, canRepeat = () => true) => {
+      if (closeReason !== undefined) {
+        throw closeReason;
+      }
       const candidates = routes[method.methodKind].routes.slice(0, fallback ? undefined : 1);
       let last: unknown = noRoute(method, routes);
       for (const route of candidates) {
@@ -104,7 +106,7 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
           return await attempt(pool.get(route));
         } catch (error) {
           // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-          if (!isPlugboardError(error, "PB-DIAL-FAILED")) {
+          if (!isPlugboardError(error, "PB-DIAL-FAILED") || !canRepeat()) {
             throw error;
           }
           last = error;

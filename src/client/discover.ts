@@ -5,7 +5,6 @@ import {
   Carrier as WireCarrier,
   Protocol as WireProtocol,
 } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { isPlugboardError } from "../plugin/errors.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
 import type { Offer, Requirements, Route } from "./negotiate.ts";
@@ -55,34 +54,50 @@ export async function discover(address: DialableAddress, options: DiscoverOption
     return { offers: refuse(guesses, [...reasons].join("; ")) };
   }
   const failures = new Map<Protocol, string>();
+  const unsure = new Set<Protocol>();
   for (const route of routes) {
     const { protocol } = route.endpoint;
     const answer = await describe(route, pool, options);
-    switch (answer.kind) {
-      case "manifest":
-        return { offers: offersOf(answer.manifest, address), manifest: answer.manifest };
-      case "foreign":
-        // It speaks this protocol. The others that it did not understand stay refused.
-        return {
-          offers: guesses.map((offer) => {
-            const refused = offer.endpoint.protocol === protocol ? undefined : failures.get(offer.endpoint.protocol);
-            return refused === undefined ? offer : { ...offer, refused };
-          }),
-        };
-      case "silent":
-        return { offers: refuse(guesses, answer.reason) };
-      case "misunderstood":
-        failures.set(protocol, answer.reason);
+    if (answer.kind === "manifest") {
+      return readManifest(answer.manifest, address);
+    }
+    if (answer.kind === "silent") {
+      return { offers: refuse(guesses, answer.reason) };
+    }
+    if (answer.kind === "misunderstood") {
+      failures.set(protocol, failures.get(protocol) ?? answer.reason);
+      continue;
+    }
+    failures.delete(protocol);
+    if (answer.kind === "foreign") {
+      break;
+    }
+    unsure.add(protocol);
+    if (protocol === "connect") {
+      // Servers of gRPC alone and of gRPC-Web alone say in their protocol that they know no such service. Those that
+      // serve Connect say just "404", whatever they are asked in.
+      for (const other of unsure) {
+        if (other !== "connect") {
+          failures.set(other, `it answers ${other} with a bare 404, as Connect servers do`);
+        }
+      }
+      break;
     }
   }
   return {
-    offers: guesses.map((offer) => ({ ...offer, refused: failures.get(offer.endpoint.protocol) ?? "not tried" })),
+    offers: guesses.map((offer) => {
+      const refused = failures.get(offer.endpoint.protocol);
+      return refused === undefined ? offer : { ...offer, refused };
+    }),
   };
 }
 
 type Answer =
   | { readonly kind: "manifest"; readonly manifest: Manifest }
+  /** It speaks the protocol, and has no PluginService. */
   | { readonly kind: "foreign" }
+  /** It knows no such path, and does not say so in the protocol. */
+  | { readonly kind: "unsure" }
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
@@ -102,14 +117,15 @@ async function describe(route: Route<Dialer>, pool: TransportPool, options: Disc
     const error = ConnectError.from(cause);
     switch (error.code) {
       case Code.Unimplemented:
-        return { kind: "foreign" };
+        // Connect's own words for an answer that is not of the protocol.
+        return { kind: error.rawMessage === "HTTP 404" ? "unsure" : "foreign" };
       case Code.DeadlineExceeded:
         return { kind: "silent", reason: `no answer within ${dialTimeoutMs} ms` };
       case Code.Unauthenticated:
       case Code.PermissionDenied:
         return { kind: "silent", reason: `it refused to describe itself: ${error.message}` };
       default:
-        return { kind: isPlugboardError(error, "PB-DIAL-FAILED") ? "silent" : "misunderstood", reason: brief(error) };
+        return { kind: "misunderstood", reason: brief(error) };
     }
   }
 }
@@ -145,13 +161,18 @@ const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
   [WireCarrier.WEBSOCKET]: "websocket",
 };
 
-function offersOf(manifest: Manifest, source: DialableAddress): readonly Offer[] {
-  return manifest.endpoints.flatMap((endpoint) => {
+function readManifest(manifest: Manifest, source: DialableAddress): Discovery {
+  const offers = manifest.endpoints.flatMap((endpoint) => {
     const protocol = protocols[endpoint.protocol];
     const carrier = carriers[endpoint.carrier];
     // From a newer manifest than this client knows.
     return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source)];
   });
+  if (offers.length > 0) {
+    return { offers, manifest };
+  }
+  const guesses = protocolsOf[source.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, source) }));
+  return { offers: refuse(guesses, "its manifest names no endpoint that is known here"), manifest };
 }
 
 function offerOf(
@@ -196,5 +217,9 @@ function mayName(source: DialableAddress, named: DialableAddress): boolean {
   if (source.carrier === "unix") {
     return true;
   }
-  return source.carrier === "http" && named.carrier === "http" && new URL(source.url).host === new URL(named.url).host;
+  if (source.carrier !== "http" || named.carrier !== "http") {
+    return false;
+  }
+  const [from, to] = [new URL(source.url), new URL(named.url)];
+  return from.host === to.host && (from.protocol === to.protocol || to.protocol === "https:");
 }

@@ -16,7 +16,7 @@ export function parseAddress(target: string | URL | ServiceBinding): DialableAdd
     throw new PlugboardError("PB-TARGET-UNSUPPORTED", "the target is an object without fetch()");
   }
   const text = String(target);
-  const scheme = text.slice(0, text.indexOf(":"));
+  const scheme = text.slice(0, text.indexOf(":")).toLowerCase();
   switch (scheme) {
     case "http":
     case "https":
@@ -26,13 +26,13 @@ export function parseAddress(target: string | URL | ServiceBinding): DialableAdd
     case "tcp":
       return parseTcp(text);
     default:
-      throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} has no scheme that is known here`);
+      throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} has no scheme that is known here`);
   }
 }
 
 function parseHttp(text: string): DialableAddress {
   if (!URL.canParse(text)) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} is no URL`);
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is no URL`);
   }
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") {
@@ -50,17 +50,22 @@ function parseHttp(text: string): DialableAddress {
 function parseUnix(text: string): DialableAddress {
   const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "" || path.includes("\0")) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} names no socket`);
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} names no socket`);
   }
   return { carrier: "unix", text: `unix:${path}`, path };
 }
 
 function parseTcp(text: string): DialableAddress {
-  const match = /^tcp:(?:\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^:/?#[\]]+)):(\d{1,5})$/.exec(text);
+  const match = /^tcp:(?:\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host === undefined || !(port <= 65535)) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${JSON.stringify(text)} is not tcp:host:port`);
+  if (host === undefined || port > 65535 || !URL.canParse(`http://${match?.[1] === undefined ? host : `[${host}]`}`)) {
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is not tcp:host:port`);
   }
   return { carrier: "tcp", text: `tcp:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port };
+}
+
+/** Quotes a target for a message, without what could be a user name and password. */
+function quote(text: string): string {
+  return JSON.stringify(text.replace(/^([^:]*:(?:\/\/)?).*@/s, "$1...@"));
 }

@@ -1,19 +1,14 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import * as net from "node:net";
 import { isIPv6 } from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { Dialer, DialOptions } from "../client/dialer.ts";
 import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
-import { untilAborted } from "../rpc/until-aborted.ts";
+import { untilAborted } from "../plugin/until-aborted.ts";
+import { createHttp2Connection } from "./http2-connection.ts";
 
 type Http1TransportOptions = Parameters<typeof createConnectTransport>[0] & { httpVersion: "1.1" };
 type Http2TransportOptions = Parameters<typeof createGrpcTransport>[0] & { httpVersion?: "2" };
@@ -40,17 +35,14 @@ export const httpDialers: readonly Dialer[] = [
 function dialHttp2(createTransport: (options: Http2TransportOptions) => Transport): Dialer["dial"] {
   return (address, options) => {
     const { baseUrl, socket } = http2Address(address);
-    const manager = new Http2SessionManager(baseUrl, {}, { createConnection: () => net.connect(socket) });
+    const connection = createHttp2Connection(baseUrl, socket, address);
     const openFirst: Interceptor = (next) => async (request) => {
-      const state = manager.state();
-      if (state !== "open" && state !== "idle" && (await untilAborted(request.signal, manager.connect())) === "error") {
-        throw dialFailed(address, manager.error());
-      }
+      await untilAborted(request.signal, connection.open());
       return next(request);
     };
     return {
-      transport: createTransport({ ...common(options, address, openFirst), baseUrl, sessionManager: manager }),
-      close: () => manager.abort(),
+      transport: createTransport({ ...common(options, address, openFirst), baseUrl, sessionManager: connection }),
+      close: () => connection.close(),
     };
   };
 }

@@ -4,6 +4,7 @@ import type { Plugin } from "./define-plugin.ts";
 import { PlugboardError } from "./errors.ts";
 import type { Routes, ServiceTable } from "./service-table.ts";
 import { createServiceTable } from "./service-table.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** How to start a plugin. */
 export interface StartOptions<Config extends DescMessage = DescMessage> {
@@ -11,6 +12,8 @@ export interface StartOptions<Config extends DescMessage = DescMessage> {
   readonly config?: MessageInitShape<Config>;
   /** What the plugin finds in `context.env`. Default: nothing. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /** Gives up starting. */
+  readonly signal?: AbortSignal;
   /** What is served beside the plugin's own services. */
   readonly standardRoutes?: readonly Routes[];
 }
@@ -46,9 +49,11 @@ export async function startPlugin<Config extends DescMessage>(
     return stopped;
   };
   try {
-    await plugin.start?.(context);
+    const started = (async () => plugin.start?.(context))();
+    await (options.signal === undefined ? started : untilAborted(options.signal, started));
   } catch (cause) {
     abort();
+    options.signal?.throwIfAborted();
     throw new PlugboardError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });
   }
   let table: ServiceTable;

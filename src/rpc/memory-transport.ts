@@ -10,9 +10,9 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import { methodPath } from "../plugin/service-table.ts";
+import { untilAborted } from "../plugin/until-aborted.ts";
 import { breathing } from "./breathing.ts";
 import { errorForCaller } from "./error-for-caller.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 /** What a caller may set on a memory transport. */
 export interface MemoryTransportOptions {

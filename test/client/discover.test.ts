@@ -29,11 +29,8 @@ describe("a server without PluginService, which others wrote,", () => {
   const servers: readonly [string, string, RpcServerOptions][] = [
     ["Connect over HTTP/1.1 at an http: URL", "connect", { place: "http", httpVersion: "1.1" }],
     ["Connect alone at an http: URL", "connect", { place: "http", httpVersion: "1.1", protocols: ["connect"] }],
-    ["gRPC-Web alone at an http: URL", "grpc-web", { place: "http", httpVersion: "1.1", protocols: ["grpc-web"] }],
     ["Connect over HTTP/1.1 at a Unix socket", "connect", { place: "unix", httpVersion: "1.1" }],
     ["Connect over HTTP/1.1 at a TCP address", "connect", { place: "tcp", httpVersion: "1.1" }],
-    ["gRPC alone at a TCP address", "grpc", { place: "tcp", httpVersion: "2", protocols: ["grpc"] }],
-    ["gRPC alone at a Unix socket", "grpc", { place: "unix", httpVersion: "2", protocols: ["grpc"] }],
     [
       "Connect alone over HTTP/2 at a TCP address",
       "connect",
@@ -50,6 +47,16 @@ describe("a server without PluginService, which others wrote,", () => {
     await using server = await startRpcServer(options);
     await using connection = await connect(server.address);
     expect(connection.manifest).toBeUndefined();
+    await expectToWork(connection, protocol);
+  });
+
+  test.each([
+    ["gRPC-Web alone at an http: URL", "grpc-web", { place: "http", httpVersion: "1.1", protocols: ["grpc-web"] }],
+    ["gRPC alone at a TCP address", "grpc", { place: "tcp", httpVersion: "2", protocols: ["grpc"] }],
+    ["gRPC alone at a Unix socket", "grpc", { place: "unix", httpVersion: "2", protocols: ["grpc"] }],
+  ] as const)("is reached when the caller names the protocol: %s", async (_what, protocol, options) => {
+    await using server = await startRpcServer(options);
+    await using connection = await connect(server.address, { require: { protocols: [protocol] } });
     await expectToWork(connection, protocol);
   });
 

@@ -1,0 +1,62 @@
+/** A caller's messages, lent to one attempt of a call after the other. */
+export interface Lender<T> {
+  /** The messages for an attempt. */
+  lend(): AsyncIterable<T>;
+  /** False once an attempt has taken messages that nobody can give to the next. */
+  canLendAgain(): boolean;
+  /** Ends the caller's iterator, if no attempt has. */
+  giveBack(reason: unknown): Promise<void>;
+}
+
+/** Lends messages that are known as a whole, each time anew. */
+export function lendMessages<T>(messages: readonly T[]): Lender<T> {
+  return {
+    async *lend() {
+      yield* messages;
+    },
+    canLendAgain: () => true,
+    async giveBack() {},
+  };
+}
+
+/**
+ * Lends a stream. Connect's transports end the caller's iterator when they fail; a lent one stays whole until its first
+ * message was asked for, so that the next attempt can have it.
+ */
+export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
+  let iterator: AsyncIterator<T> | undefined;
+  let ended = false;
+  const open = () => {
+    iterator ??= source[Symbol.asyncIterator]();
+    return iterator;
+  };
+  /** Ends the caller's iterator once; one that nobody can throw into is at least closed. */
+  const end = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
+    if (!ended) {
+      ended = true;
+      await close(open());
+    }
+  };
+  const lent: AsyncIterator<T> = {
+    next: () => open().next(),
+    async return(value?: unknown) {
+      if (iterator !== undefined) {
+        await end((it) => it.return?.(value));
+      }
+      return { done: true, value: undefined };
+    },
+    async throw(reason?: unknown) {
+      if (iterator !== undefined) {
+        await end((it) => it.throw?.(reason) ?? it.return?.());
+      }
+      return { done: true, value: undefined };
+    },
+  };
+  return {
+    lend: () => ({ [Symbol.asyncIterator]: () => lent }),
+    canLendAgain: () => iterator === undefined,
+    async giveBack(reason) {
+      await end((it) => it.throw?.(reason) ?? it.return?.()).catch(() => undefined);
+    },
+  };
+}
