@@ -128,7 +128,7 @@ function decodedHeaders(headers: Headers): Headers {
 /** Node's fetch tells that a connection could not be made; elsewhere nobody can know whether a request was sent. */
 function failedToConnect(error: unknown): boolean {
   const root = rootOf(error) as { syscall?: unknown; errors?: unknown } | undefined;
-  const all = Array.isArray(root?.errors) ? root.errors : [root];
+  const all = Array.isArray(root?.errors) && root.errors.length > 0 ? root.errors : [root];
   return all.every((each) => each?.syscall === "connect" || each?.syscall === "getaddrinfo");
 }
 

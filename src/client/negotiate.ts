@@ -144,9 +144,12 @@ function sameWay(a: Dialable, b: Dialable): boolean {
 }
 
 function withoutDoubles(offers: readonly Offer[]): readonly Offer[] {
-  const seen = new Map<string, Offer>();
+  const seen = new Map<unknown, Offer>();
   for (const offer of offers) {
-    const key = JSON.stringify([offer.endpoint.protocol, offer.endpoint.address.carrier, offer.endpoint.address.text]);
+    const { protocol, address } = offer.endpoint;
+    // What a text does not name for certain, the object does.
+    const named = address.carrier !== "memory" && address.carrier !== "service-binding";
+    const key = named ? JSON.stringify([protocol, address.carrier, address.text]) : offer;
     if (seen.get(key)?.refused !== undefined || !seen.has(key)) {
       seen.set(key, offer);
     }

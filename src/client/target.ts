@@ -4,6 +4,9 @@ import type { Address, ServiceBinding } from "./endpoint.ts";
 /** An address that something may answer at, as opposed to one that a manifest merely mentions. */
 export type DialableAddress = Extract<Address, { readonly carrier: "unix" | "tcp" | "http" | "service-binding" }>;
 
+/** A manifest can name addresses, too, and reading one must not take long. */
+const maxAddressLength = 2048;
+
 /**
  * Reads an address: "https://host/base", "unix:/path", "tcp:host:port", or a service binding.
  * @throws PlugboardError PB-TARGET-UNSUPPORTED if it is none of them.
@@ -16,6 +19,9 @@ export function parseAddress(target: string | URL | ServiceBinding): DialableAdd
     throw new PlugboardError("PB-TARGET-UNSUPPORTED", "the target is an object without fetch()");
   }
   const text = String(target);
+  if (text.length > maxAddressLength) {
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `the target has more than ${maxAddressLength} characters`);
+  }
   const scheme = text.slice(0, text.indexOf(":")).toLowerCase();
   switch (scheme) {
     case "http":

@@ -19,7 +19,7 @@ export interface PluginDependency {
 
 /** What `definePlugin` takes. */
 export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>> {
-  /** 1 to 63 lower-case letters, digits and hyphens, starting with a letter. */
+  /** 1 to 63 lower-case letters, digits and hyphens; a letter first, and no hyphen last. */
   readonly name: string;
   /** The plugin's own version, as in https://semver.org. */
   readonly version: string;

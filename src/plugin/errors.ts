@@ -7,7 +7,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 const errors = {
   "PB-PLUGIN-NAME": [
     Code.InvalidArgument,
-    "Use 1 to 63 lower-case letters, digits and hyphens, starting with a letter.",
+    "Use 1 to 63 lower-case letters, digits and hyphens; a letter first, and no hyphen last.",
   ],
   "PB-PLUGIN-VERSION": [Code.InvalidArgument, 'Use a semantic version such as "1.0.0", see https://semver.org.'],
   "PB-PLUGIN-PROTOCOL-VERSIONS": [

@@ -30,7 +30,8 @@ export function methodPath(method: DescMethod): string {
 
 /**
  * Runs the functions, each of which registers handlers, and collects what they register.
- * @throws PlugboardError PB-PLUGIN-DUPLICATE-SERVICE if two of them implement the same method.
+ * @throws PlugboardError PB-PLUGIN-DUPLICATE-SERVICE if two of them implement the same method, PB-PLUGIN-ROUTES if one of
+ * them is asynchronous.
  */
 export function createServiceTable(routes: readonly Routes[], interceptors: readonly Interceptor[] = []): ServiceTable {
   const services = new Set<DescService>();
@@ -63,7 +64,12 @@ export function createServiceTable(routes: readonly Routes[], interceptors: read
     },
   };
   for (const register of routes) {
-    register(router);
+    const returned = register(router);
+    if (returned instanceof Promise) {
+      // What it registers later would be missed, and what it throws would end the process.
+      returned.catch(() => undefined);
+      throw new PlugboardError("PB-PLUGIN-ROUTES", "routes: returned a promise");
+    }
   }
   return {
     services: [...services],

@@ -161,3 +161,8 @@ describe("for any string, parseAddress gives an address or PB-TARGET-UNSUPPORTED
     );
   });
 });
+
+test("parseAddress does not read on in what is longer than any address", () => {
+  const slashes = `http://host/${"/".repeat(4_000_000)}x`;
+  expect(() => parseAddress(slashes)).toThrow("PB-TARGET-UNSUPPORTED");
+});

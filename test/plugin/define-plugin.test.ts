@@ -159,6 +159,16 @@ describe("definePlugin refuses", () => {
     expect(refusal({ routes }).cause).toBe(cause);
   });
 
+  test("routes that are asynchronous, and lets them end nothing", () => {
+    const error = refusal({
+      routes: async () => {
+        await Promise.resolve();
+        throw new Error("too late");
+      },
+    });
+    expect(error.errorCode).toBe("PB-PLUGIN-ROUTES");
+  });
+
   test("a definition without routes", () => {
     expect(refusal({ routes: undefined }).errorCode).toBe("PB-PLUGIN-ROUTES");
   });
