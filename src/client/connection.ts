@@ -99,20 +99,19 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
       if (closeReason !== undefined) {
         throw closeReason;
       }
-      const candidates = routes[method.methodKind].routes.slice(0, fallback ? undefined : 1);
-      let last: unknown = noRoute(method, routes);
-      for (const route of candidates) {
+      let unreached: unknown;
+      for (const route of routes[method.methodKind].routes) {
         try {
           return await attempt(pool.get(route));
         } catch (error) {
           // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-          if (!isPlugboardError(error, "PB-DIAL-FAILED") || !canRepeat()) {
+          if (!isPlugboardError(error, "PB-DIAL-FAILED") || !fallback || !canRepeat()) {
             throw error;
           }
-          last = error;
+          unreached = error;
         }
       }
-      throw last;
+      throw unreached ?? noRoute(method, routes);
     };
     return run(through, controller.signal, done);
   }

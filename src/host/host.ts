@@ -6,8 +6,10 @@ import { connect } from "../node/connect.ts";
 import type { Handshake } from "../node/handshake.ts";
 import { magicCookie, parseHandshake } from "../node/handshake.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { untilAborted } from "../plugin/until-aborted.ts";
 import type { OutputLine, PluginProcess, ProcessExit } from "./plugin-process.ts";
 import { startProcess } from "./plugin-process.ts";
+import { printable } from "./process-output.ts";
 
 /** How a host treats its plugins. */
 export interface HostOptions {
@@ -108,7 +110,7 @@ export class Host implements AsyncDisposable {
     const signals = [this.#stopStarting.signal, ...(options.signal ? [options.signal] : [])];
     const signal = AbortSignal.any(signals);
     signal.throwIfAborted();
-    const child = await startProcess({
+    const child = startProcess({
       command,
       ...(cwd !== undefined && { cwd }),
       env: {
@@ -124,18 +126,18 @@ export class Host implements AsyncDisposable {
     const owned = { close: () => child.stop(this.#gracePeriodMs), kill: child.kill };
     this.#plugins.add(owned);
     try {
+      const pid = await child.started;
       const handshake = await readHandshake(child, startTimeoutMs, signal);
-      const connection = await connectTo(child, handshake, { ...options, signal });
-      const loaded = this.#loaded(child, connection, owned);
-      return loaded;
+      const connection = await connectTo(handshake, { ...options, signal });
+      return this.#loaded(pid, child, connection, owned);
     } catch (error) {
       await child.stop(0);
       this.#plugins.delete(owned);
-      throw error;
+      throw withOutput(error, child);
     }
   }
 
-  #loaded(child: PluginProcess, connection: Connection, owned: { close(): Promise<void> }): LoadedPlugin {
+  #loaded(pid: number, child: PluginProcess, connection: Connection, owned: { close(): Promise<void> }): LoadedPlugin {
     const plugins: Set<{ close(): Promise<void> }> = this.#plugins;
     const gracePeriodMs = this.#gracePeriodMs;
     const close = async (reason?: Error) => {
@@ -149,60 +151,29 @@ export class Host implements AsyncDisposable {
         new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
       ),
     );
-    return {
-      ...connection,
-      pid: child.pid,
-      exited: child.exited,
-      close,
-      [Symbol.asyncDispose]: () => close(),
-    };
+    return { ...connection, pid, exited: child.exited, close, [Symbol.asyncDispose]: () => close() };
   }
 }
 
 async function readHandshake(child: PluginProcess, startTimeoutMs: number, signal: AbortSignal): Promise<Handshake> {
-  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  const timeout = new AbortController();
   const timer = setTimeout(
-    () =>
-      reject(new PlugboardError("PB-HANDSHAKE-TIMEOUT", `no handshake within ${startTimeoutMs} ms${child.printed()}`)),
+    () => timeout.abort(new PlugboardError("PB-HANDSHAKE-TIMEOUT", `no handshake within ${startTimeoutMs} ms`)),
     startTimeoutMs,
   );
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
   const exited = child.exited.then((exit) => {
-    throw new PlugboardError(
-      "PB-HANDSHAKE-EXITED",
-      `the process ended before its handshake, ${describeExit(exit)}${child.printed()}`,
-    );
+    throw new PlugboardError("PB-HANDSHAKE-EXITED", `the process ended before its handshake, ${describeExit(exit)}`);
   });
   try {
-    const line = await Promise.race([child.firstLine, exited, givenUp]);
-    return parseLine(line, child);
-  } catch (error) {
-    if (isPlugboardError(error, "PB-HANDSHAKE-TOO-LONG")) {
-      throw new PlugboardError("PB-HANDSHAKE-TOO-LONG", `${firstSentence(error)}${child.printed()}`);
-    }
-    throw error;
+    const line = Promise.race([child.firstLine, exited]);
+    return parseHandshake(await untilAborted(AbortSignal.any([signal, timeout.signal]), line));
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
     exited.catch(() => {});
-    givenUp.catch(() => {});
   }
 }
 
-function parseLine(line: string, child: PluginProcess): Handshake {
-  try {
-    return parseHandshake(line);
-  } catch (error) {
-    if (isPlugboardError(error, "PB-HANDSHAKE-INVALID")) {
-      const shown = JSON.stringify(line.slice(0, 200));
-      throw new PlugboardError("PB-HANDSHAKE-INVALID", `${firstSentence(error)}: ${shown}${child.printed()}`);
-    }
-    throw error;
-  }
-}
-
-async function connectTo(child: PluginProcess, handshake: Handshake, options: LoadOptions): Promise<Connection> {
+async function connectTo(handshake: Handshake, options: LoadOptions): Promise<Connection> {
   const { appProtocolVersion, network, address, certificate, protocol } = handshake;
   const { protocolVersions = [] } = options;
   if (protocolVersions.length > 0 && !protocolVersions.includes(appProtocolVersion)) {
@@ -218,21 +189,28 @@ async function connectTo(child: PluginProcess, handshake: Handshake, options: Lo
   try {
     return await connect(`${network}:${address}`, options);
   } catch (error) {
+    const said = `the plugin said it listens at ${network}:${address}, but`;
     if (isPlugboardError(error, "PB-CONNECT-UNREACHABLE")) {
-      throw new PlugboardError(
-        "PB-HANDSHAKE-SOCKET",
-        `the plugin said it listens at ${network}:${address}, but ${firstSentence(error)}${child.printed()}`,
-        {
-          cause: error,
-        },
-      );
+      throw new PlugboardError("PB-HANDSHAKE-SOCKET", `${said} ${whatHappened(error)}`, { cause: error });
+    }
+    if (isPlugboardError(error, "PB-TARGET-UNSUPPORTED")) {
+      throw new PlugboardError("PB-HANDSHAKE-INVALID", `${said} ${whatHappened(error)}`, { cause: error });
     }
     throw error;
   }
 }
 
+/** Adds what the process printed to the error of a handshake. By now it has ended, and nothing more will come. */
+function withOutput(error: unknown, child: PluginProcess): unknown {
+  if (!isPlugboardError(error) || !error.errorCode.startsWith("PB-HANDSHAKE-")) {
+    return error;
+  }
+  const { errorCode, hint, cause } = error;
+  return new PlugboardError(errorCode, `${printable(whatHappened(error))}${child.printed()}`, { hint, cause });
+}
+
 /** The message of one of our errors without its code and its hint, to build another from. */
-function firstSentence(error: PlugboardError): string {
+function whatHappened(error: PlugboardError): string {
   const text = error.rawMessage.slice(error.errorCode.length + 2);
   return text.endsWith(error.hint) ? text.slice(0, -error.hint.length - 1) : text;
 }

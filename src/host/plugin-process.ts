@@ -31,7 +31,11 @@ export interface ProcessExit {
 
 /** A process that was started, with a directory of its own for its socket. */
 export interface PluginProcess {
-  readonly pid: number;
+  /**
+   * Its process id, once it runs. Until then, too, it can be killed.
+   * @throws PlugboardError PB-LAUNCH-NOT-FOUND, PB-LAUNCH-NOT-EXECUTABLE, PB-LAUNCH-DIRECTORY or PB-LAUNCH-FAILED
+   */
+  readonly started: Promise<number>;
   /** The first line on stdout; rejects with PB-HANDSHAKE-TOO-LONG if there is no end to it. */
   readonly firstLine: Promise<string>;
   readonly exited: Promise<ProcessExit>;
@@ -52,13 +56,18 @@ const maxLineBytes = 64 * 1024;
 
 /**
  * Starts a process.
- * @throws PlugboardError PB-LAUNCH-NOT-FOUND, PB-LAUNCH-NOT-EXECUTABLE, PB-LAUNCH-DIRECTORY or PB-LAUNCH-FAILED
+ * @throws PlugboardError PB-LAUNCH-FAILED if it can't even be tried; see `started` for all else.
  */
-export async function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Promise<PluginProcess> {
+export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): PluginProcess {
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
+  const directory = makeDirectory();
   const removeDirectory = () => fs.rmSync(directory, { recursive: true, force: true });
   const [file, ...args] = command;
+  const unfit = Object.keys(env).find((name) => env[name]?.includes("\0"));
+  if (unfit !== undefined) {
+    removeDirectory();
+    throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} has a zero byte in it`);
+  }
   let child: ChildProcessByStdio<Writable, Readable, Readable>;
   try {
     child = spawn(file, args, {
@@ -68,15 +77,14 @@ export async function startProcess({ command, cwd, env, onOutput }: SpawnOptions
       // A process group of its own: it can be killed with all its children, and Ctrl-C reaches only the host.
       detached: true,
     });
-    await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject));
   } catch (error) {
     removeDirectory();
     throw launchError(error, file, cwd);
   }
   const { pid } = child;
-  if (pid === undefined) {
-    throw new PlugboardError("PB-LAUNCH-FAILED", `${file} has no process id`);
-  }
+  const { promise: started, resolve: onStart, reject: onStartError } = Promise.withResolvers<number>();
+  child.once("spawn", () => onStart(child.pid ?? 0));
+  child.on("error", (error) => onStartError(launchError(error, file, cwd)));
 
   const { promise: exited, resolve: onExit } = Promise.withResolvers<ProcessExit>();
   // "close" comes after "exit", once the output has been read to its end; a grandchild can hold the output open.
@@ -87,7 +95,6 @@ export async function startProcess({ command, cwd, env, onOutput }: SpawnOptions
       onExit({ code, signal });
     });
   });
-  child.on("error", () => {});
   // Nothing is ever written: the end of this pipe tells the plugin that its host is gone.
   child.stdin.on("error", () => {});
 
@@ -95,13 +102,14 @@ export async function startProcess({ command, cwd, env, onOutput }: SpawnOptions
   const firstLine = readOutput(child, tail.add, onOutput);
 
   const kill = () => {
-    killGroup(pid, "SIGKILL");
+    if (pid !== undefined) {
+      killGroup(pid, "SIGKILL");
+    }
     removeDirectory();
   };
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
-    child.stdin.end();
-    if (child.exitCode === null && child.signalCode === null) {
+    if (pid !== undefined && child.exitCode === null && child.signalCode === null) {
       child.kill("SIGTERM");
       const timer = setTimeout(() => killGroup(pid, "SIGKILL"), graceMs);
       await exited;
@@ -109,11 +117,12 @@ export async function startProcess({ command, cwd, env, onOutput }: SpawnOptions
     }
     // Whatever it has started and left behind.
     kill();
+    child.stdin.destroy();
     child.stdout.destroy();
     child.stderr.destroy();
   };
   return {
-    pid,
+    started,
     firstLine,
     exited,
     printed() {
@@ -183,20 +192,38 @@ function killGroup(pid: number, signal: NodeJS.Signals) {
   }
 }
 
+function makeDirectory(): string {
+  try {
+    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
+  } catch (cause) {
+    const hint = "Set TMPDIR to a directory that exists and that this process may write to.";
+    throw new PlugboardError("PB-LAUNCH-FAILED", `no directory can be made for the socket: ${String(cause)}`, {
+      cause,
+      hint,
+    });
+  }
+}
+
 function launchError(error: unknown, file: string, cwd: string | undefined): PlugboardError {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT" && cwd !== undefined && !isDirectory(cwd)) {
+  const { code = "no code" } = error as NodeJS.ErrnoException;
+  if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR") && !isDirectory(cwd)) {
     return new PlugboardError("PB-LAUNCH-DIRECTORY", `there is no directory ${cwd}`, { cause: error });
+  }
+  if (code === "ENOENT" && file.includes("/") && fs.existsSync(path.resolve(cwd ?? ".", file))) {
+    const hint = "Check the interpreter that its first line names, and for what system it was built.";
+    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} is there, but what would run it is not`, {
+      cause: error,
+      hint,
+    });
   }
   if (code === "ENOENT") {
     return new PlugboardError("PB-LAUNCH-NOT-FOUND", `there is no command ${file}`, { cause: error });
   }
-  if (code === "EACCES" || code === "ENOEXEC") {
-    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} is there, but can't be executed (${code})`, {
-      cause: error,
-    });
+  if (code === "EACCES" || code === "ENOEXEC" || code === "ENOTDIR") {
+    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed (${code})`, { cause: error });
   }
-  return new PlugboardError("PB-LAUNCH-FAILED", `${file} can't be started: ${String(error)}`, { cause: error });
+  // Not the error itself: Node quotes the environment in some.
+  return new PlugboardError("PB-LAUNCH-FAILED", `${file} can't be started (${code})`);
 }
 
 function isDirectory(name: string): boolean {

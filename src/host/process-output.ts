@@ -18,11 +18,8 @@ export function createOutputTail(maxBytes: number): OutputTail {
       kept = all.subarray(-maxBytes);
     },
     text() {
-      // No control characters but these, so that no terminal obeys what a process printed.
-      const printable = stripVTControlCharacters(kept.toString("utf8"))
-        .replace(/\p{Cc}/gu, (character) => (character === "\n" || character === "\t" ? character : ""))
-        .trimEnd();
-      return cut ? `...${printable}` : printable;
+      const text = printable(kept.toString("utf8")).trimEnd();
+      return cut ? `...${text}` : text;
     },
   };
 }
@@ -50,4 +47,11 @@ export function createLineSplitter(maxBytes: number, onLine: (line: string) => v
       }
     },
   };
+}
+
+/** Leaves out what a terminal would obey: control sequences, and control characters but for line ends and tabs. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(/\p{Cc}/gu, (character) =>
+    character === "\n" || character === "\t" ? character : "",
+  );
 }

@@ -30,14 +30,18 @@ export function formatHandshake({ appProtocolVersion, network, address, protocol
  */
 export function parseHandshake(line: string): Handshake {
   const [core, app, network, address, protocol = "netrpc", certificate = ""] = line.trim().split("|");
+  const shown = JSON.stringify(line.slice(0, 200));
   if (!/^\d+$/.test(core ?? "") || network === undefined || address === undefined) {
-    throw new PlugboardError("PB-HANDSHAKE-INVALID", "the first line on stdout is no handshake");
+    throw new PlugboardError("PB-HANDSHAKE-INVALID", `the first line on stdout is no handshake: ${shown}`);
   }
   if (Number(core) !== coreProtocolVersion) {
     throw new PlugboardError("PB-HANDSHAKE-CORE-VERSION", `the plugin speaks version ${core} of the handshake, not 1`);
   }
   if (!/^\d{1,9}$/.test(app ?? "") || address === "") {
-    throw new PlugboardError("PB-HANDSHAKE-INVALID", "the handshake has no application version or no address");
+    throw new PlugboardError(
+      "PB-HANDSHAKE-INVALID",
+      `the handshake has no application version or no address: ${shown}`,
+    );
   }
   return { appProtocolVersion: Number(app), network, address, protocol, certificate };
 }

@@ -37,7 +37,7 @@ type Accept = (socket: net.Socket) => void;
 
 /**
  * Listens for all protocols on one socket.
- * @throws PlugboardError PB-LISTEN-FAILED
+ * @throws PlugboardError PB-LISTEN-FAILED or PB-SOCKET-PATH
  */
 export async function listen(
   running: RunningPlugin,
@@ -155,8 +155,14 @@ function handOver(socket: net.Socket, accept: Readonly<Partial<Record<string, Ac
   });
 }
 
+/** Longest path of a Unix socket, in bytes: Linux has 108 with the closing zero, macOS 104. */
+const maxSocketPathBytes = process.platform === "darwin" ? 103 : 107;
+
 async function bind(server: net.Server, address: ListenAddress): Promise<ListenAddress> {
   const text = address.carrier === "unix" ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
+  if (address.carrier === "unix" && Buffer.byteLength(address.path) > maxSocketPathBytes) {
+    throw new PlugboardError("PB-SOCKET-PATH", `${address.path} is longer than ${maxSocketPathBytes} bytes`);
+  }
   const target = address.carrier === "unix" ? { path: address.path } : { host: address.host, port: address.port };
   try {
     await listenOnce(server, target);

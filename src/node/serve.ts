@@ -76,9 +76,21 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     (env.PLUGBOARD_CONFIG ? readConfigText(plugin.config, env.PLUGBOARD_CONFIG, "PLUGBOARD_CONFIG") : undefined);
 
   const place =
-    listenAt === undefined ? createSocketPlace(env.PLUGIN_UNIX_SOCKET_DIR) : { address: listenAt, remove() {} };
+    listenAt === undefined
+      ? createSocketPlace(env.PLUGIN_UNIX_SOCKET_DIR || undefined)
+      : { address: listenAt, remove() {} };
   // Also when the process crashes.
   process.once("exit", place.remove);
+  // Until it listens there is nothing to wait for.
+  let end = (_graceMs: number): void => process.exit(0);
+  process.on("SIGTERM", () => end(gracePeriodMs));
+  // Ctrl-C reaches the whole process group; a host decides for its plugins itself.
+  process.on("SIGINT", () => hosted || end(gracePeriodMs));
+  if (hosted && env.PLUGBOARD_PARENT === "stdin") {
+    const hostGone = () => end(0);
+    process.stdin.on("end", hostGone).on("close", hostGone).on("error", hostGone).resume();
+  }
+
   const manifest = createManifest(plugin, {
     protocolVersion,
     endpoints: listenerEndpoints(place.address),
@@ -95,7 +107,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   });
 
   let ending = false;
-  const end = (graceMs: number) => {
+  end = (graceMs) => {
     if (ending) {
       return;
     }
@@ -108,18 +120,11 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
       .catch((error: unknown) => process.stderr.write(`stopping: ${String(error)}\n`))
       .finally(() => process.exit(0));
   };
-  process.on("SIGTERM", () => end(gracePeriodMs));
-  // Ctrl-C reaches the whole process group; a host decides for its plugins itself.
-  process.on("SIGINT", () => hosted || end(gracePeriodMs));
 
   const text = formatListenAddress(listener.address);
   if (!hosted) {
     process.stdout.write(`${plugin.name} ${plugin.version} listens on ${text}\n`);
     return;
-  }
-  if (env.PLUGBOARD_PARENT === "stdin") {
-    const hostGone = () => end(0);
-    process.stdin.on("end", hostGone).on("close", hostGone).on("error", hostGone).resume();
   }
   const handshake = formatHandshake({
     appProtocolVersion: protocolVersion,
@@ -151,17 +156,14 @@ function introduction({ name, version }: Plugin): string {
   return [
     `${name} ${version} is a Plugboard plugin. A host starts it; run by hand it has nobody to talk to.`,
     `From a program:  await new Host().load({ command: ${JSON.stringify(command)} })`,
-    `Standing alone:  ${command.join(" ")} --listen unix:${path.join(os.tmpdir(), `${name}.sock`)}`,
+    `Standing alone:  ${[...command, "--listen", `unix:${path.join(os.tmpdir(), `${name}.sock`)}`].map(shellWord).join(" ")}`,
     "",
   ].join("\n");
 }
 
-/** Longest path of a Unix socket, in bytes: Linux has 108 with the closing zero, macOS 104. */
-const maxSocketPathBytes = process.platform === "darwin" ? 103 : 107;
-
 /** Chooses a socket in a directory that only this user can enter, and knows how to remove what was made for it. */
 function createSocketPlace(directory: string | undefined) {
-  const parent = directory ?? fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
+  const parent = directory ?? makeDirectory();
   const socket = path.join(parent, `p${process.pid}.sock`);
   const remove = () => {
     fs.rmSync(socket, { force: true });
@@ -174,9 +176,20 @@ function createSocketPlace(directory: string | undefined) {
       }
     }
   };
-  if (Buffer.byteLength(socket) > maxSocketPathBytes) {
-    remove();
-    throw new PlugboardError("PB-SOCKET-PATH", `${socket} is longer than ${maxSocketPathBytes} bytes`);
-  }
   return { address: { carrier: "unix", path: socket } as const, remove };
+}
+
+function makeDirectory(): string {
+  try {
+    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
+  } catch (cause) {
+    throw new PlugboardError("PB-LISTEN-FAILED", `no directory can be made for the socket: ${String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** A word as a shell takes it. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -53,13 +53,19 @@ const errors = {
     "Plain TCP is only for the loopback interface: use tcp:127.0.0.1:PORT, tcp:[::1]:PORT or a Unix socket.",
   ],
   "PB-LISTEN-FAILED": [Code.FailedPrecondition, "Choose an address that is free and that this process may use."],
-  "PB-SOCKET-PATH": [Code.InvalidArgument, "Set PLUGIN_UNIX_SOCKET_DIR or TMPDIR to a directory with a shorter path."],
+  "PB-SOCKET-PATH": [
+    Code.InvalidArgument,
+    "Choose a shorter path; for a hosted plugin, by TMPDIR or PLUGIN_UNIX_SOCKET_DIR.",
+  ],
   "PB-HANDSHAKE-ENVIRONMENT": [Code.InvalidArgument, "Set the variable as HashiCorp go-plugin does, or leave it out."],
 
   "PB-LAUNCH-NOT-FOUND": [Code.NotFound, "Check the spelling of the command, and PATH."],
   "PB-LAUNCH-NOT-EXECUTABLE": [Code.PermissionDenied, "Make the file executable, or run it by its interpreter."],
   "PB-LAUNCH-DIRECTORY": [Code.NotFound, "Check the cwd option: it has to be a directory that exists."],
-  "PB-LAUNCH-FAILED": [Code.Internal, "See the cause for what the operating system said."],
+  "PB-LAUNCH-FAILED": [
+    Code.Internal,
+    "Look the code up in the manual of Node or of the operating system; check env and args for zero bytes.",
+  ],
   "PB-HANDSHAKE-EXITED": [Code.Unavailable, "Run the command by hand to see why it ends; what it printed is above."],
   "PB-HANDSHAKE-INVALID": [
     Code.FailedPrecondition,

@@ -1,31 +1,39 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { dirname } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, test } from "vitest";
-import { expectNoLeftovers, untilGone } from "./leftovers.ts";
+import { afterAll, expect, test, vi } from "vitest";
+import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
 
+const files = mkdtempSync(join(tmpdir(), "host-files-"));
+afterAll(() => rmSync(files, { recursive: true, force: true }));
 expectNoLeftovers();
 
 const node = ["--conditions=plugboard-source"] as const;
 const markdown = ["node", ...node, "examples/markdown/serve.ts"] as const;
 const never = ["node", "test/host/fixtures/misbehave.ts", "silent"] as const;
 
-function startHost(way: string, command: readonly string[]) {
+const slow = ["node", ...node, "test/host/fixtures/slow-plugin.ts"] as const;
+
+function startHost(way: string, command: readonly string[], env: Record<string, string> = {}) {
   const host = spawn("node", [...node, "test/host/fixtures/host-program.ts", way, ...command], {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "ignore"],
   });
   return { host, exited: once(host, "exit"), lines: createInterface(host.stdout)[Symbol.asyncIterator]() };
 }
 
-test.each<[string, NodeJS.Signals | undefined]>([
-  ["exit", undefined],
-  ["exception", undefined],
-  ["wait", "SIGINT"],
-  ["wait", "SIGTERM"],
-  ["wait", "SIGHUP"],
-  ["wait", "SIGKILL"],
-])("nothing is left when a host that has not been closed ends by %s %s", async (way, signal) => {
+test.each<[string, string, NodeJS.Signals?]>([
+  ["process.exit()", "exit"],
+  ["an unhandled rejection", "rejection"],
+  ["an uncaught exception", "exception"],
+  ["SIGINT", "wait", "SIGINT"],
+  ["SIGTERM", "wait", "SIGTERM"],
+  ["SIGHUP", "wait", "SIGHUP"],
+  ["SIGKILL", "wait", "SIGKILL"],
+])("nothing is left when a host that has not been closed ends by %s", async (_, way, signal) => {
   const { host, exited, lines } = startHost(way, markdown);
   const { pid, socket } = JSON.parse(String((await lines.next()).value)) as { pid: number; socket: string };
   if (signal !== undefined) {
@@ -46,3 +54,52 @@ test.each<NodeJS.Signals>(["SIGINT", "SIGTERM"])(
     await untilGone(pid);
   },
 );
+
+test.each<NodeJS.Signals>(["SIGINT", "SIGTERM", "SIGKILL"])(
+  "a plugin that is still starting is gone when its host ends by %s",
+  async (signal) => {
+    const { host, exited, lines } = startHost("starting", slow);
+    const pid = Number((await lines.next()).value);
+    host.kill(signal);
+    await exited;
+    try {
+      await untilGone(pid);
+      await vi.waitFor(() => expect(leftovers()).toEqual([]));
+    } finally {
+      await cleanUp(pid);
+    }
+  },
+);
+
+test.each([
+  ["a plugin", markdown],
+  ["a command that never becomes a plugin", never],
+])("nothing is left when a host exits in the moment in which it starts %s", async (_, command) => {
+  const pidFile = join(files, command.join("-").replaceAll("/", "-"));
+  const { exited } = startHost("exit at once", command, { PID_FILE: pidFile });
+  await exited;
+  const pids = () => (existsSync(pidFile) ? readFileSync(pidFile, "utf8").trim().split("\n").map(Number) : []);
+  try {
+    await vi.waitFor(
+      () =>
+        expect({ directories: leftovers(), processes: pids().filter(isAlive) }).toEqual({
+          directories: [],
+          processes: [],
+        }),
+      { timeout: 5_000 },
+    );
+  } finally {
+    await cleanUp(...pids());
+  }
+});
+
+/** Ends and removes what should have gone by itself, so that a test that fails leaves nothing to the next one. */
+async function cleanUp(...pids: readonly number[]) {
+  for (const pid of pids.filter(isAlive)) {
+    process.kill(pid, "SIGKILL");
+    await untilGone(pid);
+  }
+  for (const name of leftovers()) {
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}

@@ -1,14 +1,16 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Code } from "@connectrpc/connect";
+import { basename, dirname, join, resolve } from "node:path";
+import { inspect } from "node:util";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { ErrorCode } from "plugboard";
 import { PlugboardError } from "plugboard";
-import type { LoadOptions, OutputLine } from "plugboard/node";
+import type { LoadedPlugin, LoadOptions, OutputLine } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { expectNoLeftovers, isAlive, untilGone } from "./leftovers.ts";
+import { startStandalone } from "../node/standalone.ts";
+import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "host-files-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));
@@ -25,107 +27,227 @@ beforeEach(() => {
 });
 afterEach(() => host.close());
 
+let failures = 0;
+
+/**
+ * Loads what can't be loaded, hands its error on, and checks what goes for every failure: no secret is in the error, and
+ * no process and no directory is left.
+ */
 async function failure(options: LoadOptions): Promise<PlugboardError> {
-  const outcome = await host.load({ onOutput() {}, ...options }).then(
-    () => "it was loaded",
-    (error: unknown) => error,
-  );
+  const pidFile = join(files, `pids-${failures++}`);
+  const outcome = await host
+    .load({
+      onOutput() {},
+      config: {},
+      ...options,
+      env: { MY_SECRET: "swordfish", PID_FILE: pidFile, ...options.env },
+    })
+    .then(
+      () => "it was loaded",
+      (error: unknown) => error,
+    );
   expect(outcome).toBeInstanceOf(PlugboardError);
+  expect(inspect(outcome, { depth: 10 })).not.toContain("swordfish");
+  expect((outcome as PlugboardError).hint).not.toBe("");
+  const pids = existsSync(pidFile) ? readFileSync(pidFile, "utf8").trim().split("\n").map(Number) : [];
+  await Promise.all(pids.map((pid) => untilGone(pid)));
   return outcome as PlugboardError;
 }
 
+/** The socket of a plugin that was loaded. */
+function socketOf(loaded: LoadedPlugin): string {
+  return (loaded.routes.unary.routes[0]?.endpoint.address.text ?? "").slice("unix:".length);
+}
+
 describe("a start that fails", () => {
-  const notExecutable = join(files, "not-executable");
-  writeFileSync(notExecutable, "#!/bin/sh\n");
-  chmodSync(notExecutable, 0o644);
+  const file = (name: string, content: string, mode: number) => {
+    const path = join(files, name);
+    writeFileSync(path, content);
+    chmodSync(path, mode);
+    return path;
+  };
+  const notExecutable = file("not-executable", "#!/bin/sh\n", 0o644);
+  const noInterpreter = file("no-interpreter", "#!/no/such/interpreter\n", 0o755);
+  const missing = join(files, "missing");
 
-  test.each<[string, ErrorCode, LoadOptions]>([
-    ["there is no such command", "PB-LAUNCH-NOT-FOUND", { command: ["no-such-command-here"] }],
-    ["the file is not executable", "PB-LAUNCH-NOT-EXECUTABLE", { command: [notExecutable] }],
-    ["the command is a directory", "PB-LAUNCH-NOT-EXECUTABLE", { command: [files] }],
-    ["there is no such directory", "PB-LAUNCH-DIRECTORY", { command: ["true"], cwd: join(files, "missing") }],
-  ])("says so when %s", async (_, code, options) => {
-    const error = await failure(options);
-    expect(error.errorCode).toBe(code);
-    expect(error.hint).not.toBe("");
-  });
-
-  test.each<[string, ErrorCode, readonly [string, ...string[]], string]>([
-    ["the process exits early", "PB-HANDSHAKE-EXITED", misbehave("exit", "7"), "with code 7"],
-    ["the process is killed early", "PB-HANDSHAKE-EXITED", misbehave("signal"), "by SIGKILL"],
-    ["the process prints garbage", "PB-HANDSHAKE-INVALID", misbehave("print", "hello, world"), '"hello, world"'],
-    ["the line lacks an address", "PB-HANDSHAKE-INVALID", misbehave("print", "1|1|unix||grpc|"), "no address"],
-    ["the process prints a megabyte without end of line", "PB-HANDSHAKE-TOO-LONG", misbehave("flood"), "xxxx"],
-    ["the core version is another", "PB-HANDSHAKE-CORE-VERSION", misbehave("print", "2|1|unix|/x|grpc|"), "version 2"],
+  test.each<[string, ErrorCode, LoadOptions, string]>([
+    ["there is no such command", "PB-LAUNCH-NOT-FOUND", { command: ["no-such-command-here"] }, "no-such-command-here"],
+    ["there is no such file", "PB-LAUNCH-NOT-FOUND", { command: [missing] }, missing],
+    ["the file is not executable", "PB-LAUNCH-NOT-EXECUTABLE", { command: [notExecutable] }, notExecutable],
+    // It is there: who reads that there is no such command looks for a misspelling.
+    ["the file's interpreter is missing", "PB-LAUNCH-NOT-EXECUTABLE", { command: [noInterpreter] }, noInterpreter],
+    ["the command is a directory", "PB-LAUNCH-NOT-EXECUTABLE", { command: [files] }, files],
+    ["there is no such directory", "PB-LAUNCH-DIRECTORY", { command: ["true"], cwd: missing }, missing],
     [
-      "nobody listens on the socket",
-      "PB-HANDSHAKE-SOCKET",
-      misbehave("print", "1|1|unix|/no/such.sock|grpc|"),
-      "ENOENT",
+      "the working directory is a file",
+      "PB-LAUNCH-DIRECTORY",
+      { command: ["true"], cwd: notExecutable },
+      notExecutable,
     ],
-    ["the plugin wants TLS", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|grpc|MIIB"), "with TLS"],
-    ["the plugin speaks net/rpc", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|netrpc|"), "netrpc"],
-    ["the network is unknown", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|udp|/x|grpc|"), "over udp"],
-  ])("says so when %s, and what was printed", async (_, code, command, detail) => {
-    const error = await failure({ command });
+    ["the command is empty", "PB-LAUNCH-FAILED", { command: [""] }, ""],
+    ["the environment can't be passed", "PB-LAUNCH-FAILED", { command: ["true"], env: { BAD: "swordfish\0" } }, "BAD"],
+  ])("says so when %s", async (_, code, options, detail) => {
+    const error = await failure({ config: { password: "swordfish" }, ...options });
     expect(error.errorCode).toBe(code);
     expect(error.message).toContain(detail);
-    expect(error.hint).not.toBe("");
+    expect(leftovers()).toEqual([]);
   });
 
-  test.each(["exit", "print"])("shows stderr without what a terminal would obey (%s)", async (way) => {
-    const error = await failure({ command: misbehave(way, way === "exit" ? "1" : "garbage") });
-    expect(error.message).toContain("| on stderr");
-    expect(error.message).not.toContain("\u001b");
+  const broken: readonly (readonly [string, ErrorCode, readonly [string, ...string[]], string])[] = [
+    ["the process exits early", "PB-HANDSHAKE-EXITED", misbehave("exit", "7"), "with code 7"],
+    ["the process exits early with 0", "PB-HANDSHAKE-EXITED", misbehave("exit", "0"), "with code 0"],
+    ["the process is killed early", "PB-HANDSHAKE-EXITED", misbehave("signal"), "by SIGKILL"],
+    [
+      "the process exits in the middle of its handshake",
+      "PB-HANDSHAKE-EXITED",
+      misbehave("unfinished", "1|1|unix|/x"),
+      "| 1|1|unix|/x",
+    ],
+    ["the process prints garbage", "PB-HANDSHAKE-INVALID", misbehave("print", "hello, world"), '"hello, world"'],
+    ["the process prints an empty line", "PB-HANDSHAKE-INVALID", misbehave("print", ""), '""'],
+    ["the line lacks an address", "PB-HANDSHAKE-INVALID", misbehave("print", "1|1|unix||grpc|"), "no address"],
+    ["the address is none", "PB-HANDSHAKE-INVALID", misbehave("print", "1|1|tcp|nowhere|grpc|"), "nowhere"],
+    ["the process prints a megabyte without end of line", "PB-HANDSHAKE-TOO-LONG", misbehave("flood"), "xxxx"],
+    ["the core version is another", "PB-HANDSHAKE-CORE-VERSION", misbehave("print", "2|1|unix|/x|grpc|"), "version 2"],
+    ["the socket is missing", "PB-HANDSHAKE-SOCKET", misbehave("print", "1|1|unix|/no/such.sock|grpc|"), "ENOENT"],
+    ["the plugin wants TLS", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|grpc|MIIB"), "with TLS"],
+    ["the plugin speaks net/rpc", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|netrpc|"), "netrpc"],
+    ["the plugin names no protocol", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x"), "netrpc"],
+    ["the network is unknown", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|udp|/x|grpc|"), "over udp"],
+  ];
+
+  test.each(broken)("says so when %s, and leaves nothing", async (_, code, command, detail) => {
+    const error = await failure({ command, config: { password: "swordfish" } });
+    expect(error.errorCode).toBe(code);
+    expect(error.message).toContain(detail);
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("says so when nobody listens on the socket any more", async () => {
+    const socket = join(files, "dead.sock");
+    const plugin = await startStandalone(markdown, `unix:${socket}`);
+    await plugin.stop("SIGKILL");
+    const error = await failure({ command: misbehave("print", `1|1|unix|${socket}|grpc|`) });
+    expect(error.errorCode).toBe("PB-HANDSHAKE-SOCKET");
+    expect(error.message).toContain("ECONNREFUSED");
+  });
+
+  test.each(
+    // It prints so much on stdout that nothing else is kept.
+    broken.filter(([, code]) => code !== "PB-HANDSHAKE-TOO-LONG"),
+  )("shows what was printed on stderr when %s", async (_, code, command) => {
+    const error = await failure({ command });
+    expect(error.errorCode).toBe(code);
+    expect(error.message).toContain("  | on stderr");
+  });
+
+  test.each<[string, string]>([
+    ["stderr of a process that exits", "exit"],
+    ["a line that is no handshake", "\u001b[31mgarbage\u009b31m"],
+    ["the core version", "\u001b[31m2|1|unix|/x|grpc|"],
+    ["the network", "1|1|\u001b[31mudp\u009b31m|/x|grpc|"],
+    ["the address", "1|1|unix|/\u001b[31mx\u009b31m|grpc|"],
+    ["the protocol", "1|1|unix|/x|\u001b[31mgrpc\u009b31m|"],
+  ])("shows nothing that a terminal would obey, from %s", async (_, line) => {
+    const error = await failure({ command: line === "exit" ? misbehave("exit", "1") : misbehave("print", line) });
+    expect(error.message).not.toMatch(/[^\P{Cc}\n\t]/u);
   });
 
   test("says so when nothing is printed in time", async () => {
     const error = await failure({ command: misbehave("silent"), startTimeoutMs: 500 });
     expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
     expect(error.message).toContain("500 ms");
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("ends also a process that does not heed SIGTERM", async () => {
+    const error = await failure({ command: misbehave("deaf"), startTimeoutMs: 500 });
+    expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
+    expect(leftovers()).toEqual([]);
   });
 
   test("says so when there is no common application protocol version", async () => {
     const error = await failure({ command: unruly, protocolVersions: [7] });
     expect(error.errorCode).toBe("PB-HANDSHAKE-APP-VERSION");
-    expect(error.message).toContain("2");
-    expect(error.message).toContain("7");
+    expect(error.message).toMatch(/version 2, the host 7/);
+    expect(leftovers()).toEqual([]);
   });
 
   test("says which key of the configuration is wrong, and quotes no secret", async () => {
-    const error = await failure({
-      command: markdown,
-      config: { maxDocumentBytes: "swordfish" },
-      env: { MY_SECRET: "swordfish" },
-    });
+    const error = await failure({ command: markdown, config: { maxDocumentBytes: "swordfish" } });
     expect(error.errorCode).toBe("PB-HANDSHAKE-EXITED");
     expect(error.message).toContain("PB-CONFIG-INVALID");
     expect(error.message).toContain('"maxDocumentBytes"');
-    expect(error.message).not.toContain("swordfish");
+    expect(leftovers()).toEqual([]);
   });
 
-  test("leaves the host fit to load another", async () => {
-    await failure({ command: misbehave("exit", "1") });
+  test("says so when there is no temporary directory to put the socket in", async () => {
+    const usual = process.env.TMPDIR;
+    process.env.TMPDIR = missing;
+    try {
+      const error = await failure({ command: markdown });
+      expect(error.errorCode).toBe("PB-LAUNCH-FAILED");
+      expect(error.message).toContain(missing);
+    } finally {
+      process.env.TMPDIR = usual;
+    }
+  });
+
+  test("leaves the host fit to load others, even if many fail at once", async () => {
+    await Promise.all(broken.map(([, , command]) => failure({ command })));
     const loaded = await host.load({ command: markdown });
     expect(await loaded.client(MarkdownService).render({ markdown: "# hi" })).toMatchObject({ html: "<h1>hi</h1>" });
   });
 
   test("can be given up by a signal", async () => {
     const controller = new AbortController();
+    const reason = new Error("changed my mind");
+    const started = Promise.withResolvers<number>();
     const loading = host.load({
       command: misbehave("silent"),
       signal: controller.signal,
-      onOutput: () => controller.abort(),
+      onOutput: ({ text }) => started.resolve(Number(text)),
     });
-    await expect(loading).rejects.toThrow("aborted");
+    const outcome = expect(loading).rejects.toBe(reason);
+    const pid = await started.promise;
+    controller.abort(reason);
+    await outcome;
+    expect(isAlive(pid)).toBe(false);
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("can be given up by a signal from the first moment on", async () => {
+    const controller = new AbortController();
+    const reason = new Error("changed my mind");
+    const command = misbehave("silent");
+    const loading = host.load({ command, signal: controller.signal, startTimeoutMs: 1_000, onOutput() {} });
+    controller.abort(reason);
+    await expect(loading).rejects.toBe(reason);
+    await expect(host.load({ command, signal: controller.signal })).rejects.toBe(reason);
+    expect(leftovers()).toEqual([]);
   });
 
   test("is given up when the host closes", async () => {
-    const started = Promise.withResolvers<void>();
-    const loading = failure({ command: misbehave("silent"), onOutput: () => started.resolve() });
-    await started.promise;
+    const started = Promise.withResolvers<number>();
+    const loading = failure({
+      command: misbehave("silent"),
+      onOutput: ({ text }) => started.resolve(Number(text)),
+    });
+    const pid = await started.promise;
     await host.close();
     expect((await loading).errorCode).toBe("PB-HOST-CLOSED");
+    expect(isAlive(pid)).toBe(false);
+    expect(leftovers()).toEqual([]);
+  });
+
+  test.each([
+    ["a command that is no plugin", misbehave("silent")],
+    ["a plugin", markdown],
+  ])("is given up when the host closes before it got to start %s", async (_, command) => {
+    const loading = failure({ command, startTimeoutMs: 1_000 });
+    await host.close();
+    expect((await loading).errorCode).toBe("PB-HOST-CLOSED");
+    expect(leftovers()).toEqual([]);
   });
 });
 
@@ -134,10 +256,14 @@ describe("a loaded plugin", () => {
     const [one, two] = await Promise.all([host.load({ command: markdown }), host.load({ command: markdown })]);
     await one.close();
     expect(isAlive(one.pid)).toBe(false);
+    expect(leftovers()).toEqual([basename(dirname(socketOf(two)))]);
     expect(await one.exited).toEqual({ code: 0, signal: null });
     expect(await two.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
     await host.close();
     expect(isAlive(two.pid)).toBe(false);
+    expect(leftovers()).toEqual([]);
+    await host.close();
+    await one.close();
     await expect(host.load({ command: markdown })).rejects.toMatchObject({ errorCode: "PB-HOST-CLOSED" });
   });
 
@@ -146,6 +272,7 @@ describe("a loaded plugin", () => {
     expect(loaded.manifest).toMatchObject({ name: "unruly", protocolVersion: 3 });
     const { html } = await loaded.client(MarkdownService).render({});
     const { env } = JSON.parse(html) as { env: Record<string, string> };
+    expect(env.PATH).toBe(process.env.PATH);
     expect(env.MY_OWN).toBe("value");
     expect(Object.keys(env).filter((name) => /^(PLUGIN_|PLUGBOARD_)/.test(name))).toEqual([]);
     const limited = await host.load({ command: markdown, config: { maxDocumentBytes: 3 } });
@@ -154,23 +281,74 @@ describe("a loaded plugin", () => {
     });
   });
 
-  test("has its output handed on, line by line", async () => {
+  test("runs in the working directory that was asked for", async () => {
+    const command = ["node", node[1], resolve("test/host/fixtures/unruly-plugin.ts")] as const;
+    const loaded = await host.load({ command, cwd: files });
+    const { html } = await loaded.client(MarkdownService).render({});
+    expect(JSON.parse(html)).toMatchObject({ cwd: realpathSync(files) });
+  });
+
+  test("may listen on TCP", async () => {
+    const plugin = await startStandalone(markdown, "tcp:127.0.0.1:0");
+    const line = `1|1|${plugin.address.replace(":", "|")}|grpc|`;
+    const loaded = await host.load({ command: misbehave("print", line), onOutput() {} });
+    expect(await loaded.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
+    await loaded.close();
+    expect(await plugin.stop()).toBe(0);
+  });
+
+  test("has nothing to do any more with the signal that it was loaded with", async () => {
+    const controller = new AbortController();
+    const loaded = await host.load({ command: markdown, signal: controller.signal });
+    controller.abort();
+    expect(await loaded.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
+  });
+
+  test("has its output handed on line by line, but for the handshake", async () => {
     const lines: OutputLine[] = [];
     const loaded = await host.load({ command: unruly, onOutput: (line) => lines.push(line) });
     await loaded.client(MarkdownService).render({ markdown: "print" });
-    await vi.waitFor(() => {
-      expect(lines).toContainEqual({ stream: "stdout", text: "on stdout" });
-      expect(lines).toContainEqual({ stream: "stderr", text: "on stderr" });
-    });
+    await loaded.close();
+    expect(lines.filter(({ stream }) => stream === "stdout").map(({ text }) => text)).toEqual([
+      "on stdout",
+      "\u00e4",
+      "",
+    ]);
+    expect(lines.filter(({ stream }) => stream === "stderr").map(({ text }) => text)).toEqual(["on stderr", "the end"]);
   });
 
   test("is reported when it crashes: to calls in flight, to later ones, and by `exited`", async () => {
     const loaded = await host.load({ command: unruly, onOutput() {} });
     const client = loaded.client(MarkdownService);
-    await expect(client.render({ markdown: "crash" })).rejects.toThrow();
+    const { html } = await client.render({ markdown: "grandchild" });
+    const crashed = client.render({ markdown: "crash" });
+    await expect(crashed).rejects.toBeInstanceOf(ConnectError);
     expect(await loaded.exited).toEqual({ code: 1, signal: null });
     await vi.waitFor(() => expect(client.render({})).rejects.toMatchObject({ errorCode: "PB-PLUGIN-EXITED" }));
     await expect(client.render({})).rejects.toThrow(/with code 1.*as asked/s);
+    await untilGone(Number(html), socketOf(loaded), dirname(socketOf(loaded)));
+    expect(leftovers()).toEqual([]);
+    await loaded.close();
+  });
+
+  test("is reported with the signal that killed it", async () => {
+    const loaded = await host.load({ command: unruly, onOutput() {} });
+    process.kill(loaded.pid, "SIGKILL");
+    expect(await loaded.exited).toEqual({ code: null, signal: "SIGKILL" });
+    await vi.waitFor(() =>
+      expect(loaded.client(MarkdownService).render({})).rejects.toThrow(/PB-PLUGIN-EXITED.* by SIGKILL/),
+    );
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("that crashes leaves the others alone", async () => {
+    const [one, two] = await Promise.all([
+      host.load({ command: unruly, onOutput() {} }),
+      host.load({ command: markdown }),
+    ]);
+    process.kill(one.pid, "SIGKILL");
+    await one.exited;
+    expect(await two.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
   });
 
   test("takes what it has started with it", async () => {
@@ -191,5 +369,13 @@ describe("a loaded plugin", () => {
     await loaded.close();
     expect(await loaded.exited).toEqual({ code: null, signal: "SIGKILL" });
     await expect(call).rejects.toThrow();
+  });
+
+  test("is killed after the grace period if it does not heed SIGTERM", async () => {
+    const loaded = await host.load({ command: unruly, onOutput() {} });
+    await loaded.client(MarkdownService).render({ markdown: "deaf" });
+    await loaded.close();
+    expect(await loaded.exited).toEqual({ code: null, signal: "SIGKILL" });
+    expect(leftovers()).toEqual([]);
   });
 });

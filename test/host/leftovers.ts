@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,11 @@ export function expectNoLeftovers() {
   });
 }
 
+/** What is left now in the temporary directory. */
+export function leftovers(): readonly string[] {
+  return readdirSync(tmpdir());
+}
+
 /** Waits until a process has gone, and its socket and directory with it. */
 export async function untilGone(pid: number, ...paths: readonly string[]): Promise<void> {
   await vi.waitFor(
@@ -34,10 +40,6 @@ export async function untilGone(pid: number, ...paths: readonly string[]): Promi
 
 /** Whether a process runs; a zombie that nobody has waited for does not. */
 export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
+  return /^[^Z]/.test(stdout.trim());
 }

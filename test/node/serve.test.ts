@@ -1,11 +1,24 @@
+import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import * as http from "node:http";
+import * as net from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { connect } from "plugboard/node";
+import { Code } from "@connectrpc/connect";
+import { connect, Host } from "plugboard/node";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
@@ -36,10 +49,14 @@ async function run(args: readonly string[], env: Record<string, string> = {}): P
 }
 
 /** Starts a plugin as a host does and reads its handshake. */
-async function startHosted(env: Record<string, string> = {}, script = "test/behaviour/serve.ts") {
+async function startHosted(
+  env: Record<string, string> = {},
+  script = "test/behaviour/serve.ts",
+  stderr: "inherit" | "ignore" = "inherit",
+) {
   const child = spawn("node", [...flags, script], {
     env: { ...process.env, ...cookie, PLUGBOARD_PARENT: "stdin", ...env },
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", stderr],
   });
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   const [first] = (await once(child.stdout, "data")) as [Buffer];
@@ -58,22 +75,70 @@ describe("started by hand", () => {
     expect(lines[2]).toContain(`node ${flags[0]} ${markdown} --listen unix:`);
   });
 
+  test.each([
+    ["a plain path", resolve(markdown)],
+    ["a path with a blank in it", join(directory, "my plugins", "serve.ts")],
+  ])("prints commands that work when they are copied, for %s", async (_, script) => {
+    if (!existsSync(script)) {
+      mkdirSync(dirname(script));
+      symlinkSync(resolve(markdown), script);
+    }
+    const { stderr } = await run([script], { TMPDIR: directory });
+    const load = /new Host\(\)\.load\((.*)\)/.exec(stderr)?.[1] ?? "";
+    await using host = new Host();
+    const loaded = await host.load({ command: JSON.parse(load.replace(/^\{ command: (.*) \}$/, "$1")) });
+    expect(loaded.manifest?.name).toBe("markdown");
+
+    const standalone = /^Standing alone: {2}(.*)$/m.exec(stderr)?.[1] ?? "";
+    const child = spawn("sh", ["-c", `exec ${standalone}`], { stdio: ["ignore", "pipe", "pipe"] });
+    const exited = once(child, "exit");
+    const stderrOfChild = text(child.stderr);
+    const [line] = (await Promise.race([once(child.stdout, "data"), exited])) as unknown[];
+    child.kill("SIGTERM");
+    expect(await stderrOfChild).toBe("");
+    expect(String(line)).toBe(`markdown 1.0.0 listens on unix:${join(directory, "markdown.sock")}\n`);
+    expect(await exited).toEqual([0, null]);
+  });
+
+  test("names the plugin's trouble when it does not start, and leaves nothing", async () => {
+    const own = mkdtempSync(join(directory, "start-"));
+    const { code, stdout, stderr } = await run(["test/node/fixtures/lifecycle.ts"], {
+      ...cookie,
+      TMPDIR: own,
+      TROUBLE: "start throws",
+    });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^PB-PLUGIN-START: .*no database\n/);
+    expect(stderr).not.toContain("    at ");
+    expect(readdirSync(own)).toEqual([]);
+  });
+
   test("does the same with a wrong cookie", async () => {
     expect((await run([markdown], { PLUGBOARD_MAGIC_COOKIE: "wrong" })).code).toBe(1);
   });
 
   test.each([
-    ["tcp:0.0.0.0:0", "PB-LISTEN-INSECURE"],
-    ["tcp:[::]:0", "PB-LISTEN-INSECURE"],
-    ["tcp:example.com:1", "PB-LISTEN-INSECURE"],
-    ["http://localhost", "PB-COMMAND-LINE"],
-    ["nonsense", "PB-COMMAND-LINE"],
-    ["unix:/no/such/directory/p.sock", "PB-LISTEN-FAILED"],
-  ])("refuses --listen %s", async (address, code) => {
+    ["beyond the loopback interface", "tcp:0.0.0.0:1", "PB-LISTEN-INSECURE"],
+    ["beyond the loopback interface by IPv6", "tcp:[::]:0", "PB-LISTEN-INSECURE"],
+    ["at a host of the network", "tcp:example.com:1", "PB-LISTEN-INSECURE"],
+    ["at what only looks like loopback", "tcp:127.0.0.1.example.com:1", "PB-LISTEN-INSECURE"],
+    ["at a port that can't be", "tcp:127.0.0.1:99999", "PB-COMMAND-LINE"],
+    ["at a URL", "http://localhost", "PB-COMMAND-LINE"],
+    ["at nonsense", "nonsense", "PB-COMMAND-LINE"],
+    ["nowhere", "", "PB-COMMAND-LINE"],
+    ["in a directory that is missing", "unix:/no/such/directory/p.sock", "PB-LISTEN-FAILED"],
+    ["at a directory", `unix:${directory}`, "PB-LISTEN-FAILED"],
+    ["at a path too long for a socket", `unix:${join(directory, "long".repeat(30))}`, "PB-SOCKET-PATH"],
+  ])("refuses to listen %s", async (_, address, code) => {
     const ended = await run([markdown, "--listen", address]);
     expect(ended.code).toBe(1);
     expect(ended.stderr).toContain(code);
     expect(ended.stderr).not.toContain("    at ");
+    expect(ended.stdout).toBe("");
+  });
+
+  test("refuses --listen without a value", async () => {
+    expect((await run([markdown, "--listen"])).stderr).toContain("PB-COMMAND-LINE");
   });
 
   test.each([
@@ -92,6 +157,23 @@ describe("started by hand", () => {
 });
 
 describe("standing alone", () => {
+  test("listens on IPv4, on a port that was free", async () => {
+    const plugin = await startStandalone(behaviour, "tcp:127.0.0.1:0");
+    expect(plugin.address).toMatch(/^tcp:127\.0\.0\.1:[1-9]\d*$/);
+    await using connection = await connect(plugin.address);
+    expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
+    const second = await run(["test/behaviour/serve.ts", "--listen", plugin.address]);
+    expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining("PB-LISTEN-FAILED") });
+    expect(await plugin.stop()).toBe(0);
+  });
+
+  test("ends well on Ctrl-C", async () => {
+    const path = join(directory, "interrupted.sock");
+    const plugin = await startStandalone(behaviour, `unix:${path}`);
+    expect(await plugin.stop("SIGINT")).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("listens on TCP, on the loopback interface", async () => {
     const plugin = await startStandalone(behaviour, "tcp:[::1]:0");
     await using connection = await connect(plugin.address);
@@ -104,6 +186,8 @@ describe("standing alone", () => {
     const first = await startStandalone(behaviour, `unix:${path}`);
     const live = await run(["test/behaviour/serve.ts", "--listen", `unix:${path}`]);
     expect(live.stderr).toContain("PB-LISTEN-FAILED");
+    await using untouched = await connect(first.address);
+    expect(untouched.manifest?.name).toBe("behaviour");
     await first.stop("SIGKILL");
     expect(existsSync(path)).toBe(true);
     const second = await startStandalone(behaviour, `unix:${path}`);
@@ -114,7 +198,7 @@ describe("standing alone", () => {
 
     writeFileSync(path, "precious");
     expect((await run([markdown, "--listen", `unix:${path}`])).stderr).toContain("PB-LISTEN-FAILED");
-    expect(existsSync(path)).toBe(true);
+    expect(readFileSync(path, "utf8")).toBe("precious");
   });
 
   test("lets a call in flight finish when it is told to stop", async () => {
@@ -132,10 +216,55 @@ describe("standing alone", () => {
     const stopped = plugin.stop();
     // No new connections any more: it has begun to stop.
     await vi.waitFor(() => expect(connect(plugin.address)).rejects.toThrow("PB-CONNECT-UNREACHABLE"));
+    // Telling it once more changes nothing.
+    plugin.signal("SIGTERM");
     finish.resolve();
     expect(await responses.next()).toMatchObject({ value: { text: "after" } });
     expect(await responses.next()).toMatchObject({ done: true });
     expect(await stopped).toBe(0);
+  });
+
+  test("says to whoever is still connected that it is about to stop", async () => {
+    const plugin = await startStandalone(behaviour, `unix:${join(directory, "readyz.sock")}`);
+    await using connection = await connect(plugin.address);
+    const client = connection.client(BehaviourService);
+    const finish = Promise.withResolvers<void>();
+    async function* requests() {
+      yield { id: "busy" };
+      await finish.promise;
+    }
+    const responses = client.converse(requests())[Symbol.asyncIterator]();
+    await responses.next();
+    // A connection with a request under way, which is completed only once the plugin is stopping.
+    const waiting = net.connect({ path: plugin.address.slice("unix:".length) });
+    waiting.write("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\n");
+    const [first] = (await once(waiting, "data")) as [Buffer];
+    expect(first.toString()).toContain("HTTP/1.1 200 OK");
+    const stopped = plugin.stop();
+    await vi.waitFor(() => expect(connect(plugin.address)).rejects.toThrow("PB-CONNECT-UNREACHABLE"));
+    waiting.write("Host: x\r\n\r\n");
+    const answer = await text(waiting);
+    expect(answer).toContain("HTTP/1.1 503 Service Unavailable");
+    expect(answer).toContain("Connection: close");
+    expect(answer).toContain('{"status":"draining"}');
+    finish.resolve();
+    expect(await responses.next()).toMatchObject({ done: true });
+    expect(await stopped).toBe(0);
+  });
+
+  test.each(["stop throws", "stop hangs"])("exits with 0 even if its %s", async (TROUBLE) => {
+    const path = join(directory, "trouble.sock");
+    const child = spawn("node", [...flags, "test/node/fixtures/lifecycle.ts", "--listen", `unix:${path}`], {
+      env: { ...process.env, TROUBLE },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const stderr = text(child.stderr);
+    const exited = once(child, "exit");
+    await once(child.stdout, "data");
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+    expect(await stderr).toContain("stopping, signal aborted\n");
+    expect(existsSync(path)).toBe(false);
   });
 
   test("ends what outlives the grace period with unavailable, and exits with 0 all the same", async () => {
@@ -154,13 +283,79 @@ describe("standing alone", () => {
 });
 
 describe("started by a host", () => {
-  test("answers with go-plugin's handshake, and ends when its host is gone", async () => {
-    const { child, exited, line, socket } = await startHosted();
-    expect(line).toMatch(/^1\|2\|unix\|\/[^|]+\|grpc\|\n$/);
+  test("answers with go-plugin's handshake and nothing else, and ends when its host is gone", async () => {
+    const own = mkdtempSync(join(directory, "hosted-"));
+    const { child, exited, line, socket } = await startHosted({ TMPDIR: own });
+    const more = text(child.stdout);
+    expect(readdirSync(own)).toHaveLength(1);
+    expect(line).toBe(`1|2|unix|${join(own, readdirSync(own)[0] ?? "", `p${child.pid}.sock`)}|grpc|\n`);
     expect(statSync(dirname(socket)).mode & 0o777).toBe(0o700);
+    expect(statSync(socket).mode & 0o777).toBe(0o600);
     child.stdin.end();
     expect(await exited).toEqual([0, null]);
-    expect(existsSync(dirname(socket))).toBe(false);
+    expect(await more).toBe("");
+    expect(readdirSync(own)).toEqual([]);
+  });
+
+  test("ends when its host is gone even if a call is in flight, and has the caller know", async () => {
+    const { child, exited, socket } = await startHosted();
+    await using connection = await connect(`unix:${socket}`);
+    const client = connection.client(BehaviourService);
+    const outcome = expect(client.hang({ id: "orphan" })).rejects.toMatchObject({ code: Code.Unavailable });
+    await vi.waitFor(async () => expect(await client.watch({ id: "orphan" })).toMatchObject({ started: true }));
+    child.stdin.end();
+    await outcome;
+    expect(await exited).toEqual([0, null]);
+  });
+
+  test("removes its socket also when it crashes", async () => {
+    const own = mkdtempSync(join(directory, "crash-"));
+    const env = { TMPDIR: own, PLUGIN_PROTOCOL_VERSIONS: "" };
+    const { exited, socket } = await startHosted(env, "test/host/fixtures/unruly-plugin.ts", "ignore");
+    await using connection = await connect(`unix:${socket}`);
+    await expect(connection.client(MarkdownService).render({ markdown: "crash" })).rejects.toThrow();
+    expect(await exited).toEqual([1, null]);
+    expect(readdirSync(own)).toEqual([]);
+  });
+
+  test.each<[string, (child: ChildProcess) => void]>([
+    ["it is told to stop", (child) => child.kill("SIGTERM")],
+    ["its host is gone", (child) => child.stdin?.end()],
+  ])("ends and leaves nothing when %s before it is ready", async (_, end) => {
+    const own = mkdtempSync(join(directory, "starting-"));
+    const child = spawn("node", [...flags, "test/node/fixtures/lifecycle.ts"], {
+      env: { ...process.env, ...cookie, PLUGBOARD_PARENT: "stdin", TMPDIR: own, TROUBLE: "start hangs" },
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    const exited = once(child, "exit");
+    await once(child.stderr, "data");
+    end(child);
+    try {
+      await exited;
+      expect(readdirSync(own)).toEqual([]);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  test("keeps the variables of the handshake from the plugin", async () => {
+    const handshake = {
+      PLUGIN_MIN_PORT: "10000",
+      PLUGIN_MAX_PORT: "25000",
+      PLUGIN_PROTOCOL_VERSIONS: "1,2",
+      PLUGIN_MULTIPLEX_GRPC: "false",
+      PLUGBOARD_PROTOCOLS: "grpc",
+      PLUGBOARD_CONFIG: "{}",
+    };
+    const env = { ...handshake, MY_OWN: "value" };
+    const { child, exited, socket } = await startHosted(env, "test/host/fixtures/unruly-plugin.ts");
+    await using connection = await connect(`unix:${socket}`);
+    const { html } = await connection.client(MarkdownService).render({});
+    const seen = (JSON.parse(html) as { env: Record<string, string> }).env;
+    expect(seen.MY_OWN).toBe("value");
+    expect(Object.keys(seen).filter((name) => name in { ...cookie, ...handshake, PLUGBOARD_PARENT: "" })).toEqual([]);
+    child.stdin.end();
+    await exited;
   });
 
   test.each([
@@ -168,6 +363,8 @@ describe("started by a host", () => {
     ["1", "1"],
     // Without a common one it says its lowest, and leaves the refusal to the host.
     ["7,8", "1"],
+    // As if it were not set.
+    ["", "2"],
   ])("picks of the versions %s version %s", async (versions, picked) => {
     const { child, exited, line } = await startHosted({ PLUGIN_PROTOCOL_VERSIONS: versions });
     expect(line.split("|")[1]).toBe(picked);
@@ -186,6 +383,13 @@ describe("started by a host", () => {
     expect(existsSync(own)).toBe(false);
   });
 
+  test("makes a directory for its socket if the host names none", async () => {
+    const { child, exited, socket } = await startHosted({ PLUGIN_UNIX_SOCKET_DIR: "", TMPDIR: directory });
+    child.stdin.end();
+    await exited;
+    expect(dirname(dirname(socket))).toBe(directory);
+  });
+
   test("leaves Ctrl-C to its host", async () => {
     const { child, exited, socket } = await startHosted({}, markdown);
     child.kill("SIGINT");
@@ -200,11 +404,15 @@ describe("started by a host", () => {
     ["PLUGIN_CLIENT_CERT", "-----BEGIN CERTIFICATE-----", "PB-HANDSHAKE-UNSUPPORTED"],
     ["PLUGIN_PROTOCOL_VERSIONS", "one", "PB-HANDSHAKE-ENVIRONMENT"],
     ["PLUGIN_UNIX_SOCKET_DIR", `/tmp/${"long".repeat(30)}`, "PB-SOCKET-PATH"],
+    ["PLUGIN_UNIX_SOCKET_DIR", "/no/such/directory", "PB-LISTEN-FAILED"],
+    ["TMPDIR", "/no/such/directory", "PB-LISTEN-FAILED"],
+    ["PLUGBOARD_CONFIG", '{"maxDocumentBytes":"swordfish"}', "PB-CONFIG-INVALID"],
   ])("says what is wrong with %s", async (name, value, code) => {
     const ended = await run([markdown], { ...cookie, [name]: value });
     expect(ended.code).toBe(1);
     expect(ended.stdout).toBe("");
     expect(ended.stderr).toContain(code);
+    expect(ended.stderr).not.toContain("    at ");
   });
 
   test("can be asked by curl and the like how it is", async () => {

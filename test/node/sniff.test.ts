@@ -22,16 +22,32 @@ test.each(["", "P", "PR"])("waits for more after %j", (text) => {
   expect(sniff(bytes(text))).toBeUndefined();
 });
 
+// Random bytes alone rarely start like anything.
+const beginning = fc
+  .tuple(fc.constantFrom("", "P", "PR", "PRI", "PO", "p", "\x16", "\0"), fc.uint8Array({ maxLength: 5 }))
+  .map(([start, rest]) => Buffer.concat([bytes(start), rest]));
+
 test("knows an answer for all bytes but the beginnings of HTTP/2's preface, and keeps to it", () => {
   fc.assert(
-    fc.property(fc.uint8Array(), fc.uint8Array(), (head, more) => {
+    fc.property(beginning, fc.uint8Array(), (head, more) => {
       const answer = sniff(head);
       if (answer === undefined) {
-        expect("PRI".startsWith(Buffer.from(head).toString("latin1"))).toBe(true);
+        expect("PRI".startsWith(head.toString("latin1"))).toBe(true);
         expect(head.byteLength).toBeLessThan(3);
       } else {
         expect(sniff(Buffer.concat([head, more]))).toBe(answer);
       }
+    }),
+  );
+});
+
+test("does not change its mind when a connection's bytes come in other pieces", () => {
+  fc.assert(
+    fc.property(beginning, (whole) => {
+      const answers = Array.from({ length: whole.byteLength + 1 }, (_, end) => sniff(whole.subarray(0, end)));
+      const known = answers.filter((answer) => answer !== undefined);
+      expect(new Set(known).size).toBeLessThanOrEqual(1);
+      expect(answers.slice(0, answers.length - known.length)).not.toContain(known[0] ?? "none");
     }),
   );
 });

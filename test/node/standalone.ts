@@ -8,6 +8,8 @@ export interface Standalone {
   readonly address: string;
   /** Sends a signal, SIGTERM unless told otherwise, and waits for the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Sends a signal and waits for nothing. */
+  signal(signal: NodeJS.Signals): void;
 }
 
 /** Starts a plugin with --listen and waits until it says that it listens. */
@@ -29,6 +31,9 @@ export async function startStandalone(
       child.kill(signal);
       const [code] = await exited;
       return code;
+    },
+    signal(signal) {
+      child.kill(signal);
     },
   };
 }
