@@ -74,7 +74,12 @@ export async function listen(
   };
 
   const http1Server = http.createServer(
-    { headersTimeout: headerTimeoutMs, requestTimeout: 0, keepAliveTimeout: 60_000 },
+    {
+      headersTimeout: headerTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
+      requestTimeout: 0,
+      keepAliveTimeout: 60_000,
+    },
     handle,
   );
   // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
@@ -82,7 +87,13 @@ export async function listen(
   const http2Server = http2.createServer(handle);
   http2Server.on("session", (session) => {
     sessions.add(session);
-    session.once("close", () => sessions.delete(session));
+    // The settings are what a client says first in HTTP/2.
+    const timer = setTimeout(() => session.destroy(), headerTimeoutMs);
+    session.once("remoteSettings", () => clearTimeout(timer));
+    session.once("close", () => {
+      clearTimeout(timer);
+      sessions.delete(session);
+    });
     session.on("error", () => session.destroy());
   });
 

@@ -1,35 +1,70 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
+import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { createClient } from "@connectrpc/connect";
-import { createGrpcWebTransport } from "@connectrpc/connect-node";
+import type { Transport } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
+import {
+  compressionGzip,
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import type { Listener } from "../../src/node/listener.ts";
+import type { Listener, ListenOptions } from "../../src/node/listener.ts";
 import { listen } from "../../src/node/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
-import plugin from "../behaviour/plugin.ts";
 
 const echo = "/plugboard.test.v1.BehaviourService/Echo";
 const directory = mkdtempSync(join(tmpdir(), "listener-"));
 const path = join(directory, "p.sock");
 let listener: Listener;
 
+/** The texts that reached the handler. */
+const handled: string[] = [];
+
+const noting = definePlugin({
+  name: "noting",
+  version: "1.0.0",
+  routes(router) {
+    router.service(BehaviourService, {
+      echo({ text, data }) {
+        handled.push(text);
+        return { text, data };
+      },
+      async *converse(requests) {
+        for await (const { text } of requests) {
+          yield { text };
+        }
+      },
+      inspect: () => ({}),
+    });
+  },
+});
+
 beforeAll(async () => {
-  const running = await startPlugin(plugin);
-  // A limit that a test can wait for.
-  listener = await listen(running, { carrier: "unix", path }, { maxMessageBytes: 10_000, headerTimeoutMs: 500 });
+  // What is closed before a test is over is not closed by this limit.
+  listener = await listenAt(path, { headerTimeoutMs: 600_000 });
 });
 afterAll(async () => {
   await listener.drain(0);
   rmSync(directory, { recursive: true, force: true });
 });
+
+async function listenAt(at: string, options: Partial<ListenOptions>): Promise<Listener> {
+  return listen(await startPlugin(noting), { carrier: "unix", path: at }, { maxMessageBytes: 10_000, ...options });
+}
 
 interface Answer {
   readonly status: number | undefined;
@@ -47,15 +82,22 @@ function request(options: http.RequestOptions, body?: string | Buffer): Promise<
 
 const json = { method: "POST", headers: { "Content-Type": "application/json" } } as const;
 
-/** Sends raw bytes and collects what comes back until the other side closes. */
+/** Sends raw bytes, each chunk in a packet of its own, and collects what comes back until the other side closes. */
 async function exchange(...chunks: readonly (string | Buffer)[]): Promise<string> {
   const socket = net.connect({ path });
+  await once(socket, "connect");
   for (const chunk of chunks) {
     socket.write(chunk);
-    // Each in a packet of its own.
-    await new Promise((resolve) => setImmediate(resolve));
+    await untilRead();
   }
   return await text(socket).catch((error: NodeJS.ErrnoException) => error.code ?? "");
+}
+
+/** Waits until the listener, which runs in this process too, has read what was written to its socket. */
+async function untilRead() {
+  // It reads between two of these; the first may belong to its accepting the connection.
+  await setImmediate();
+  await setImmediate();
 }
 
 test("speaks Connect in JSON, by POST and by GET", async () => {
@@ -64,18 +106,68 @@ test("speaks Connect in JSON, by POST and by GET", async () => {
   expect(await request({ path: `${echo}?${query}` })).toEqual({ status: 200, body: '{"text":"hi"}' });
 });
 
-test("speaks gRPC-Web", async () => {
-  const transport = createGrpcWebTransport({
+const http1 = {
+  baseUrl: "http://localhost",
+  httpVersion: "1.1",
+  nodeOptions: { socketPath: path, agent: false },
+} as const;
+const http2Options = () =>
+  ({
     baseUrl: "http://localhost",
-    httpVersion: "1.1",
-    nodeOptions: { socketPath: path, agent: false },
+    httpVersion: "2",
+    nodeOptions: { createConnection: () => net.connect({ path }) },
+    idleConnectionTimeoutMs: 1,
+  }) as const;
+const zipped = { sendCompression: compressionGzip, compressMinBytes: 0 } as const;
+
+describe.each<[string, (more: Pick<typeof zipped, never>) => Transport]>([
+  ["Connect over HTTP/1.1", (more) => createConnectTransport({ ...http1, ...more })],
+  ["Connect in JSON over HTTP/1.1", (more) => createConnectTransport({ ...http1, useBinaryFormat: false, ...more })],
+  ["Connect over HTTP/2", (more) => createConnectTransport({ ...http2Options(), ...more })],
+  ["gRPC over HTTP/2", (more) => createGrpcTransport({ ...http2Options(), ...more })],
+  ["gRPC-Web over HTTP/1.1", (more) => createGrpcWebTransport({ ...http1, ...more })],
+  ["gRPC-Web over HTTP/2", (more) => createGrpcWebTransport({ ...http2Options(), ...more })],
+])("speaks %s", (_, open) => {
+  test("plain and compressed", async () => {
+    for (const transport of [open({}), open(zipped)]) {
+      const text = "a".repeat(9_000);
+      expect(await createClient(BehaviourService, transport).echo({ text })).toMatchObject({ text });
+    }
   });
-  expect(await createClient(BehaviourService, transport).echo({ text: "hi" })).toMatchObject({ text: "hi" });
+
+  test("and runs no handler for a message over its limit, be it compressed or not", async () => {
+    const text = randomUUID() + "a".repeat(1_000_000);
+    for (const transport of [open({}), open(zipped)]) {
+      await expect(createClient(BehaviourService, transport).echo({ text })).rejects.toMatchObject({
+        code: Code.ResourceExhausted,
+      });
+    }
+    expect(handled).not.toContain(text);
+  });
 });
 
 test("says how it is", async () => {
   expect(await request({ path: "/healthz" })).toEqual({ status: 200, body: '{"status":"ok"}' });
   expect(await request({ path: "/readyz" })).toEqual({ status: 200, body: '{"status":"ok"}' });
+});
+
+test("answers what is no proper call, and lives on", async () => {
+  expect((await request({ method: "GET", path: "/plugboard.test.v1.BehaviourService/Inspect" })).status).toBe(405);
+  expect((await request({ method: "POST", path: echo }, "{}")).status).toBe(415);
+  expect((await request({ ...json, path: echo }, "{")).body).toContain('"code":"invalid_argument"');
+  expect((await request({ ...json, path: echo }, '{"password":"swordfish"}')).body).not.toContain("swordfish");
+  const headers = { ...json.headers, "Content-Encoding": "gzip" };
+  expect((await request({ method: "POST", headers, path: echo }, "not gzip")).body).toContain('"code":"');
+  expect(await exchange("NOT HTTP\r\n\r\n")).toContain("HTTP/1.1 400 Bad Request");
+  expect((await request({ path: "/healthz" })).status).toBe(200);
+});
+
+test("survives a caller that goes away in the middle of its request", async () => {
+  const socket = net.connect({ path });
+  socket.write(`POST ${echo} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`);
+  socket.write("  ", () => socket.destroy());
+  await once(socket, "close");
+  expect((await request({ path: "/healthz" })).status).toBe(200);
 });
 
 test("answers in Connect's error form what is no method", async () => {
@@ -93,59 +185,108 @@ test("understands HTTP/1.1 that comes byte by byte", async () => {
 });
 
 test("understands HTTP/2 whose preface comes byte by byte", async () => {
-  const slow = net.connect({ path });
-  const write = slow.write.bind(slow);
-  let first = true;
-  // Takes the first write, which starts with the preface, apart.
-  slow.write = ((chunk: Buffer, ...rest: never[]) => {
-    if (!first) {
-      return write(chunk, ...rest);
-    }
-    first = false;
-    for (const byte of chunk.subarray(0, 24)) {
-      write(Buffer.of(byte));
-    }
-    return write(chunk.subarray(24), ...rest);
-  }) as typeof slow.write;
+  const socket = net.connect({ path });
+  await once(socket, "connect");
+  let bytes = 0;
+  const slow = new Duplex({
+    read() {},
+    async write(chunk: Buffer, _, done) {
+      for (const byte of chunk) {
+        socket.write(Buffer.of(byte));
+        if (bytes++ < 24) {
+          await untilRead();
+        }
+      }
+      done();
+    },
+  });
+  socket.on("data", (chunk) => slow.push(chunk)).on("end", () => slow.push(null));
   const session = http2.connect("http://localhost", { createConnection: () => slow });
   const stream = session.request({ ":path": "/healthz" });
   expect(await text(stream)).toBe('{"status":"ok"}');
-  session.close();
+  session.destroy();
+  socket.destroy();
 });
 
 test.each([
   ["TLS", Buffer.of(0x16, 3, 1, 0, 0)],
   ["ttrpc", Buffer.alloc(10)],
   ["noise", Buffer.of(0xff, 0xfe)],
-])("closes a connection that starts with %s, and no other", async (_, bytes) => {
+  ["a blank line", "\r\n\r\n"],
+])("closes a connection that starts with %s at once, and no other", async (_, bytes) => {
   await using connection = await connect(`unix:${path}`);
-  const before = connection.client(BehaviourService).echo({ text: "before" });
+  const finish = Promise.withResolvers<void>();
+  async function* requests() {
+    yield { text: "before" };
+    await finish.promise;
+    yield { text: "after" };
+  }
+  const responses = connection.client(BehaviourService).converse(requests())[Symbol.asyncIterator]();
+  expect(await responses.next()).toMatchObject({ value: { text: "before" } });
   expect(await exchange(bytes)).toMatch(/^$|ECONNRESET/);
-  expect(await before).toMatchObject({ text: "before" });
+  finish.resolve();
+  expect(await responses.next()).toMatchObject({ value: { text: "after" } });
 });
 
-test("closes a connection that says nothing, or stops in the middle of its headers", async () => {
-  expect(await exchange()).toMatch(/^$|ECONNRESET/);
-  expect(await exchange("PR")).toMatch(/^$|ECONNRESET/);
+test.each([
+  ["nothing", ""],
+  ["one byte that may become anything", "P"],
+  ["no more than the beginning of HTTP/2's preface", "PRI * HTT"],
+  ["no more than the beginning of its headers", "GET / HTTP/1.1\r\nHost: x"],
+])(
+  "closes a connection that says %s, after a while",
+  async (_, bytes) => {
+    const at = join(directory, `impatient-${bytes.length}.sock`);
+    const impatient = await listenAt(at, { headerTimeoutMs: 300 });
+    try {
+      const socket = net.connect({ path: at });
+      if (bytes !== "") {
+        socket.write(bytes);
+      }
+      expect(await text(socket).catch((error: NodeJS.ErrnoException) => error.code)).toMatch(/^$|ECONNRESET|408|^\0\0/);
+    } finally {
+      await impatient.drain(0);
+    }
+  },
+  10_000,
+);
+
+test("leaves a connection that has said something alone, however long the next request takes", async () => {
+  const slow = await listenAt(join(directory, "slow.sock"), { headerTimeoutMs: 100 });
+  const silent = net.connect({ path: join(directory, "slow.sock") });
+  const socket = net.connect({ path: join(directory, "slow.sock") });
+  socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(String(await once(socket, "data"))).toContain("200 OK");
+  // Now the limit has passed.
+  await text(silent);
+  socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(String(await once(socket, "data"))).toContain("200 OK");
+  socket.destroy();
+  await slow.drain(0);
 });
 
 test("answers 400 to a request without a usable Host header, and lives on", async () => {
   const body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
   expect(await exchange(`POST ${echo} HTTP/1.0\r\n${body}`)).toContain(" 400 ");
   expect(await exchange(`POST ${echo} HTTP/1.1\r\nConnection: close\r\nHost: [\r\n${body}`)).toContain(" 400 ");
+  const session = http2.connect("http://localhost", { createConnection: () => net.connect({ path }) });
+  const stream = session.request({ ":method": "POST", ":path": echo, ":authority": "[" });
+  stream.end("{}");
+  expect((await once(stream, "response"))[0]).toMatchObject({ ":status": 400 });
+  session.destroy();
   expect((await request({ path: "/healthz" })).status).toBe(200);
 });
 
-test("refuses a message over its limit, also one that is compressed", async () => {
-  const long = JSON.stringify({ text: "a".repeat(10_000) });
-  expect((await request({ ...json, path: echo }, long)).body).toContain("resource_exhausted");
+test("tells by the size on the wire and by the size unpacked that a message is over its limit", async () => {
   const headers = { ...json.headers, "Content-Encoding": "gzip" };
-  expect((await request({ method: "POST", headers, path: echo }, gzipSync('{"text":"hi"}'))).body).toBe(
-    '{"text":"hi"}',
-  );
+  const post = async (body: Buffer) => (await request({ method: "POST", headers, path: echo }, body)).body;
+  expect(await post(gzipSync('{"text":"hi"}'))).toBe('{"text":"hi"}');
   const bomb = gzipSync(`{"text":"${"a".repeat(1_000_000)}"}`);
   expect(bomb.byteLength).toBeLessThan(10_000);
-  expect((await request({ method: "POST", headers, path: echo }, bomb)).body).toContain("resource_exhausted");
+  expect(await post(bomb)).toContain("resource_exhausted");
+  expect(await post(gzipSync(JSON.stringify({ text: randomBytes(20_000).toString("base64") })))).toContain(
+    "resource_exhausted",
+  );
 });
 
 test("lets only its own user in", () => {

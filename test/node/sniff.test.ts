@@ -40,14 +40,3 @@ test("knows an answer for all bytes but the beginnings of HTTP/2's preface, and 
     }),
   );
 });
-
-test("does not change its mind when a connection's bytes come in other pieces", () => {
-  fc.assert(
-    fc.property(beginning, (whole) => {
-      const answers = Array.from({ length: whole.byteLength + 1 }, (_, end) => sniff(whole.subarray(0, end)));
-      const known = answers.filter((answer) => answer !== undefined);
-      expect(new Set(known).size).toBeLessThanOrEqual(1);
-      expect(answers.slice(0, answers.length - known.length)).not.toContain(known[0] ?? "none");
-    }),
-  );
-});
