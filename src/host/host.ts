@@ -2,9 +2,11 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { onExit } from "signal-exit";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
+import { parseAddress } from "../client/target.ts";
 import { connect } from "../node/connect.ts";
 import type { Handshake } from "../node/handshake.ts";
 import { magicCookie, parseHandshake } from "../node/handshake.ts";
+import { isLoopback } from "../node/listen-address.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
 import type { OutputLine, PluginProcess, ProcessExit } from "./plugin-process.ts";
@@ -187,7 +189,14 @@ async function connectTo(handshake: Handshake, options: LoadOptions): Promise<Co
     throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", `the plugin offers ${protocol} over ${network}${tls}`);
   }
   try {
-    return await connect(`${network}:${address}`, options);
+    const place = parseAddress(`${network}:${address}`);
+    if (place.carrier === "tcp" && !isLoopback(place.host)) {
+      throw new PlugboardError(
+        "PB-HANDSHAKE-UNSUPPORTED",
+        `the plugin offers plain TCP beyond this machine, at ${address}`,
+      );
+    }
+    return await connect(place.text, options);
   } catch (error) {
     const said = `the plugin said it listens at ${network}:${address}, but`;
     if (isPlugboardError(error, "PB-CONNECT-UNREACHABLE")) {

@@ -31,13 +31,14 @@ export function createLineSplitter(maxBytes: number, onLine: (line: string) => v
     add(chunk: Buffer) {
       rest = Buffer.concat([rest, chunk]);
       for (;;) {
-        const end = rest.indexOf("\n");
-        if (end === -1 && rest.byteLength < maxBytes) {
+        const lineEnd = rest.indexOf("\n");
+        const whole = lineEnd !== -1 && lineEnd <= maxBytes;
+        if (!whole && rest.byteLength < maxBytes) {
           return;
         }
-        const length = end === -1 ? maxBytes : end;
+        const length = whole ? lineEnd : maxBytes;
         onLine(rest.subarray(0, length).toString("utf8").replace(/\r$/, ""));
-        rest = rest.subarray(end === -1 ? length : end + 1);
+        rest = rest.subarray(whole ? length + 1 : length);
       }
     },
     end() {

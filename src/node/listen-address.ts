@@ -48,6 +48,7 @@ export function listenerEndpoints({ carrier }: ListenAddress): MessageInitShape<
   }));
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can reach the host. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

@@ -114,6 +114,7 @@ describe("a start that fails", () => {
     ["the plugin speaks net/rpc", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|netrpc|"), "netrpc"],
     ["the plugin names no protocol", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x"), "netrpc"],
     ["the network is unknown", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|udp|/x|grpc|"), "over udp"],
+    ["TCP leads elsewhere", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|tcp|192.0.2.1:4|grpc|"), "192.0.2.1:4"],
   ];
 
   test.each(broken)("says so when %s, and leaves nothing", async (_, code, command, detail) => {

@@ -1,0 +1,53 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createLineSplitter, createOutputTail } from "../../src/host/process-output.ts";
+
+/** Text, and the pieces in which its bytes come. */
+const inPieces = fc
+  .tuple(fc.array(fc.constantFrom("a", "ä", "🎈", "\n", "\r\n", "\u001b[31m", "\u0000")), fc.array(fc.nat(100)))
+  .map(([parts, cuts]) => {
+    const bytes = Buffer.from(parts.join(""));
+    const ends = [...cuts.filter((cut) => cut < bytes.byteLength).sort((a, b) => a - b), bytes.byteLength];
+    return { text: parts.join(""), pieces: ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end)) };
+  });
+
+test("lines are the same, in whatever pieces they come", () => {
+  fc.assert(
+    fc.property(inPieces, ({ text, pieces }) => {
+      const lines: string[] = [];
+      const splitter = createLineSplitter(10_000, (line) => lines.push(line));
+      for (const piece of pieces) {
+        splitter.add(piece);
+      }
+      splitter.end();
+      const expected = text.split(/\r?\n/);
+      expect(lines).toEqual(expected.at(-1) === "" ? expected.slice(0, -1) : expected);
+    }),
+  );
+});
+
+test("a line that is too long comes in pieces, and nothing of it is lost", () => {
+  const lines: string[] = [];
+  const splitter = createLineSplitter(4, (line) => lines.push(line));
+  splitter.add(Buffer.from("abcdefghi\nj\n"));
+  splitter.end();
+  expect(lines).toEqual(["abcd", "efgh", "i", "j"]);
+});
+
+test("the end of the output is kept, without what a terminal would obey", () => {
+  fc.assert(
+    fc.property(inPieces, fc.integer({ min: 1, max: 50 }), ({ text, pieces }, maxBytes) => {
+      const tail = createOutputTail(maxBytes);
+      for (const piece of pieces) {
+        tail.add(piece);
+      }
+      const kept = tail.text();
+      expect(kept).not.toMatch(/[^\P{Cc}\n\t]/u);
+      expect(kept.startsWith("...")).toBe(Buffer.byteLength(text) > maxBytes);
+    }),
+  );
+  const tail = createOutputTail(10);
+  tail.add(Buffer.from("0123456789"));
+  tail.add(Buffer.from("abc\u001b[1md\n"));
+  expect(tail.text()).toBe("...9abcd");
+});
