@@ -19,7 +19,8 @@ export interface EdgeEnv {
 
 /**
  * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods) and
- * gRPC-Web. Export it, mount it in another Hono app, or add middleware to it.
+ * gRPC-Web. Export it, or mount it in a Hono app of your own. Middleware, such as authentication, goes into that app,
+ * before this one is mounted: Hono runs what was registered first, and nothing added here later would run.
  *
  * ```ts
  * export default edge(plugin, { origins: ["https://app.example.com"] });

@@ -148,11 +148,14 @@ export class Host implements AsyncDisposable {
       plugins.delete(owned);
     };
     owned.close = close;
-    void child.exited.then((exit) =>
-      close(
-        new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
-      ),
-    );
+    void child.exited
+      .then((exit) =>
+        close(
+          new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
+        ),
+      )
+      // Nobody waits for this, and it must not end the host; whoever calls close() is told.
+      .catch(() => undefined);
     return { ...connection, pid, exited: child.exited, close, [Symbol.asyncDispose]: () => close() };
   }
 }

@@ -61,7 +61,13 @@ const maxLineBytes = 64 * 1024;
 export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): PluginProcess {
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
   const directory = makeDirectory();
-  const removeDirectory = () => fs.rmSync(directory, { recursive: true, force: true });
+  const removeDirectory = () => {
+    try {
+      fs.rmSync(directory, { recursive: true, force: true });
+    } catch {
+      // The plugin has left something that this user can't remove. That must not end the host.
+    }
+  };
   const [file, ...args] = command;
   const unfit = Object.keys(env).find((name) => env[name]?.includes("\0"));
   if (unfit !== undefined) {

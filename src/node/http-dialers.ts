@@ -37,6 +37,7 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
     const { baseUrl, socket } = http2Address(address);
     const connection = createHttp2Connection(baseUrl, socket, address);
     const openFirst: Interceptor = (next) => async (request) => {
+      request.signal.throwIfAborted();
       await untilAborted(request.signal, connection.open());
       return next(request);
     };

@@ -3,6 +3,7 @@ import * as net from "node:net";
 import type { NodeHttpClientOptions } from "@connectrpc/connect-node";
 import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
+import { PlugboardError } from "../plugin/errors.ts";
 
 type SessionProvider = NonNullable<Extract<NodeHttpClientOptions, { httpVersion: "2" }>["sessionProvider"]>;
 
@@ -29,6 +30,7 @@ export interface Http2Connection extends SessionManager {
 export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpts, address: Address): Http2Connection {
   let current: http2.ClientHttp2Session | undefined;
   let opening: Promise<http2.ClientHttp2Session> | undefined;
+  let closed = false;
 
   function connect(): Promise<http2.ClientHttp2Session> {
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
@@ -48,6 +50,9 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
   }
 
   async function session(): Promise<http2.ClientHttp2Session> {
+    if (closed) {
+      throw new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
+    }
     if (opening === undefined || current === undefined || current.closed || current.destroyed) {
       opening = connect();
     }
@@ -65,6 +70,7 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
     // Only of use to those who ping.
     notifyResponseByteRead() {},
     close() {
+      closed = true;
       current?.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
     },
   };
