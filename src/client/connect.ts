@@ -9,6 +9,7 @@ import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { noteReached } from "./attempt.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
@@ -70,7 +71,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
     const runtime = detectRuntime();
     const pool = createTransportPool({
-      interceptors: options.interceptors ?? [],
+      interceptors: [...(options.interceptors ?? []), noteReached],
       maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
       ...(options.fetch && { fetch: options.fetch }),
     });

@@ -3,6 +3,8 @@ import type { Client, Transport } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
+import type { Attempt } from "./attempt.ts";
+import { withAttempt } from "./attempt.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
@@ -51,7 +53,9 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
     unary(method, signal, timeoutMs, header, input, contextValues) {
       return call(method, signal, async (through, callSignal, done) => {
         try {
-          return await through((each) => each.unary(method, callSignal, timeoutMs, header, input, contextValues));
+          return await through((each, attempt) =>
+            each.unary(method, callSignal, timeoutMs, header, input, withAttempt(contextValues, attempt)),
+          );
         } finally {
           done();
         }
@@ -63,7 +67,8 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
         const lender = single ? lendMessages(await Array.fromAsync(input)) : lendStream(input);
         try {
           const response = await through(
-            (each) => each.stream(method, callSignal, timeoutMs, header, lender.lend(), contextValues),
+            (each, attempt) =>
+              each.stream(method, callSignal, timeoutMs, header, lender.lend(), withAttempt(contextValues, attempt)),
             lender.canLendAgain,
           );
           return { ...response, message: whenDone(response.message, done) };
@@ -76,7 +81,10 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
     },
   };
 
-  type Through = <T>(attempt: (transport: Transport) => Promise<T>, canRepeat?: () => boolean) => Promise<T>;
+  type Through = <T>(
+    run: (transport: Transport, attempt: Attempt) => Promise<T>,
+    canRepeat?: () => boolean,
+  ) => Promise<T>;
 
   /** Runs a call under a signal that the connection's end aborts too. */
   function call<T>(
@@ -95,17 +103,18 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
       calls.delete(controller);
       signal?.removeEventListener("abort", onAbort);
     };
-    const through: Through = async (attempt, canRepeat = () => true) => {
+    const through: Through = async (runOn, canRepeat = () => true) => {
       if (closeReason !== undefined) {
         throw closeReason;
       }
       let unreached: unknown;
       for (const route of routes[method.methodKind].routes) {
+        const attempt: Attempt = { reached: false };
         try {
-          return await attempt(pool.get(route));
+          return await runOn(pool.get(route), attempt);
         } catch (error) {
           // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-          if (!isPlugboardError(error, "PB-DIAL-FAILED") || !fallback || !canRepeat()) {
+          if (!isPlugboardError(error, "PB-DIAL-FAILED") || attempt.reached || !fallback || !canRepeat()) {
             throw error;
           }
           unreached = error;
