@@ -1,19 +1,13 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { createConnectRouter } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { readConfig, readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import type { FindHttpHandler } from "../rpc/http-handlers.ts";
+import { createHttpHandlers } from "../rpc/http-handlers.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { EdgeOptions } from "./edge-options.ts";
-
-/** A started plugin, ready for requests. */
-export interface EdgeHandler {
-  /** Looks up what handles the path "/package.Service/Method". */
-  find(path: string): UniversalHandler | undefined;
-}
 
 const endpoints = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
   [Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier })),
@@ -27,7 +21,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
   plugin: Plugin<Config>,
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
-): Promise<EdgeHandler> {
+): Promise<FindHttpHandler> {
   const { maxMessageBytes = 4 * 1024 * 1024 } = options;
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
   const manifest = createManifest(plugin, { endpoints, limits: { maxMessageBytes: BigInt(maxMessageBytes) } });
@@ -36,15 +30,8 @@ export async function startEdgeHandler<Config extends DescMessage>(
     standardRoutes: [pluginServiceRoutes(manifest)],
     ...(config && { config }),
   });
-  const router = createConnectRouter({
-    // gRPC needs HTTP/2 trailers, which Workers can't send.
-    grpc: false,
-    interceptors: [...plugin.interceptors],
-    readMaxBytes: maxMessageBytes,
-  });
-  table.registerWith(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  return { find: (path) => handlers.get(path) };
+  // gRPC needs HTTP/2 trailers, which Workers can't send.
+  return createHttpHandlers(table, { grpc: false, readMaxBytes: maxMessageBytes });
 }
 
 /** A Worker's variable is text, or already JSON if wrangler.toml says so. */

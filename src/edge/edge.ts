@@ -7,8 +7,8 @@ import { cors } from "hono/cors";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { methodPath } from "../plugin/service-table.ts";
+import type { FindHttpHandler } from "../rpc/http-handlers.ts";
 import { cacheableManifest } from "./cacheable-manifest.ts";
-import type { EdgeHandler } from "./edge-handler.ts";
 import { startEdgeHandler } from "./edge-handler.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 
@@ -33,9 +33,9 @@ export function edge<Config extends DescMessage>(
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
   const { origins = [] } = options;
-  let starting: Promise<EdgeHandler> | undefined;
+  let starting: Promise<FindHttpHandler> | undefined;
 
-  function handlerFor(context: Context<EdgeEnv>): Promise<EdgeHandler> {
+  function handlerFor(context: Context<EdgeEnv>): Promise<FindHttpHandler> {
     if (starting === undefined) {
       const started = startEdgeHandler(plugin, context.env, options);
       started.catch(() => {
@@ -66,9 +66,9 @@ export function edge<Config extends DescMessage>(
   });
   app.use(methodPath(PluginService.method.describe), cacheableManifest());
   app.on(["GET", "POST"], "/:service/:method", async (context, next) => {
-    const handler = await handlerFor(context);
+    const find = await handlerFor(context);
     const { service, method } = context.req.param();
-    const handle = handler.find(`/${service}/${method}`);
+    const handle = find(`/${service}/${method}`);
     if (handle === undefined) {
       await next();
       return;

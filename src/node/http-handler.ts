@@ -1,7 +1,5 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
-import type { Interceptor } from "@connectrpc/connect";
-import { createConnectRouter } from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -9,11 +7,11 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import { createHttpHandlers } from "../rpc/http-handlers.ts";
 
 /** What an HTTP request is answered with. */
 export interface HttpHandlerOptions {
   readonly table: ServiceTable;
-  readonly interceptors: readonly Interceptor[];
   /** Largest request message, in bytes. */
   readonly maxMessageBytes: number;
   /** Aborts the signals of all handlers. */
@@ -35,19 +33,16 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  * connection; hence this one.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { table, interceptors, maxMessageBytes, shutdownSignal, draining } = options;
-  const router = createConnectRouter({
-    interceptors: [...interceptors],
+  const { table, maxMessageBytes, shutdownSignal, draining } = options;
+  const find = createHttpHandlers(table, {
     readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     shutdownSignal,
   });
-  table.registerWith(router);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
-    const handle = handlers.get(path);
+    const handle = find(path);
     if (handle === undefined) {
       answerOther(path, request, response, draining());
       return;

@@ -54,7 +54,6 @@ export async function listen(
 
   const serveHttp = createHttpHandler({
     table: running.table,
-    interceptors: running.plugin.interceptors,
     maxMessageBytes,
     shutdownSignal: shutdown.signal,
     draining: () => draining,

@@ -1,5 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter, Interceptor, MethodImplSpec } from "@connectrpc/connect";
+import type { ConnectRouter, ConnectRouterOptions, Interceptor, MethodImplSpec } from "@connectrpc/connect";
 import { createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
 import { PlugboardError } from "./errors.ts";
 
@@ -16,12 +16,23 @@ export interface ServiceTable {
   readonly services: readonly DescService[];
   /** Looks a method up by its path, "/package.Service/Method". */
   find(path: string): ServiceTableEntry | undefined;
-  /** Registers the same implementations with another router, such as the one that serves HTTP. */
-  registerWith(router: ConnectRouter): void;
+  /**
+   * Registers the same implementations with another router, such as the one that serves HTTP.
+   * @param options The router's own; those that a service was registered with go before, but can't bring back a
+   * protocol that is off here.
+   * @param outermost Runs around each method's own interceptors.
+   */
+  registerWith(router: ConnectRouter, options: ConnectRouterOptions, outermost: Interceptor): void;
 }
 
 /** A function that registers handlers, as any Connect server takes it. */
 export type Routes = (router: ConnectRouter) => unknown;
+
+const protocolOptions = ["connect", "grpc", "grpcWeb"] as const satisfies (keyof ConnectRouterOptions)[];
+
+type AdaptOptions = (own: RegisterOptions) => RegisterOptions;
+
+type RegisterOptions = Parameters<ConnectRouter["service"]>[2];
 
 /** Path of a method, "/package.Service/Method". */
 export function methodPath(method: DescMethod): string {
@@ -36,30 +47,31 @@ export function methodPath(method: DescMethod): string {
 export function createServiceTable(routes: readonly Routes[], interceptors: readonly Interceptor[] = []): ServiceTable {
   const services = new Set<DescService>();
   const entries = new Map<string, ServiceTableEntry>();
-  const registrations: Routes[] = [];
+  const registrations: ((target: ConnectRouter, adapt: AdaptOptions) => void)[] = [];
+  // Connect's router lets a service's own interceptors take the place of the router's; so do we.
+  const interceptorsOf = (own: RegisterOptions) => own?.interceptors ?? interceptors;
 
-  function add(spec: MethodImplSpec, own: readonly Interceptor[] | undefined) {
+  function add(spec: MethodImplSpec, options: RegisterOptions) {
     const path = methodPath(spec.method);
     if (entries.has(path)) {
       throw new PlugboardError("PB-PLUGIN-DUPLICATE-SERVICE", `routes: ${path.slice(1)} is registered twice`);
     }
     services.add(spec.method.parent);
-    // Connect's router lets a service's own interceptors take the place of the router's; so do we.
-    entries.set(path, { spec, interceptors: own ?? interceptors });
+    entries.set(path, { spec, interceptors: interceptorsOf(options) });
   }
 
   const router: ConnectRouter = {
     handlers: [],
     service(service, implementation, options) {
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
-        add(spec, options?.interceptors);
+        add(spec, options);
       }
-      registrations.push((target) => target.service(service, implementation, options));
+      registrations.push((target, adapt) => target.service(service, implementation, adapt(options)));
       return router;
     },
     rpc(method, implementation, options) {
-      add(createMethodImplSpec(method, implementation), options?.interceptors);
-      registrations.push((target) => target.rpc(method, implementation, options));
+      add(createMethodImplSpec(method, implementation), options);
+      registrations.push((target, adapt) => target.rpc(method, implementation, adapt(options)));
       return router;
     },
   };
@@ -74,9 +86,18 @@ export function createServiceTable(routes: readonly Routes[], interceptors: read
   return {
     services: [...services],
     find: (path) => entries.get(path),
-    registerWith(target) {
+    registerWith(target, options, outermost) {
+      const off = Object.fromEntries(
+        protocolOptions.flatMap((name) => (options[name] === false ? [[name, false]] : [])),
+      );
+      const adapt: AdaptOptions = (own) => ({
+        ...options,
+        ...own,
+        ...off,
+        interceptors: [outermost, ...interceptorsOf(own)],
+      });
       for (const register of registrations) {
-        register(target);
+        register(target, adapt);
       }
     },
   };

@@ -1,5 +1,5 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
-import { definePlugin } from "plugboard";
+import { definePlugin, PlugboardError } from "plugboard";
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** What became of a call, for Watch to tell. */
@@ -46,7 +46,13 @@ async function untilWatched(record: CallRecord): Promise<void> {
   }
 }
 
+/** Stands for an error that Plugboard raised when the plugin itself called another one. */
+const plugboardErrorCode = 17;
+
 function failIfAsked(code: number) {
+  if (code === plugboardErrorCode) {
+    throw new PlugboardError("PB-DIAL-FAILED", "nothing answers at unix:/run/swordfish.sock");
+  }
   if (code !== 0) {
     throw new ConnectError("as asked", code as Code);
   }
@@ -78,6 +84,9 @@ export default definePlugin({
       fail({ code, message }) {
         if (code === 0) {
           throw new Error(message);
+        }
+        if (code === plugboardErrorCode) {
+          failIfAsked(code);
         }
         const detail = { desc: EchoRequestSchema, value: { text: "a detail" } };
         throw new ConnectError(message, code as Code, { "x-error": "metadata" }, [detail]);

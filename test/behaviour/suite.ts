@@ -132,11 +132,12 @@ export function describeBehaviour(route: BehaviourRoute) {
         },
       );
 
-      test("keeps to itself what a handler did not mean for the caller", async () => {
-        const error = await rejection(client().fail({ code: 0, message: "the password is swordfish" }));
-        expect(error.code).toBe(Code.Internal);
-        expect(error.rawMessage).toBe("internal error");
-        expect(JSON.stringify([...error.metadata])).not.toContain("swordfish");
+      test.each([
+        ["an error that is no ConnectError", 0],
+        ["an error of Plugboard", 17],
+      ])("keeps to itself what a handler did not mean for the caller: %s", async (_, code) => {
+        const error = await rejection(client().fail({ code, message: "the password is swordfish" }));
+        expectInternal(error);
       });
 
       test("ends at the deadline, for the caller and for the handler", async () => {
@@ -213,6 +214,10 @@ export function describeBehaviour(route: BehaviourRoute) {
         );
         expect(indices).toEqual([0, 1, 2]);
         expect(error).toMatchObject({ code: Code.DataLoss, rawMessage: "as asked" });
+      });
+
+      test("keeps to itself what a handler did not mean for the caller", async () => {
+        expectInternal(await rejection(Array.fromAsync(client().produce({ count: 1, failCode: 17 }))));
       });
 
       test("delivers a first message before the last is made, and ends when the caller stops reading", async () => {
@@ -452,6 +457,12 @@ function describeIf(condition: boolean, name: string, suite: () => void) {
   if (condition) {
     describe(name, suite);
   }
+}
+
+function expectInternal(error: ConnectError) {
+  expect(error.code).toBe(Code.Internal);
+  expect(error.rawMessage).toBe("internal error");
+  expect(error.message + JSON.stringify([...error.metadata])).not.toContain("swordfish");
 }
 
 function expectNoRoute(error: ConnectError, method: string) {
