@@ -9,7 +9,6 @@ import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
-import { noteReached } from "./attempt.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
@@ -33,7 +32,10 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   readonly require?: Requirements;
   /** Go on to the next route if nobody can be reached on one. Default: true. */
   readonly fallback?: boolean;
-  /** Run around every call of this connection, on the caller's side. */
+  /**
+   * Run around every call of this connection, on the caller's side, and around the question what the plugin is; once,
+   * whichever routes a call tries.
+   */
   readonly interceptors?: readonly Interceptor[];
   /** Application protocol versions the caller speaks. Default: any. */
   readonly protocolVersions?: readonly number[];
@@ -66,18 +68,16 @@ export type Connect = <Config extends DescMessage>(
 /** Makes a `connect` that knows the given dialers. */
 export function createConnect(dialers: readonly Dialer[]): Connect {
   return async function connect(target, options = {}) {
-    const { require: requirements = {}, fallback = true, protocolVersions = [], signal } = options;
+    const { require: requirements = {}, fallback = true, interceptors = [], protocolVersions = [], signal } = options;
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
     const runtime = detectRuntime();
     const pool = createTransportPool({
-      interceptors: [...(options.interceptors ?? []), noteReached],
       maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
       ...(options.fetch && { fetch: options.fetch }),
     });
     const running: RunningPlugin[] = [];
-    const release = async () => {
-      await pool.close();
+    const stopAll = async () => {
       await Promise.all(running.map((each) => each.stop()));
     };
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
@@ -94,7 +94,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         return { offers: [memoryOffer(started)], manifest };
       }
       const dialTimeoutMs = options.dialTimeoutMs ?? 10_000;
-      const found = { runtime, dialers, requirements, pool, protocolVersions, dialTimeoutMs };
+      const found = { runtime, dialers, requirements, pool, interceptors, protocolVersions, dialTimeoutMs };
       return discover(place, { ...found, ...(signal && { signal }) });
     };
     try {
@@ -111,9 +111,10 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         throw unreachable(offers);
       }
       const routes = negotiate({ runtime, dialers, offers, requirements });
-      return createConnection({ routes, manifest, pool, fallback, onClose: release });
+      return createConnection({ routes, manifest, pool, fallback, interceptors, onClose: stopAll });
     } catch (error) {
-      await release();
+      await pool.close(new PlugboardError("PB-CONNECTION-CLOSED", "connecting has failed"));
+      await stopAll();
       throw error;
     }
   };

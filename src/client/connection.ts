@@ -1,13 +1,13 @@
 import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
-import type { Client, Transport } from "@connectrpc/connect";
+import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
-import type { Attempt } from "./attempt.ts";
-import { withAttempt } from "./attempt.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
+import { startDeadline } from "./deadline.ts";
 import type { Dialer } from "./dialer.ts";
+import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
 import type { Routes } from "./negotiate.ts";
 import type { TransportPool } from "./transport-pool.ts";
@@ -39,102 +39,75 @@ export interface ConnectionParts {
   readonly pool: TransportPool;
   /** Go on to the next route where that is safe. */
   readonly fallback: boolean;
+  /** Run around every call, once whichever routes it tries. */
+  readonly interceptors: readonly Interceptor[];
   /** Runs when the connection has closed. */
   readonly onClose: () => Promise<void>;
 }
 
 /** Makes a connection over routes that were negotiated. */
-export function createConnection({ routes, manifest, pool, fallback, onClose }: ConnectionParts): Connection {
-  const calls = new Set<AbortController>();
+export function createConnection(parts: ConnectionParts): Connection {
+  const { routes, manifest, pool, fallback, interceptors, onClose } = parts;
   let closing: Promise<void> | undefined;
   let closeReason: Error | undefined;
 
-  const transport: Transport = {
-    unary(method, signal, timeoutMs, header, input, contextValues) {
-      return call(method, signal, async (through, callSignal, done) => {
-        try {
-          return await through((each, attempt) =>
-            each.unary(method, callSignal, timeoutMs, header, input, withAttempt(contextValues, attempt)),
-          );
-        } finally {
-          done();
-        }
-      });
-    },
-    stream(method, signal, timeoutMs, header, input, contextValues) {
-      return call(method, signal, async (through, callSignal, done) => {
-        const single = method.methodKind === "server_streaming";
-        const lender = single ? lendMessages(await Array.fromAsync(input)) : lendStream(input);
-        try {
-          const response = await through(
-            (each, attempt) =>
-              each.stream(method, callSignal, timeoutMs, header, lender.lend(), withAttempt(contextValues, attempt)),
-            lender.canLendAgain,
-          );
-          return { ...response, message: whenDone(response.message, done) };
-        } catch (error) {
-          done();
-          await lender.giveBack(error);
+  /** Makes a call over one route after the other, until somebody is reached. */
+  async function overRoutes<T>(
+    method: DescMethodUnary | DescMethodStreaming,
+    timeoutMs: number | undefined,
+    run: (transport: Transport, timeoutMs: number | undefined) => Promise<T>,
+    canRepeat: () => boolean,
+  ): Promise<T> {
+    if (closeReason !== undefined) {
+      throw closeReason;
+    }
+    const deadline = startDeadline(timeoutMs);
+    let unreached: unknown;
+    for (const route of routes[method.methodKind].routes) {
+      try {
+        return await run(pool.get(route), deadline?.left());
+      } catch (error) {
+        // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
+        if (!isPlugboardError(error, "PB-DIAL-FAILED") || !fallback || !canRepeat() || closeReason !== undefined) {
           throw error;
         }
-      });
-    },
-  };
-
-  type Through = <T>(
-    run: (transport: Transport, attempt: Attempt) => Promise<T>,
-    canRepeat?: () => boolean,
-  ) => Promise<T>;
-
-  /** Runs a call under a signal that the connection's end aborts too. */
-  function call<T>(
-    method: DescMethodUnary | DescMethodStreaming,
-    signal: AbortSignal | undefined,
-    run: (through: Through, callSignal: AbortSignal, done: () => void) => Promise<T>,
-  ): Promise<T> {
-    const controller = new AbortController();
-    const onAbort = () => controller.abort(signal?.reason);
-    calls.add(controller);
-    if (signal?.aborted) {
-      onAbort();
+        unreached = error;
+      }
     }
-    signal?.addEventListener("abort", onAbort);
-    const done = () => {
-      calls.delete(controller);
-      signal?.removeEventListener("abort", onAbort);
-    };
-    const through: Through = async (runOn, canRepeat = () => true) => {
-      if (closeReason !== undefined) {
-        throw closeReason;
-      }
-      let unreached: unknown;
-      for (const route of routes[method.methodKind].routes) {
-        const attempt: Attempt = { reached: false };
-        try {
-          return await runOn(pool.get(route), attempt);
-        } catch (error) {
-          // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-          if (!isPlugboardError(error, "PB-DIAL-FAILED") || attempt.reached || !fallback || !canRepeat()) {
-            throw error;
-          }
-          unreached = error;
-        }
-      }
-      throw unreached ?? noRoute(method, routes);
-    };
-    return run(through, controller.signal, done);
+    throw unreached ?? noRoute(method, routes);
   }
 
-  function close(reason?: Error): Promise<void> {
-    closeReason ??= reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
-    closing ??= (async () => {
-      for (const controller of calls) {
-        controller.abort(closeReason);
+  const direct: Transport = {
+    unary(method, signal, timeoutMs, header, input, contextValues) {
+      return overRoutes(
+        method,
+        timeoutMs,
+        (each, left) => each.unary(method, signal, left, header, input, contextValues),
+        always,
+      );
+    },
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
+      const single = method.methodKind === "server_streaming";
+      const lender = single ? lendMessages(await Array.fromAsync(input)) : lendStream(input);
+      try {
+        return await overRoutes(
+          method,
+          timeoutMs,
+          (each, left) => each.stream(method, signal, left, header, lender.lend(), contextValues),
+          lender.canLendAgain,
+        );
+      } catch (error) {
+        lender.giveBack(error);
+        throw error;
       }
-      calls.clear();
-      await pool.close();
-      await onClose();
-    })();
+    },
+  };
+  const transport = interceptTransport(direct, interceptors);
+
+  function close(reason?: Error): Promise<void> {
+    const because = reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
+    closeReason ??= because;
+    closing ??= pool.close(because).then(onClose);
     return closing;
   }
 
@@ -148,6 +121,8 @@ export function createConnection({ routes, manifest, pool, fallback, onClose }: 
   };
 }
 
+const always = () => true;
+
 function noRoute(method: DescMethodUnary | DescMethodStreaming, routes: Routes): PlugboardError {
   const kind: MethodKind = method.methodKind;
   const reasons = routes[kind].rejected.map((each) => `\n- ${each.endpoint}: ${each.reason}`);
@@ -160,12 +135,4 @@ function noRoute(method: DescMethodUnary | DescMethodStreaming, routes: Routes):
         "or from a Worker by service binding.",
     },
   );
-}
-
-async function* whenDone<T>(messages: AsyncIterable<T>, done: () => void): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } finally {
-    done();
-  }
 }

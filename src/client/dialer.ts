@@ -1,12 +1,10 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { HttpVersion } from "./capability.ts";
 import type { Address, Carrier, Protocol } from "./endpoint.ts";
 
 /** What a dialer needs to know beside the address. */
 export interface DialOptions {
-  /** The caller's interceptors, to be run around every call. */
-  readonly interceptors: readonly Interceptor[];
   /** Size of one message on the wire, in bytes, above which a response is refused. */
   readonly maxMessageBytes: number;
   /** Replaces the global fetch, where a dialer uses fetch. */
@@ -16,8 +14,8 @@ export interface DialOptions {
 /** A way to a plugin that is ready for calls. */
 export interface Dialed {
   readonly transport: Transport;
-  /** Closes what the dialer has opened. Calls in flight fail. */
-  close(): void | Promise<void>;
+  /** Closes what the dialer has opened. Calls in flight, and later ones, fail with the reason. */
+  close(reason: Error): void | Promise<void>;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import {
@@ -7,6 +8,7 @@ import {
 } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import { interceptTransport } from "./intercepted-transport.ts";
 import type { Offer, Requirements, Route } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import type { Runtime } from "./runtime.ts";
@@ -27,6 +29,8 @@ export interface DiscoverOptions {
   readonly dialers: readonly Dialer[];
   readonly requirements: Requirements;
   readonly pool: TransportPool;
+  /** The caller's: a plugin may want to know who asks. */
+  readonly interceptors: readonly Interceptor[];
   readonly protocolVersions: readonly number[];
   /** Longest wait for an answer, in milliseconds. */
   readonly dialTimeoutMs: number;
@@ -103,7 +107,7 @@ type Answer =
 
 async function describe(route: Route<Dialer>, pool: TransportPool, options: DiscoverOptions): Promise<Answer> {
   const { protocolVersions, dialTimeoutMs, signal } = options;
-  const client = createClient(PluginService, pool.get(route));
+  const client = createClient(PluginService, interceptTransport(pool.get(route), options.interceptors));
   try {
     const { manifest } = await client.describe(
       { protocolVersions: [...protocolVersions] },

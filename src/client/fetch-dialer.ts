@@ -4,6 +4,7 @@ import { createTransport as createConnectTransport } from "@connectrpc/connect/p
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { breathing } from "../rpc/breathing.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
+import { createEndingTransport } from "./ending-transport.ts";
 import type { Address } from "./endpoint.ts";
 import type { BodyMode, Fetch } from "./fetch-client.ts";
 import { createFetchClient } from "./fetch-client.ts";
@@ -41,7 +42,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [...options.interceptors],
+        interceptors: [],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,
@@ -51,19 +52,15 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
       });
     const whole = make("whole");
     const streamed = make("streamed");
-    return {
-      transport: {
-        unary: whole.unary,
-        async stream(method, ...rest) {
-          const response = await (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest);
-          // Workers that are bound to each other can share a thread.
-          return address.carrier === "service-binding"
-            ? { ...response, message: breathing(response.message) }
-            : response;
-        },
+    const { transport, end } = createEndingTransport({
+      unary: whole.unary,
+      async stream(method, ...rest) {
+        const response = await (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest);
+        // Workers that are bound to each other can share a thread.
+        return address.carrier === "service-binding" ? { ...response, message: breathing(response.message) } : response;
       },
-      close() {},
-    };
+    });
+    return { transport, close: end };
   };
 }
 

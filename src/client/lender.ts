@@ -4,8 +4,8 @@ export interface Lender<T> {
   lend(): AsyncIterable<T>;
   /** False once an attempt has taken messages that nobody can give to the next. */
   canLendAgain(): boolean;
-  /** Ends the caller's iterator, if no attempt has. */
-  giveBack(reason: unknown): Promise<void>;
+  /** Ends the caller's iterator, if no attempt has. Somebody may still be waiting for it, so nobody waits for this. */
+  giveBack(reason: unknown): void;
 }
 
 /** Lends messages that are known as a whole, each time anew. */
@@ -15,7 +15,7 @@ export function lendMessages<T>(messages: readonly T[]): Lender<T> {
       yield* messages;
     },
     canLendAgain: () => true,
-    async giveBack() {},
+    giveBack() {},
   };
 }
 
@@ -55,8 +55,8 @@ export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
   return {
     lend: () => ({ [Symbol.asyncIterator]: () => lent }),
     canLendAgain: () => iterator === undefined,
-    async giveBack(reason) {
-      await end((it) => it.throw?.(reason) ?? it.return?.()).catch(() => undefined);
+    giveBack(reason) {
+      end((it) => it.throw?.(reason) ?? it.return?.()).catch(() => undefined);
     },
   };
 }

@@ -8,11 +8,10 @@ const gracePeriodMs = 5_000;
 export const memoryDialer: Dialer = {
   protocol: "none",
   carrier: "memory",
-  dial(address, { interceptors }) {
+  dial(address) {
     if (address.carrier !== "memory") {
       throw new TypeError(`not in this process: ${address.text}`);
     }
-    const { transport, drain } = createMemoryTransport(address.table, { interceptors });
-    return { transport, close: () => drain(gracePeriodMs) };
+    return createMemoryTransport(address.table, gracePeriodMs);
   },
 };

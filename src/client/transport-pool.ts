@@ -6,7 +6,8 @@ import type { Route } from "./negotiate.ts";
 /** Keeps one transport for each dialer and address, from discovery to the end of the connection. */
 export interface TransportPool {
   get(route: Route<Dialer>): Transport;
-  close(): Promise<void>;
+  /** Closes all of them; their calls fail with the reason. */
+  close(reason: Error): Promise<void>;
 }
 
 /** Makes an empty pool. */
@@ -20,10 +21,10 @@ export function createTransportPool(options: DialOptions): TransportPool {
       ofDialer.set(address, known);
       return known.transport;
     },
-    async close() {
+    async close(reason) {
       const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);
       dialed.clear();
-      await Promise.allSettled(open.map((each) => each.close()));
+      await Promise.allSettled(open.map((each) => each.close(reason)));
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { Dialer, DialOptions } from "../client/dialer.ts";
 import { dialFailed } from "../client/dialer.ts";
+import { createEndingTransport } from "../client/ending-transport.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
@@ -41,9 +42,15 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
       await untilAborted(request.signal, connection.open());
       return next(request);
     };
+    const { transport, end } = createEndingTransport(
+      createTransport({ ...common(options, address, openFirst), baseUrl, sessionManager: connection }),
+    );
     return {
-      transport: createTransport({ ...common(options, address, openFirst), baseUrl, sessionManager: connection }),
-      close: () => connection.close(),
+      transport,
+      close(reason) {
+        end(reason);
+        connection.close();
+      },
     };
   };
 }
@@ -59,21 +66,27 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
         throw cause === undefined ? error : dialFailed(address, cause);
       }
     };
-    return {
-      transport: createTransport({
+    const { transport, end } = createEndingTransport(
+      createTransport({
         ...common(options, address, tellDialFailure),
         baseUrl,
         httpVersion: "1.1",
         nodeOptions: { ...connection, agent },
       }),
-      close: () => agent.destroy(),
+    );
+    return {
+      transport,
+      close(reason) {
+        end(reason);
+        agent.destroy();
+      },
     };
   };
 }
 
-function common(options: DialOptions, address: Address, innermost: Interceptor) {
+function common(options: DialOptions, address: Address, interceptor: Interceptor) {
   return {
-    interceptors: [...options.interceptors, innermost],
+    interceptors: [interceptor],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

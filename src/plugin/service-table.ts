@@ -4,7 +4,7 @@ import { createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect
 import { PlugboardError } from "./errors.ts";
 
 /** One method with the function that implements it. */
-interface ServiceTableEntry {
+export interface ServiceTableEntry {
   readonly spec: MethodImplSpec;
   /** Those given when the service was registered, else the plugin's. */
   readonly interceptors: readonly Interceptor[];

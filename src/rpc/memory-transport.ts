@@ -1,103 +1,88 @@
-import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
-import { clone } from "@bufbuild/protobuf";
-import type { ContextValues, Interceptor, MethodImplSpec, Transport } from "@connectrpc/connect";
-import { Code, ConnectError, createContextValues, createHandlerContext } from "@connectrpc/connect";
-import {
-  invokeUnaryImplementation,
-  runStreamingCall,
-  runUnaryCall,
-  transformInvokeImplementation,
-} from "@connectrpc/connect/protocol";
-import type { ServiceTable } from "../plugin/service-table.ts";
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ServiceTable, ServiceTableEntry } from "../plugin/service-table.ts";
 import { methodPath } from "../plugin/service-table.ts";
-import { untilAborted } from "../plugin/until-aborted.ts";
 import { breathing } from "./breathing.ts";
+import type { CallContext } from "./call-context.ts";
+import { createCallContext } from "./call-context.ts";
+import { cloneMessage } from "./clone-message.ts";
 import { errorForCaller } from "./error-for-caller.ts";
-
-/** What a caller may set on a memory transport. */
-export interface MemoryTransportOptions {
-  /** The caller's interceptors; the plugin's own run on the other side. */
-  readonly interceptors?: readonly Interceptor[];
-}
+import type { AnyMessage } from "./invoke.ts";
+import { invokeStreaming, invokeUnary } from "./invoke.ts";
 
 /** A memory transport, and the handlers that run behind it. */
 export interface MemoryTransport {
   readonly transport: Transport;
-  /** Waits until no handler runs any more, but no longer than so many milliseconds. */
-  drain(graceMs: number): Promise<void>;
+  /** Ends the calls in flight, which fail with the reason, and waits until no handler runs any more. */
+  close(reason: Error): Promise<void>;
 }
 
 /**
  * A Connect transport that calls the handlers of a service table in the same process, without serialising. Messages
  * are cloned on the way in and on the way out, so that neither side can reach into the other's objects; errors,
  * deadlines, cancellation and metadata behave as on a wire.
+ *
+ * @param graceMs How long handlers may take to end once the transport is closed, in milliseconds.
  */
-export function createMemoryTransport(table: ServiceTable, options: MemoryTransportOptions = {}): MemoryTransport {
-  const interceptors = [...(options.interceptors ?? [])];
+export function createMemoryTransport(table: ServiceTable, graceMs: number): MemoryTransport {
+  const calls = new Set<MemoryCall>();
   const handlers = new Set<Promise<unknown>>();
+  /** Handlers may go on when their calls have ended. */
   const track = <T>(handler: Promise<T>): Promise<T> => {
     handlers.add(handler);
     const done = () => handlers.delete(handler);
     handler.then(done, done);
     return handler;
   };
+
   const transport: Transport = {
-    async unary(method, signal, timeoutMs, header, input, contextValues) {
-      const deadline = positive(timeoutMs);
-      return runUnaryCall({
-        interceptors,
-        ...(signal && { signal }),
-        ...(deadline !== undefined && { timeoutMs: deadline }),
-        req: { ...requestInit(method, header, contextValues), stream: false, message: input },
-        next: async (request) => {
-          const call = openCall(table, method, request, deadline);
-          try {
-            const input = clone(method.input, request.message);
-            const output = await untilAborted(
-              request.signal,
-              track(invokeUnaryImplementation(call.spec as UnarySpec, call.context, input, call.interceptors)),
-            );
-            return { ...responseInit(method, call), stream: false, message: cloneOutput(method.output, output) };
-          } catch (error) {
-            throw errorForCaller(error, call.context);
-          } finally {
-            call.context.abort();
-          }
-        },
-      });
+    async unary(method, signal, timeoutMs, header, input) {
+      const entry = findMethod(table, method, signal);
+      const message = cloneInput(method.input, input);
+      const call = new MemoryCall(calls, method, signal, timeoutMs, header);
+      const { context } = call;
+      try {
+        const output = await call.race(track(invokeUnary(entry, context, message)));
+        // Handlers are typed by the contract; Connect's dispatch drops that type on its way.
+        return {
+          ...responseInit(method, context),
+          stream: false,
+          message: cloneMessage(method.output, output as never),
+        };
+      } catch (error) {
+        throw call.failure ?? errorForCaller(error, context);
+      } finally {
+        call.end();
+      }
     },
 
-    async stream(method, signal, timeoutMs, header, input, contextValues) {
-      const deadline = positive(timeoutMs);
-      return runStreamingCall({
-        interceptors,
-        ...(signal && { signal }),
-        ...(deadline !== undefined && { timeoutMs: deadline }),
-        req: { ...requestInit(method, header, contextValues), stream: true, message: input },
-        next: async (request) => {
-          const call = openCall(table, method, request, deadline);
-          const invoke = transformInvokeImplementation(call.spec, call.context, call.interceptors);
-          const output = invoke(cloneEach(method.input, call, request.signal, request.message))[Symbol.asyncIterator]();
-          // However the call ends, the handler's finally blocks run. It may be waiting for something else, so nobody
-          // waits for that.
-          request.signal.addEventListener("abort", () => {
-            track(Promise.resolve(output.return?.())).catch(() => undefined);
-          });
-          // The response headers are settled once the handler has given its first message or has ended.
-          const first = settle(untilAborted(request.signal, output.next()));
-          await first;
-          return {
-            ...responseInit(method, call),
-            stream: true,
-            message: breathing(readOutput(method.output, call, request.signal, output, first)),
-          };
-        },
+    async stream(method, signal, timeoutMs, header, input) {
+      const entry = findMethod(table, method, signal);
+      const call = new MemoryCall(calls, method, signal, timeoutMs, header);
+      const requests = cloneRequests(method, call, input);
+      const responses = invokeStreaming(entry, call.context, requests)[Symbol.asyncIterator]();
+      // However the call ends, the handler's finally blocks run. It may be waiting for something else, so nobody waits
+      // for that.
+      call.onEnd(() => {
+        track(Promise.resolve(responses.return?.())).catch(() => undefined);
+        requests.end();
       });
+      // The response headers are settled once the handler has given its first message or has ended.
+      const first = call.race(responses.next());
+      await first.catch(() => undefined);
+      const message = breathing(readResponses(method, call, responses, first));
+      return { ...responseInit(method, call.context), stream: true, message };
     },
   };
+
   return {
     transport,
-    async drain(graceMs) {
+    async close(reason) {
+      for (const call of calls) {
+        call.fail(reason);
+      }
       const { promise: expired, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, graceMs);
       await Promise.race([Promise.allSettled(handlers), expired]);
@@ -106,141 +91,195 @@ export function createMemoryTransport(table: ServiceTable, options: MemoryTransp
   };
 }
 
-type HandlerContextController = ReturnType<typeof createHandlerContext>;
+/** A call in flight: ended by its handler, its caller, its deadline, or the transport's end. */
+class MemoryCall {
+  readonly context: CallContext;
+  /** Why it ended before its handler did. */
+  failure: unknown;
+  #ended = false;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #calls: Set<MemoryCall>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+  readonly #onFail = new Set<(reason: unknown) => void>();
+  readonly #onEnd = new Set<() => void>();
 
-type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
-
-interface Call {
-  readonly spec: MethodImplSpec;
-  readonly interceptors: Interceptor[];
-  readonly context: HandlerContextController;
-  /** What the caller's own messages failed with; the handler does not get to see it. */
-  callerFailure?: { readonly error: unknown };
-}
-
-interface ClientRequest {
-  readonly header: Headers;
-  readonly signal: AbortSignal;
-  readonly url: string;
-}
-
-function openCall(
-  table: ServiceTable,
-  method: DescMethod,
-  request: ClientRequest,
-  timeoutMs: number | undefined,
-): Call {
-  request.signal.throwIfAborted();
-  const entry = table.find(methodPath(method));
-  if (entry === undefined) {
-    throw new ConnectError(`the plugin has no method ${methodPath(method).slice(1)}`, Code.Unimplemented);
-  }
-  const { spec } = entry;
-  if (spec.kind !== method.methodKind) {
-    throw new ConnectError(
-      `${methodPath(method).slice(1)} is ${spec.kind} in the plugin, not ${method.methodKind}`,
-      Code.Unimplemented,
-    );
-  }
-  const context = createHandlerContext({
-    service: spec.method.parent,
-    method: spec.method,
-    protocolName: "memory",
-    requestMethod: "POST",
-    url: request.url,
-    requestSignal: request.signal,
-    requestHeader: request.header,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-  });
-  return { spec, interceptors: [...entry.interceptors], context };
-}
-
-async function* readOutput<O extends DescMessage>(
-  schema: O,
-  call: Call,
-  signal: AbortSignal,
-  output: AsyncIterator<unknown>,
-  first: Promise<Settled<IteratorResult<unknown>>>,
-): AsyncGenerator<MessageShape<O>> {
-  try {
-    let result = unwrap(await first);
-    while (result.done !== true) {
-      yield cloneOutput(schema, result.value);
-      result = await untilAborted(signal, output.next());
-    }
-  } catch (error) {
-    throw call.callerFailure === undefined ? errorForCaller(error, call.context) : call.callerFailure.error;
-  } finally {
-    call.context.abort();
-  }
-}
-
-/** Handlers are typed by the contract; Connect's dispatch drops that type on its way. */
-function cloneOutput<O extends DescMessage>(schema: O, output: unknown): MessageShape<O> {
-  return clone(schema, output as MessageShape<O>);
-}
-
-/** The caller's messages as the handler gets them. A call that is aborted ends them with an error, as a wire does. */
-async function* cloneEach<I extends DescMessage>(
-  schema: I,
-  call: Call,
-  signal: AbortSignal,
-  messages: AsyncIterable<MessageShape<I>>,
-): AsyncGenerator<MessageShape<I>> {
-  const iterator = messages[Symbol.asyncIterator]();
-  for (;;) {
-    const { done, value } = await untilAborted(signal, iterator.next()).catch((error: unknown) => {
-      call.callerFailure = { error };
-      throw new ConnectError("the caller has ended the call", Code.Canceled);
+  constructor(
+    calls: Set<MemoryCall>,
+    method: DescMethod,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+  ) {
+    // As in Connect's transports, zero and less mean no deadline.
+    const deadline = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+    this.context = createCallContext({
+      method,
+      protocolName: "memory",
+      url: `memory:${methodPath(method)}`,
+      timeoutMs: deadline,
+      requestHeader: new Headers(header),
     });
-    if (done === true) {
+    this.#calls = calls;
+    this.#signal = signal;
+    calls.add(this);
+    if (signal !== undefined) {
+      this.#onAbort = () => this.fail(ConnectError.from(signal.reason, Code.Canceled));
+      signal.addEventListener("abort", this.#onAbort);
+    }
+    if (deadline !== undefined) {
+      const expire = () => this.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      this.#timer = setTimeout(expire, deadline);
+    }
+  }
+
+  /** Waits for something, but no longer than the call lasts; then rejects with what ended it. */
+  race<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) {
+        reject(this.failure ?? new ConnectError("the call has ended", Code.Canceled));
+      }
+      this.#onFail.add(reject);
+      promise.then(
+        (value) => {
+          this.#onFail.delete(reject);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#onFail.delete(reject);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  onEnd(listener: () => void) {
+    this.#onEnd.add(listener);
+  }
+
+  /** Ends the call before its handler has. */
+  fail(reason: unknown) {
+    if (!this.#ended) {
+      this.failure = reason;
+      this.end();
+      for (const reject of this.#onFail) {
+        reject(reason);
+      }
+    }
+  }
+
+  /** Ends the call. */
+  end() {
+    if (this.#ended) {
       return;
     }
-    yield clone(schema, value);
+    this.#ended = true;
+    this.#calls.delete(this);
+    clearTimeout(this.#timer);
+    if (this.#onAbort !== undefined) {
+      this.#signal?.removeEventListener("abort", this.#onAbort);
+    }
+    this.context.abort(this.failure);
+    for (const listener of this.#onEnd) {
+      listener();
+    }
   }
 }
 
-type Settled<T> = { readonly value: T } | { readonly error: unknown };
-
-function settle<T>(promise: Promise<T>): Promise<Settled<T>> {
-  return promise.then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-}
-
-function unwrap<T>(settled: Settled<T>): T {
-  if ("error" in settled) {
-    throw settled.error;
+function findMethod(table: ServiceTable, method: DescMethod, signal: AbortSignal | undefined): ServiceTableEntry {
+  if (signal?.aborted) {
+    throw ConnectError.from(signal.reason, Code.Canceled);
   }
-  return settled.value;
+  const path = methodPath(method);
+  const entry = table.find(path);
+  if (entry === undefined) {
+    throw new ConnectError(`the plugin has no method ${path.slice(1)}`, Code.Unimplemented);
+  }
+  const { kind } = entry.spec;
+  if (kind !== method.methodKind) {
+    throw new ConnectError(`${path.slice(1)} is ${kind} in the plugin, not ${method.methodKind}`, Code.Unimplemented);
+  }
+  return entry;
 }
 
-function requestInit<M extends DescMethod>(
-  method: M,
-  header: HeadersInit | undefined,
-  contextValues: ContextValues | undefined,
-) {
-  return {
-    service: method.parent,
-    method,
-    requestMethod: "POST",
-    url: `memory:${methodPath(method)}`,
-    header: new Headers(header),
-    contextValues: contextValues ?? createContextValues(),
+/** The caller's messages as the handler gets them. */
+interface Requests extends AsyncIterableIterator<AnyMessage> {
+  /** Ends the caller's iterator, unless it has ended. */
+  end(): void;
+}
+
+/** A call that has ended ends the handler's requests with an error, as a wire does. */
+function cloneRequests<M extends DescMethod>(
+  { input }: M,
+  call: MemoryCall,
+  messages: AsyncIterable<MessageInitShape<M["input"]>>,
+): Requests {
+  const iterator = messages[Symbol.asyncIterator]();
+  let ended = false;
+  const requests: Requests = {
+    async next() {
+      if (ended) {
+        return { done: true, value: undefined };
+      }
+      try {
+        const result = await call.race(iterator.next());
+        if (result.done === true) {
+          ended = true;
+          return { done: true, value: undefined };
+        }
+        return { done: false, value: cloneInput(input, result.value) };
+      } catch (error) {
+        // The caller's own trouble; the handler does not get to see it.
+        call.fail(ConnectError.from(error, Code.Internal));
+        throw new ConnectError("the caller has ended the call", Code.Canceled);
+      }
+    },
+    async return() {
+      requests.end();
+      return { done: true, value: undefined };
+    },
+    end() {
+      if (!ended) {
+        ended = true;
+        // It may be in the middle of something, so nobody waits for it.
+        const closing =
+          call.failure !== undefined && iterator.throw ? iterator.throw(call.failure) : iterator.return?.();
+        closing?.catch(() => undefined);
+      }
+    },
+    [Symbol.asyncIterator]: () => requests,
   };
+  return requests;
 }
 
-function responseInit<M extends DescMethod>(method: M, call: Call) {
-  return {
-    service: method.parent,
-    method,
-    header: call.context.responseHeader,
-    trailer: call.context.responseTrailer,
-  };
+function cloneInput<I extends DescMessage>(schema: I, message: MessageInitShape<I>): AnyMessage {
+  try {
+    return cloneMessage(schema, create(schema, message));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConnectError(`cannot encode ${schema.typeName}: ${why}`, Code.Internal, undefined, undefined, error);
+  }
 }
 
-/** As in Connect's transports, zero and less mean no deadline. */
-function positive(timeoutMs: number | undefined): number | undefined {
-  return timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+async function* readResponses<M extends DescMethod>(
+  { output }: M,
+  call: MemoryCall,
+  responses: AsyncIterator<AnyMessage>,
+  first: Promise<IteratorResult<AnyMessage>>,
+): AsyncGenerator<MessageShape<M["output"]>> {
+  try {
+    let result = await first;
+    while (result.done !== true) {
+      yield cloneMessage(output as DescMessage, result.value) as MessageShape<M["output"]>;
+      result = await call.race(responses.next());
+    }
+  } catch (error) {
+    throw call.failure ?? errorForCaller(error, call.context);
+  } finally {
+    call.end();
+  }
+}
+
+function responseInit<M extends DescMethod>(method: M, { responseHeader, responseTrailer }: CallContext) {
+  return { service: method.parent, method, header: responseHeader, trailer: responseTrailer };
 }

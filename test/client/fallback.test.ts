@@ -197,8 +197,8 @@ describe("a call that has reached a plugin is not repeated", () => {
     await using second = await startRpcServer(http);
     await using connection = await connect([plugin, second.address]);
     const client = connection.client(BehaviourService);
-    expect(await rejection(client.echo({}))).toMatchObject({ code: Code.Unavailable });
-    expect(await rejection(Array.fromAsync(client.produce({})))).toMatchObject({ code: Code.Unavailable });
+    expect(await rejection(client.echo({}))).toMatchObject({ code: Code.Internal });
+    expect(await rejection(Array.fromAsync(client.produce({})))).toMatchObject({ code: Code.Internal });
     expect(unreachable).toHaveBeenCalledTimes(2);
     expect(second.calls).toEqual([]);
   });

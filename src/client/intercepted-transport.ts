@@ -1,0 +1,77 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { ContextValues, Interceptor, Transport } from "@connectrpc/connect";
+import { createContextValues } from "@connectrpc/connect";
+import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { methodPath } from "../plugin/service-table.ts";
+import { startDeadline } from "./deadline.ts";
+
+/**
+ * Runs a caller's interceptors around each call of a transport: once, whichever routes the call tries underneath. They
+ * see what the caller has set, not what a protocol adds to it.
+ */
+export function interceptTransport(transport: Transport, interceptors: readonly Interceptor[]): Transport {
+  if (interceptors.length === 0) {
+    return transport;
+  }
+  return {
+    unary(method, signal, timeoutMs, header, input, contextValues) {
+      const deadline = startDeadline(timeoutMs);
+      return runUnaryCall({
+        interceptors: [...interceptors],
+        ...(signal && { signal }),
+        ...(deadline && timeoutMs !== undefined && { timeoutMs }),
+        req: {
+          stream: false,
+          ...requestInit(method, header, contextValues),
+          message: input,
+        },
+        next: (request) =>
+          transport.unary(
+            method,
+            request.signal,
+            deadline?.left(),
+            request.header,
+            request.message as typeof input,
+            request.contextValues,
+          ),
+      });
+    },
+    stream(method, signal, timeoutMs, header, input, contextValues) {
+      const deadline = startDeadline(timeoutMs);
+      return runStreamingCall({
+        interceptors: [...interceptors],
+        ...(signal && { signal }),
+        ...(deadline && timeoutMs !== undefined && { timeoutMs }),
+        req: {
+          stream: true,
+          ...requestInit(method, header, contextValues),
+          message: input,
+        },
+        next: (request) =>
+          transport.stream(
+            method,
+            request.signal,
+            deadline?.left(),
+            request.header,
+            request.message as typeof input,
+            request.contextValues,
+          ),
+      });
+    },
+  };
+}
+
+function requestInit<M extends DescMethod>(
+  method: M,
+  header: HeadersInit | undefined,
+  contextValues: ContextValues | undefined,
+) {
+  return {
+    service: method.parent,
+    method,
+    requestMethod: "POST",
+    url: `plugboard:${methodPath(method)}`,
+    header: new Headers(header),
+    contextValues: contextValues ?? createContextValues(),
+  };
+}

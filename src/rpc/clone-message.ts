@@ -1,0 +1,147 @@
+import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { clone, create, ScalarType } from "@bufbuild/protobuf";
+import { Edition } from "@bufbuild/protobuf/wkt";
+
+/**
+ * Copies a message deeply, as protobuf-es's clone does, about ten times as fast for the common case (`npm run bench`
+ * measures it): messages of proto3 whose values are of the type the contract says. All else goes to clone, which
+ * throws a FieldError for a value that is not.
+ */
+export function cloneMessage<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
+  const copy = copierOf(schema)(message as Fields);
+  return copy === unfit ? clone(schema, message) : (copy as MessageShape<Desc>);
+}
+
+type Fields = { $unknown?: readonly unknown[] } & Record<string, unknown>;
+
+/** What a copier answers that has met something it does not know how to copy. */
+const unfit = Symbol("unfit");
+
+type Copy = (value: unknown) => unknown;
+
+const copiers = new WeakMap<DescMessage, Copy>();
+
+function copierOf(schema: DescMessage): Copy {
+  const known = copiers.get(schema);
+  if (known !== undefined) {
+    return known;
+  }
+  const copier = isPlain(schema) ? createCopier(schema) : () => unfit;
+  copiers.set(schema, copier);
+  return copier;
+}
+
+/** Wrappers and Struct stand for values of another shape where they are fields. */
+function isPlain(schema: DescMessage): boolean {
+  return schema.file.edition === Edition.EDITION_PROTO3 && !schema.typeName.startsWith("google.protobuf.");
+}
+
+function createCopier(schema: DescMessage): Copy {
+  const fields = schema.fields
+    .filter((field) => field.oneof === undefined)
+    .map((field) => ({ name: field.localName, copy: copyField(field) }));
+  const oneofs = schema.oneofs.map((oneof) => ({
+    name: oneof.localName,
+    copyOf: new Map(oneof.fields.map((field) => [field.localName, copyField(field)])),
+  }));
+  return (value) => {
+    const from = value as Fields;
+    if (from.$unknown !== undefined && from.$unknown.length > 0) {
+      return unfit;
+    }
+    const to = create(schema) as unknown as Fields;
+    for (const { name, copy } of fields) {
+      const member = from[name];
+      if (member !== undefined) {
+        const copied = copy(member);
+        if (copied === unfit) {
+          return unfit;
+        }
+        to[name] = copied;
+      }
+    }
+    for (const { name, copyOf } of oneofs) {
+      const member = from[name] as { case?: string; value?: unknown } | undefined;
+      if (member?.case !== undefined) {
+        const copied = copyOf.get(member.case)?.(member.value) ?? unfit;
+        if (copied === unfit) {
+          return unfit;
+        }
+        to[name] = { case: member.case, value: copied };
+      }
+    }
+    return to;
+  };
+}
+
+function copyField(field: DescField): Copy {
+  switch (field.fieldKind) {
+    case "list":
+      return copyList(field.message ? copyMessage(field.message) : copyScalar(field.scalar));
+    case "map":
+      return copyMap(field.message ? copyMessage(field.message) : copyScalar(field.scalar));
+    case "message":
+      return copyMessage(field.message);
+    case "enum":
+      return copyScalar(undefined);
+    case "scalar":
+      return copyScalar(field.scalar);
+  }
+}
+
+function copyMessage(schema: DescMessage): Copy {
+  // Looked up late, as messages can hold messages of their own type.
+  return (value) => {
+    const { $typeName } = value as { $typeName?: unknown };
+    return $typeName === schema.typeName ? copierOf(schema)(value) : unfit;
+  };
+}
+
+function copyList(copy: Copy): Copy {
+  return (value) => {
+    if (!Array.isArray(value)) {
+      return unfit;
+    }
+    const copied = value.map(copy);
+    return copied.includes(unfit) ? unfit : copied;
+  };
+}
+
+function copyMap(copy: Copy): Copy {
+  return (value) => {
+    const copied: Record<string, unknown> = {};
+    for (const [key, member] of Object.entries(value as Record<string, unknown>)) {
+      const own = copy(member);
+      if (own === unfit) {
+        return unfit;
+      }
+      copied[key] = own;
+    }
+    return copied;
+  };
+}
+
+/** `undefined` stands for an enum, which travels as an int32. */
+function copyScalar(scalar: ScalarType | undefined): Copy {
+  switch (scalar) {
+    case ScalarType.STRING:
+      return (value) => (typeof value === "string" ? value : unfit);
+    case ScalarType.BYTES:
+      return (value) => (value instanceof Uint8Array ? value.slice() : unfit);
+    case ScalarType.BOOL:
+      return (value) => (typeof value === "boolean" ? value : unfit);
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return (value) => (typeof value === "number" && value >>> 0 === value ? value : unfit);
+    case ScalarType.DOUBLE:
+      return (value) => (typeof value === "number" ? value : unfit);
+    case undefined:
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+      return (value) => (typeof value === "number" && (value | 0) === value ? value : unfit);
+    default:
+      // Floats and 64-bit numbers have ranges and forms of their own.
+      return () => unfit;
+  }
+}

@@ -1,0 +1,69 @@
+import type { MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { MethodImplSpec } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { invokeUnaryImplementation, transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import type { ServiceTableEntry } from "../plugin/service-table.ts";
+import type { CallContext } from "./call-context.ts";
+
+/** Some message; which one, the contract says. Connect's dispatch drops that type on its way. */
+export type AnyMessage = MessageShape<MethodImplSpec["method"]["input"]>;
+
+type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
+
+/** Runs the implementation of a unary method. Without interceptors it is called straight away. */
+export async function invokeUnary(
+  entry: ServiceTableEntry,
+  context: CallContext,
+  input: AnyMessage,
+): Promise<AnyMessage> {
+  const { interceptors } = entry;
+  // Whoever looked the method up has seen that it is unary.
+  const spec = entry.spec as UnarySpec;
+  if (interceptors.length > 0) {
+    return invokeUnaryImplementation(spec, context, input, [...interceptors]);
+  }
+  return create(spec.method.output, await spec.impl(input, context));
+}
+
+/** Runs the implementation of a streaming method, or of a unary one whose caller streams. */
+export function invokeStreaming(
+  { spec, interceptors }: ServiceTableEntry,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncIterable<AnyMessage> {
+  if (interceptors.length > 0 || spec.kind === "unary") {
+    const invoke = transformInvokeImplementation(spec, context, [...interceptors]);
+    return invoke(input) as AsyncIterable<AnyMessage>;
+  }
+  return invokeDirectly(spec, context, input);
+}
+
+async function* invokeDirectly(
+  spec: Exclude<MethodImplSpec, UnarySpec>,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncGenerator<AnyMessage> {
+  const { output } = spec.method;
+  if (spec.kind === "client_streaming") {
+    yield create(output, await spec.impl(input, context));
+    return;
+  }
+  const messages =
+    spec.kind === "bidi_streaming" ? spec.impl(input, context) : spec.impl(await onlyOne(input), context);
+  for await (const message of messages) {
+    yield create(output, message);
+  }
+}
+
+async function onlyOne(messages: AsyncIterable<AnyMessage>): Promise<AnyMessage> {
+  const iterator = messages[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) {
+    throw new ConnectError("protocol error: the request message is missing", Code.Unimplemented);
+  }
+  if ((await iterator.next()).done !== true) {
+    throw new ConnectError("protocol error: there is more than one request message", Code.Unimplemented);
+  }
+  return first.value;
+}
