@@ -44,6 +44,10 @@ const errors = {
     "Update the older side, or allow one of the versions the plugin speaks.",
   ],
   "PB-CONNECTION-CLOSED": [Code.Canceled, "Open a new connection with connect()."],
+  "PB-CONNECTION-LOST": [
+    Code.Unavailable,
+    "The call may have been carried out: make it again only if that does no harm. The connection is opened anew by itself.",
+  ],
   "PB-DIAL-FAILED": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
   "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
 
