@@ -143,6 +143,11 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
   };
 }
 
+/** How a process has ended, to go on with "the process ended". */
+export function describeExit({ code, signal }: ProcessExit): string {
+  return signal === null ? `with code ${code}` : `by ${signal}`;
+}
+
 function readOutput(
   child: ChildProcessByStdio<Writable, Readable, Readable>,
   keep: (chunk: Buffer) => void,

@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { Address } from "../client/endpoint.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { explainErrors } from "./explain-errors.ts";
 
 /** What Node calls a connection that the other side has ended. */
 const codesOfLoss: readonly unknown[] = [
@@ -19,35 +20,23 @@ const codesOfLoss: readonly unknown[] = [
  * that for `aborted`, which by its meaning is a conflict that the plugin has noticed.
  */
 export function tellLoss(address: Address): Interceptor {
-  return (next) => async (request) => {
-    const explain = (error: unknown) => (request.signal.aborted ? error : (lossOf(error, address) ?? error));
-    try {
-      const response = await next(request);
-      return response.stream ? { ...response, message: explained(response.message, explain) } : response;
-    } catch (error) {
-      throw explain(error);
-    }
-  };
+  return explainErrors((error) => {
+    // PB-DIAL-FAILED knows more: that nothing was sent.
+    const cause = isPlugboardError(error) ? undefined : lossIn(error);
+    return cause === undefined
+      ? error
+      : new PlugboardError(
+          "PB-CONNECTION-LOST",
+          `the connection to ${address.text} broke while the call was in flight (${cause.message})`,
+          { cause: error },
+        );
+  });
 }
 
-async function* explained<T>(messages: AsyncIterable<T>, explain: (error: unknown) => unknown): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    throw explain(error);
-  }
-}
-
-function lossOf(error: unknown, address: Address): PlugboardError | undefined {
-  // PB-DIAL-FAILED knows more: that nothing was sent.
-  if (isPlugboardError(error)) {
+/** The error in a chain of causes that says that the connection is lost. */
+function lossIn(error: unknown): Error | undefined {
+  if (!(error instanceof Error)) {
     return undefined;
   }
-  for (let each = error; each instanceof Error; each = each.cause) {
-    if ("code" in each && codesOfLoss.includes(each.code)) {
-      const message = `the connection to ${address.text} broke while the call was in flight (${each.message})`;
-      return new PlugboardError("PB-CONNECTION-LOST", message, { cause: error });
-    }
-  }
-  return undefined;
+  return "code" in error && codesOfLoss.includes(error.code) ? error : lossIn(error.cause);
 }

@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ErrorCode } from "plugboard";
+import type { ErrorCode, Requirements } from "plugboard";
 import { PlugboardError } from "plugboard";
 import type { LoadedPlugin, LoadOptions, OutputLine } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { startStandalone } from "../node/standalone.ts";
 import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
 
@@ -18,6 +19,7 @@ expectNoLeftovers();
 
 const node = ["node", "--conditions=plugboard-source"] as const;
 const markdown = [...node, "examples/markdown/serve.ts"] as const;
+const behaviour = [...node, "test/behaviour/serve.ts"] as const;
 const unruly = [...node, "test/host/fixtures/unruly-plugin.ts"] as const;
 const misbehave = (...words: string[]) => ["node", "test/host/fixtures/misbehave.ts", ...words] as const;
 
@@ -157,7 +159,15 @@ describe("a start that fails", () => {
   test("says so when nothing is printed in time", async () => {
     const error = await failure({ command: misbehave("silent"), startTimeoutMs: 500 });
     expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
-    expect(error.message).toContain("500 ms");
+    expect(error.message).toContain("no handshake within 500 ms");
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("says so when the plugin does not answer in time after its handshake", async () => {
+    const error = await failure({ command: misbehave("mute"), startTimeoutMs: 1_000 });
+    expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
+    expect(error.message).toContain("no first answer within 1000 ms");
+    expect(error.message).toContain("| on stderr");
     expect(leftovers()).toEqual([]);
   });
 
@@ -340,6 +350,30 @@ describe("a loaded plugin", () => {
       expect(loaded.client(MarkdownService).render({})).rejects.toThrow(/PB-PLUGIN-EXITED.* by SIGKILL/),
     );
     expect(leftovers()).toEqual([]);
+  });
+
+  test.each<[string, Requirements]>([
+    ["gRPC", { protocols: ["grpc"] }],
+    ["Connect over HTTP/2", { protocols: ["connect"], httpVersion: "2" }],
+    ["Connect over HTTP/1.1", { protocols: ["connect"], httpVersion: "1.1" }],
+  ])("is reported to calls in flight when it is killed, over %s", async (_, requirements) => {
+    const loaded = await host.load({ command: behaviour, require: requirements });
+    const client = loaded.client(BehaviourService);
+    const call = expect(client.hang({ id: "killed" })).rejects;
+    const responses = client.produce({ id: "endless", count: 1 << 30, size: 1_000 });
+    const stream = expect(
+      (async () => {
+        for await (const { index } of responses) {
+          expect(index).toBeGreaterThanOrEqual(0);
+        }
+      })(),
+    ).rejects;
+    const exited = { errorCode: "PB-PLUGIN-EXITED", code: Code.Unavailable };
+    const outcomes = Promise.all([call.toMatchObject(exited), stream.toMatchObject(exited)]);
+    await vi.waitFor(async () => expect(await client.watch({ id: "killed" })).toMatchObject({ started: true }));
+    await vi.waitFor(async () => expect(await client.watch({ id: "endless" })).toMatchObject({ started: true }));
+    process.kill(loaded.pid, "SIGKILL");
+    await outcomes;
   });
 
   test("that crashes leaves the others alone", async () => {
