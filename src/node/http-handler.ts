@@ -9,6 +9,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import { refuseHost } from "./request-host.ts";
 
 /** What an HTTP request is answered with. */
 export interface HttpHandlerOptions {
@@ -18,6 +19,8 @@ export interface HttpHandlerOptions {
   readonly maxMessageBytes: number;
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
+  /** Answer only requests for a host name of the loopback interface. */
+  readonly onlyLoopbackHosts: boolean;
   /** True while no new calls should come. */
   readonly draining: () => boolean;
 }
@@ -35,7 +38,7 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  * connection; hence this one.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { table, interceptors, maxMessageBytes, shutdownSignal, draining } = options;
+  const { table, interceptors, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, draining } = options;
   const router = createConnectRouter({
     interceptors: [...interceptors],
     readMaxBytes: maxMessageBytes,
@@ -46,6 +49,12 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return (request, response) => {
+    const refusal = refuseHost(request, onlyLoopbackHosts);
+    if (refusal !== undefined) {
+      const { status, ...error } = refusal;
+      answerJson(response, status, error);
+      return;
+    }
     const path = request.url?.split("?", 1)[0] ?? "";
     const handle = handlers.get(path);
     if (handle === undefined) {
@@ -56,7 +65,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     try {
       incoming = universalRequestFromNodeRequest(request, response, undefined, undefined);
     } catch {
-      answerJson(response, 400, { code: "invalid_argument", message: "the request has no usable Host header" });
+      answerJson(response, 400, { code: "invalid_argument", message: "the request's headers can't be read" });
       return;
     }
     handle(incoming)

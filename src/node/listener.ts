@@ -57,6 +57,7 @@ export async function listen(
     interceptors: running.plugin.interceptors,
     maxMessageBytes,
     shutdownSignal: shutdown.signal,
+    onlyLoopbackHosts: address.carrier === "tcp",
     draining: () => draining,
   });
   const handle: HttpHandler = (request, response) => {
