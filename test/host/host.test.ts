@@ -395,6 +395,17 @@ describe("a loaded plugin", () => {
     await untilGone(grandchild);
   });
 
+  test.each([
+    ["a shell", ["sh", "-c", `${unruly.join(" ")}; true`]],
+    ["a shell that pipes what it prints", ["sh", "-c", `${unruly.join(" ")} 2>/dev/null | cat`]],
+  ] as const)("has its grace period also if its command is %s around it", async (_, command) => {
+    const patient = new Host({ gracePeriodMs: 20_000 });
+    const stopped = join(files, `stopped-${failures++}`);
+    await patient.load({ command, env: { STOP_NOTE: stopped }, onOutput() {} });
+    await patient.close();
+    expect(existsSync(stopped)).toBe(true);
+  });
+
   test("is killed after the grace period if it does not end by itself", async () => {
     const loaded = await host.load({ command: unruly });
     const call = loaded.client(MarkdownService).render({ markdown: "block" });
