@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
@@ -356,6 +356,34 @@ test("tells by the size on the wire and by the size unpacked that a message is o
   );
 });
 
-test("lets only its own user in", () => {
-  expect(statSync(path).mode & 0o777).toBe(0o600);
+test("lets only its own user in, from the first moment on, whatever the umask is", async () => {
+  const running = await startPlugin(noting);
+  const at = join(directory, "private.sock");
+  const usual = process.umask(0);
+  try {
+    const listening = listen(running, { carrier: "unix", path: at }, { maxMessageBytes: 10_000 });
+    expect(statSync(at).mode & 0o777).toBe(0o600);
+    const { drain } = await listening;
+    expect(statSync(at).mode & 0o777).toBe(0o600);
+    expect(process.umask()).toBe(0);
+    await drain(0);
+  } finally {
+    process.umask(usual);
+  }
+});
+
+test("says by PB-LISTEN-FAILED that another was faster to replace a socket on which nobody listens any more", async () => {
+  const at = join(directory, "contended.sock");
+  const former = net.createServer().listen(join(directory, "former.sock"));
+  await once(former, "listening");
+  renameSync(join(directory, "former.sock"), at);
+  former.close();
+  const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => listenAt(at, {})));
+  for (const outcome of outcomes) {
+    if (outcome.status === "fulfilled") {
+      await outcome.value.drain(0);
+    } else {
+      expect(outcome.reason).toMatchObject({ errorCode: "PB-LISTEN-FAILED" });
+    }
+  }
 });
