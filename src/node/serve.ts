@@ -44,9 +44,29 @@ export async function serve<Config extends DescMessage>(
   try {
     await serveOrThrow(plugin, options);
   } catch (error) {
-    process.stderr.write(`${isPlugboardError(error) ? error.rawMessage : String((error as Error)?.stack ?? error)}\n`);
+    process.stderr.write(`${describeFailure(error)}\n`);
     process.exit(1);
   }
+}
+
+/** Our own errors say all in their message; what the plugin's own code threw needs its stack. */
+function describeFailure(error: unknown): string {
+  if (!isPlugboardError(error)) {
+    return stacksOf(error);
+  }
+  const ofPlugin = error.errorCode === "PB-PLUGIN-START" || error.errorCode === "PB-PLUGIN-ROUTES";
+  return ofPlugin ? `${error.rawMessage}\nCaused by: ${stacksOf(error.cause)}` : error.rawMessage;
+}
+
+/** The stack of an error and of its causes, but not their properties: there could be secrets in them. */
+function stacksOf(error: unknown): string {
+  const seen = new Set<unknown>();
+  const stacks: string[] = [];
+  for (let each = error; each !== undefined && !seen.has(each); each = each instanceof Error ? each.cause : undefined) {
+    seen.add(each);
+    stacks.push(each instanceof Error ? (each.stack ?? String(each)) : String(each));
+  }
+  return stacks.join("\nCaused by: ");
 }
 
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
