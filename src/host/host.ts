@@ -74,8 +74,8 @@ export class Host implements AsyncDisposable {
 
   /**
    * Launches a plugin and connects to it.
-   * @throws PlugboardError PB-LAUNCH-* if the process can't be started, PB-HANDSHAKE-* if it is no plugin that fits;
-   * then the process has been ended, and the message holds what it printed.
+   * @throws PlugboardError PB-LAUNCH-* or PB-SOCKET-* if the process can't be started, PB-HANDSHAKE-* if it is no plugin
+   * that fits; then the process has been ended, and the message holds what it printed.
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
     if (this.#closing !== undefined) {

@@ -2,10 +2,10 @@ import type { ChildProcessByStdio } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { withoutHandshake } from "../node/handshake.ts";
+import { makeSocketDirectory } from "../node/socket-directory.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
 import { createLineSplitter, createOutputTail } from "./process-output.ts";
@@ -60,11 +60,12 @@ const maxLineBytes = 64 * 1024;
 
 /**
  * Starts a process.
- * @throws PlugboardError PB-LAUNCH-FAILED if it can't even be tried; see `started` for all else.
+ * @throws PlugboardError PB-LAUNCH-FAILED, PB-SOCKET-DIRECTORY or PB-SOCKET-PATH if it can't even be tried; see
+ * `started` for all else.
  */
 export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): PluginProcess {
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
-  const directory = makeDirectory();
+  const directory = makeSocketDirectory();
   const removeDirectory = () => {
     try {
       fs.rmSync(directory, { recursive: true, force: true });
@@ -204,18 +205,6 @@ function readOutput(
   return firstLine;
 }
 
-function makeDirectory(): string {
-  try {
-    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
-  } catch (cause) {
-    const hint = "Set TMPDIR to a directory that exists and that this process may write to.";
-    throw new PlugboardError("PB-LAUNCH-FAILED", `no directory can be made for the socket: ${String(cause)}`, {
-      cause,
-      hint,
-    });
-  }
-}
-
 function launchError(error: unknown, file: string, cwd: string | undefined): PlugboardError {
   const { code = "no code" } = error as NodeJS.ErrnoException;
   if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR") && !isDirectory(cwd)) {
@@ -233,6 +222,17 @@ function launchError(error: unknown, file: string, cwd: string | undefined): Plu
   }
   if (code === "EACCES" || code === "ENOEXEC" || code === "ENOTDIR") {
     return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed (${code})`, { cause: error });
+  }
+  if (code === "E2BIG") {
+    return new PlugboardError(
+      "PB-LAUNCH-FAILED",
+      `${file} can't be started with so long an environment or command line`,
+      {
+        hint:
+          "The configuration travels in one environment variable, which holds no more than 128 KiB as JSON on Linux. " +
+          "Put what is longer into a file, and its path into the configuration.",
+      },
+    );
   }
   // Not the error itself: Node quotes the environment in some.
   return new PlugboardError("PB-LAUNCH-FAILED", `${file} can't be started (${code})`);

@@ -14,6 +14,7 @@ import { formatHandshake, magicCookie, parseVersions, withoutHandshake } from ".
 import type { ListenAddress } from "./listen-address.ts";
 import { formatListenAddress, listenerEndpoints, parseListenAddress } from "./listen-address.ts";
 import { listen } from "./listener.ts";
+import { checkSocketDirectory, makeSocketDirectory } from "./socket-directory.ts";
 
 /** How to serve. */
 export interface ServeOptions<Config extends DescMessage = DescMessage> {
@@ -183,7 +184,10 @@ function introduction({ name, version }: Plugin): string {
 
 /** Chooses a socket in a directory that only this user can enter, and knows how to remove what was made for it. */
 function createSocketPlace(directory: string | undefined) {
-  const parent = directory ?? makeDirectory();
+  if (directory !== undefined) {
+    checkSocketDirectory(directory);
+  }
+  const parent = directory ?? makeSocketDirectory();
   const socket = path.join(parent, `p${process.pid}.sock`);
   const remove = () => {
     fs.rmSync(socket, { force: true });
@@ -197,16 +201,6 @@ function createSocketPlace(directory: string | undefined) {
     }
   };
   return { address: { carrier: "unix", path: socket } as const, remove };
-}
-
-function makeDirectory(): string {
-  try {
-    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
-  } catch (cause) {
-    throw new PlugboardError("PB-LISTEN-FAILED", `no directory can be made for the socket: ${String(cause)}`, {
-      cause,
-    });
-  }
 }
 
 /** A word as a shell takes it. */

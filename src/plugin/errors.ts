@@ -59,7 +59,11 @@ const errors = {
   "PB-LISTEN-FAILED": [Code.FailedPrecondition, "Choose an address that is free and that this process may use."],
   "PB-SOCKET-PATH": [
     Code.InvalidArgument,
-    "Choose a shorter path; for a hosted plugin, by TMPDIR or PLUGIN_UNIX_SOCKET_DIR.",
+    "Choose another path; for a hosted plugin, by TMPDIR or PLUGIN_UNIX_SOCKET_DIR.",
+  ],
+  "PB-SOCKET-DIRECTORY": [
+    Code.FailedPrecondition,
+    "Set TMPDIR to a directory that exists and that this process may write to.",
   ],
   "PB-HANDSHAKE-ENVIRONMENT": [Code.InvalidArgument, "Set the variable as HashiCorp go-plugin does, or leave it out."],
 

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { inspect } from "node:util";
@@ -197,11 +207,37 @@ describe("a start that fails", () => {
     process.env.TMPDIR = missing;
     try {
       const error = await failure({ command: markdown });
-      expect(error.errorCode).toBe("PB-LAUNCH-FAILED");
+      expect(error.errorCode).toBe("PB-SOCKET-DIRECTORY");
       expect(error.message).toContain(missing);
     } finally {
       process.env.TMPDIR = usual;
     }
+  });
+
+  test.each(["a|b", "a\nb"])(
+    "says so when the temporary directory is %j, which no handshake can name",
+    async (name) => {
+      const usual = process.env.TMPDIR;
+      const odd = join(files, name);
+      mkdirSync(odd);
+      process.env.TMPDIR = odd;
+      try {
+        const error = await failure({ command: markdown });
+        expect(error.errorCode).toBe("PB-SOCKET-PATH");
+        expect(error.message).toContain(JSON.stringify(odd));
+        expect(readdirSync(odd)).toEqual([]);
+      } finally {
+        process.env.TMPDIR = usual;
+      }
+    },
+  );
+
+  test("says how long a configuration may be when it is too long", async () => {
+    const error = await failure({ command: markdown, config: { title: "swordfish".repeat(100_000) } });
+    expect(error.errorCode).toBe("PB-LAUNCH-FAILED");
+    expect(error.hint).toContain("configuration");
+    expect(error.hint).toContain("128 KiB");
+    expect(leftovers()).toEqual([]);
   });
 
   test("leaves the host fit to load others, even if many fail at once", async () => {

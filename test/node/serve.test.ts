@@ -409,7 +409,10 @@ describe("started by a host", () => {
     ["PLUGIN_PROTOCOL_VERSIONS", "one", "PB-HANDSHAKE-ENVIRONMENT"],
     ["PLUGIN_UNIX_SOCKET_DIR", `/tmp/${"long".repeat(30)}`, "PB-SOCKET-PATH"],
     ["PLUGIN_UNIX_SOCKET_DIR", "/no/such/directory", "PB-LISTEN-FAILED"],
-    ["TMPDIR", "/no/such/directory", "PB-LISTEN-FAILED"],
+    ["PLUGIN_UNIX_SOCKET_DIR", "/tmp/a|b", "PB-SOCKET-PATH"],
+    ["PLUGIN_UNIX_SOCKET_DIR", "/tmp/a\nb", "PB-SOCKET-PATH"],
+    ["TMPDIR", "/tmp/a|b", "PB-SOCKET-PATH"],
+    ["TMPDIR", "/no/such/directory", "PB-SOCKET-DIRECTORY"],
     ["PLUGBOARD_CONFIG", '{"maxDocumentBytes":"swordfish"}', "PB-CONFIG-INVALID"],
   ])("says what is wrong with %s", async (name, value, code) => {
     const ended = await run([markdown], { ...cookie, [name]: value });
