@@ -190,14 +190,14 @@ function createSocketPlace(directory: string | undefined) {
   const parent = directory ?? makeSocketDirectory();
   const socket = path.join(parent, `p${process.pid}.sock`);
   const remove = () => {
-    fs.rmSync(socket, { force: true });
-    // A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it.
-    if (directory === undefined || process.env.PLUGBOARD_PARENT === "stdin") {
-      try {
+    try {
+      fs.rmSync(socket, { force: true });
+      // A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it.
+      if (directory === undefined || process.env.PLUGBOARD_PARENT === "stdin") {
         fs.rmdirSync(parent);
-      } catch {
-        // Not empty, or the host was faster.
       }
+    } catch {
+      // Not empty, out of reach, or the host was faster. It changes nothing about how this process ends.
     }
   };
   return { address: { carrier: "unix", path: socket } as const, remove };

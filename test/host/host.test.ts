@@ -422,6 +422,30 @@ describe("a loaded plugin", () => {
     expect(await two.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
   });
 
+  test.each(["closed", "killed"])(
+    "that is %s and leaves what can't be removed ends nothing but itself",
+    async (end) => {
+      const usual = process.env.TMPDIR;
+      const own = join(files, `unremovable-${end}`);
+      mkdirSync(own);
+      process.env.TMPDIR = own;
+      const loading = host.load({ command: unruly, onOutput() {} });
+      process.env.TMPDIR = usual;
+      const loaded = await loading;
+      const other = await host.load({ command: markdown });
+      await loaded.client(MarkdownService).render({ markdown: "loop" });
+      expect(() => rmSync(dirname(socketOf(loaded)), { recursive: true, force: true })).toThrow();
+      if (end === "killed") {
+        process.kill(loaded.pid, "SIGKILL");
+        await loaded.exited;
+      }
+      await loaded.close();
+      expect(isAlive(loaded.pid)).toBe(false);
+      expect(await other.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
+      await host.close();
+    },
+  );
+
   test("takes what it has started with it", async () => {
     const loaded = await host.load({ command: unruly });
     const { html } = await loaded.client(MarkdownService).render({ markdown: "grandchild" });
