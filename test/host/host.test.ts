@@ -429,7 +429,8 @@ describe("a loaded plugin", () => {
       const own = join(files, `unremovable-${end}`);
       mkdirSync(own);
       process.env.TMPDIR = own;
-      const loading = host.load({ command: unruly, onOutput() {} });
+      const lines: OutputLine[] = [];
+      const loading = host.load({ command: unruly, onOutput: (line) => lines.push(line) });
       process.env.TMPDIR = usual;
       const loaded = await loading;
       const other = await host.load({ command: markdown });
@@ -441,6 +442,7 @@ describe("a loaded plugin", () => {
       }
       await loaded.close();
       expect(isAlive(loaded.pid)).toBe(false);
+      expect(lines).toEqual([]);
       expect(await other.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
       await host.close();
     },
