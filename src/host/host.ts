@@ -2,16 +2,12 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { onExit } from "signal-exit";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
-import { parseAddress } from "../client/target.ts";
-import { connect } from "../node/connect.ts";
-import type { Handshake } from "../node/handshake.ts";
-import { magicCookie, parseHandshake } from "../node/handshake.ts";
-import { isLoopback } from "../node/listen-address.ts";
-import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
-import { untilAborted } from "../plugin/until-aborted.ts";
+import { magicCookie } from "../node/handshake.ts";
+import { PlugboardError } from "../plugin/errors.ts";
 import type { OutputLine, PluginProcess, ProcessExit } from "./plugin-process.ts";
-import { startProcess } from "./plugin-process.ts";
-import { printable } from "./process-output.ts";
+import { describeExit, startProcess } from "./plugin-process.ts";
+import { reachPlugin, withOutput } from "./reach-plugin.ts";
+import { tellExit } from "./tell-exit.ts";
 
 /** How a host treats its plugins. */
 export interface HostOptions {
@@ -33,7 +29,7 @@ export interface LoadOptions
   readonly env?: Readonly<Record<string, string>>;
   /** The plugin's configuration, as protobuf JSON. */
   readonly config?: JsonObject;
-  /** Longest wait for the handshake, in milliseconds. Default: 10,000. */
+  /** Longest wait for the handshake and the first answer together, in milliseconds. Default: 10,000. */
   readonly startTimeoutMs?: number;
   /** Gets every line that the plugin prints after the handshake, and all of stderr. Default: to the host's stderr. */
   readonly onOutput?: (line: OutputLine) => void;
@@ -57,7 +53,9 @@ export interface LoadedPlugin extends Connection {
  */
 export class Host implements AsyncDisposable {
   readonly #gracePeriodMs: number;
-  readonly #plugins = new Set<{ close(): Promise<void>; kill(): void }>();
+  /** All that were started and have not been stopped. */
+  readonly #processes = new Set<PluginProcess>();
+  readonly #plugins = new Set<LoadedPlugin>();
   readonly #starting = new Set<Promise<unknown>>();
   readonly #stopStarting = new AbortController();
   readonly #forgetExit: () => void;
@@ -68,16 +66,16 @@ export class Host implements AsyncDisposable {
     // For a host that exits, crashes or is interrupted without having been closed. SIGKILL leaves no time for this:
     // then the plugins see the end of their stdin.
     this.#forgetExit = onExit(() => {
-      for (const plugin of this.#plugins) {
-        plugin.kill();
+      for (const child of this.#processes) {
+        child.kill();
       }
     });
   }
 
   /**
    * Launches a plugin and connects to it.
-   * @throws PlugboardError PB-LAUNCH-* if the process can't be started, PB-HANDSHAKE-* if it is no plugin that fits;
-   * then the process has been ended, and the message holds what it printed.
+   * @throws PlugboardError PB-LAUNCH-* or PB-SOCKET-* if the process can't be started, PB-HANDSHAKE-* if it is no plugin
+   * that fits; then the process has been ended, and the message holds what it printed.
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
     if (this.#closing !== undefined) {
@@ -125,110 +123,42 @@ export class Host implements AsyncDisposable {
       },
       onOutput,
     });
-    const owned = { close: () => child.stop(this.#gracePeriodMs), kill: child.kill };
-    this.#plugins.add(owned);
+    this.#processes.add(child);
+    const exited = child.exited.then(
+      (exit) =>
+        new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
+    );
     try {
       const pid = await child.started;
-      const handshake = await readHandshake(child, startTimeoutMs, signal);
-      const connection = await connectTo(handshake, { ...options, signal });
-      return this.#loaded(pid, child, connection, owned);
+      const interceptors = [...(options.interceptors ?? []), tellExit(exited)];
+      const connection = await reachPlugin(child, { ...options, interceptors, startTimeoutMs, signal });
+      return this.#loaded(pid, child, connection, exited);
     } catch (error) {
       await child.stop(0);
-      this.#plugins.delete(owned);
+      this.#processes.delete(child);
       throw withOutput(error, child);
     }
   }
 
-  #loaded(pid: number, child: PluginProcess, connection: Connection, owned: { close(): Promise<void> }): LoadedPlugin {
-    const plugins: Set<{ close(): Promise<void> }> = this.#plugins;
-    const gracePeriodMs = this.#gracePeriodMs;
+  #loaded(pid: number, child: PluginProcess, connection: Connection, exited: Promise<Error>): LoadedPlugin {
     const close = async (reason?: Error) => {
       await connection.close(reason);
-      await child.stop(gracePeriodMs);
-      plugins.delete(owned);
+      await child.stop(this.#gracePeriodMs);
+      this.#processes.delete(child);
+      this.#plugins.delete(plugin);
     };
-    owned.close = close;
-    void child.exited
-      .then((exit) =>
-        close(
-          new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
-        ),
-      )
-      // Nobody waits for this, and it must not end the host; whoever calls close() is told.
-      .catch(() => undefined);
-    return { ...connection, pid, exited: child.exited, close, [Symbol.asyncDispose]: () => close() };
+    const plugin: LoadedPlugin = {
+      ...connection,
+      pid,
+      exited: child.exited,
+      close,
+      [Symbol.asyncDispose]: () => close(),
+    };
+    this.#plugins.add(plugin);
+    // Nobody waits for this, and it must not end the host; whoever calls close() is told.
+    void exited.then(close).catch(() => undefined);
+    return plugin;
   }
-}
-
-async function readHandshake(child: PluginProcess, startTimeoutMs: number, signal: AbortSignal): Promise<Handshake> {
-  const timeout = new AbortController();
-  const timer = setTimeout(
-    () => timeout.abort(new PlugboardError("PB-HANDSHAKE-TIMEOUT", `no handshake within ${startTimeoutMs} ms`)),
-    startTimeoutMs,
-  );
-  const exited = child.exited.then((exit) => {
-    throw new PlugboardError("PB-HANDSHAKE-EXITED", `the process ended before its handshake, ${describeExit(exit)}`);
-  });
-  try {
-    const line = Promise.race([child.firstLine, exited]);
-    return parseHandshake(await untilAborted(AbortSignal.any([signal, timeout.signal]), line));
-  } finally {
-    clearTimeout(timer);
-    exited.catch(() => {});
-  }
-}
-
-async function connectTo(handshake: Handshake, options: LoadOptions): Promise<Connection> {
-  const { appProtocolVersion, network, address, certificate, protocol } = handshake;
-  const { protocolVersions = [] } = options;
-  if (protocolVersions.length > 0 && !protocolVersions.includes(appProtocolVersion)) {
-    throw new PlugboardError(
-      "PB-HANDSHAKE-APP-VERSION",
-      `the plugin speaks application protocol version ${appProtocolVersion}, the host ${protocolVersions.join(", ")}`,
-    );
-  }
-  if ((network !== "unix" && network !== "tcp") || certificate !== "" || !["grpc", "connect"].includes(protocol)) {
-    const tls = certificate === "" ? "" : " with TLS";
-    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", `the plugin offers ${protocol} over ${network}${tls}`);
-  }
-  try {
-    const place = parseAddress(`${network}:${address}`);
-    if (place.carrier === "tcp" && !isLoopback(place.host)) {
-      throw new PlugboardError(
-        "PB-HANDSHAKE-UNSUPPORTED",
-        `the plugin offers plain TCP beyond this machine, at ${address}`,
-      );
-    }
-    return await connect(place.text, options);
-  } catch (error) {
-    const said = `the plugin said it listens at ${network}:${address}, but`;
-    if (isPlugboardError(error, "PB-CONNECT-UNREACHABLE")) {
-      throw new PlugboardError("PB-HANDSHAKE-SOCKET", `${said} ${whatHappened(error)}`, { cause: error });
-    }
-    if (isPlugboardError(error, "PB-TARGET-UNSUPPORTED")) {
-      throw new PlugboardError("PB-HANDSHAKE-INVALID", `${said} ${whatHappened(error)}`, { cause: error });
-    }
-    throw error;
-  }
-}
-
-/** Adds what the process printed to the error of a handshake. By now it has ended, and nothing more will come. */
-function withOutput(error: unknown, child: PluginProcess): unknown {
-  if (!isPlugboardError(error) || !error.errorCode.startsWith("PB-HANDSHAKE-")) {
-    return error;
-  }
-  const { errorCode, hint, cause } = error;
-  return new PlugboardError(errorCode, `${printable(whatHappened(error))}${child.printed()}`, { hint, cause });
-}
-
-/** The message of one of our errors without its code and its hint, to build another from. */
-function whatHappened(error: PlugboardError): string {
-  const text = error.rawMessage.slice(error.errorCode.length + 2);
-  return text.endsWith(error.hint) ? text.slice(0, -error.hint.length - 1) : text;
-}
-
-function describeExit({ code, signal }: ProcessExit): string {
-  return signal === null ? `with code ${code}` : `by ${signal}`;
 }
 
 function printToStderr({ text }: OutputLine) {

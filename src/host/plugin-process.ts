@@ -1,11 +1,13 @@
 import type { ChildProcessByStdio } from "node:child_process";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { withoutHandshake } from "../node/handshake.ts";
+import { makeSocketDirectory } from "../node/socket-directory.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { signalGroup, untilGroupEnds } from "./process-group.ts";
 import { createLineSplitter, createOutputTail } from "./process-output.ts";
 
 /** A line that a plugin process printed. */
@@ -41,7 +43,7 @@ export interface PluginProcess {
   readonly exited: Promise<ProcessExit>;
   /** The end of what it printed, as an indented block to append to a message; empty if it printed nothing. */
   printed(): string;
-  /** Asks it to end; after the grace period, in milliseconds, kills it with all its children. Removes its directory. */
+  /** Asks it and its children to end, and after the grace period, in milliseconds, kills them. Removes its directory. */
   stop(graceMs: number): Promise<void>;
   /** Kills it with all its children and removes its directory, at once and without waiting. */
   kill(): void;
@@ -51,16 +53,19 @@ export interface PluginProcess {
 const maxHandshakeBytes = 16 * 1024;
 /** How much of the output is kept for error messages. */
 const maxTailBytes = 8 * 1024;
+/** How long output may come after the process that printed it has ended, in milliseconds. */
+const lateOutputMs = 200;
 /** Longest line handed to onOutput in one piece. */
 const maxLineBytes = 64 * 1024;
 
 /**
  * Starts a process.
- * @throws PlugboardError PB-LAUNCH-FAILED if it can't even be tried; see `started` for all else.
+ * @throws PlugboardError PB-LAUNCH-FAILED, PB-SOCKET-DIRECTORY or PB-SOCKET-PATH if it can't even be tried; see
+ * `started` for all else.
  */
 export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): PluginProcess {
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
-  const directory = makeDirectory();
+  const directory = makeSocketDirectory();
   const removeDirectory = () => {
     try {
       fs.rmSync(directory, { recursive: true, force: true });
@@ -93,14 +98,10 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
   child.on("error", (error) => onStartError(launchError(error, file, cwd)));
 
   const { promise: exited, resolve: onExit } = Promise.withResolvers<ProcessExit>();
-  // "close" comes after "exit", once the output has been read to its end; a grandchild can hold the output open.
-  child.once("exit", (code, signal) => {
-    const timer = setTimeout(() => onExit({ code, signal }), 200);
-    child.once("close", () => {
-      clearTimeout(timer);
-      onExit({ code, signal });
-    });
-  });
+  const closed = once(child, "close");
+  // No process to close at all; `started` tells.
+  closed.catch(() => undefined);
+  child.once("exit", (code, signal) => void untilRead(closed).then(() => onExit({ code, signal })));
   // Nothing is ever written: the end of this pipe tells the plugin that its host is gone.
   child.stdin.on("error", () => {});
 
@@ -109,20 +110,21 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
 
   const kill = () => {
     if (pid !== undefined) {
-      killGroup(pid, "SIGKILL");
+      signalGroup(pid, "SIGKILL");
     }
     removeDirectory();
   };
   let stopping: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
-    if (pid !== undefined && child.exitCode === null && child.signalCode === null) {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => killGroup(pid, "SIGKILL"), graceMs);
+    if (pid !== undefined) {
+      // To all of it: the command may be no more than a shell or a package runner around the plugin.
+      signalGroup(pid, "SIGTERM");
+      await untilGroupEnds(pid, graceMs);
+      signalGroup(pid, "SIGKILL");
       await exited;
-      clearTimeout(timer);
+      await untilRead(closed);
     }
-    // Whatever it has started and left behind.
-    kill();
+    removeDirectory();
     child.stdin.destroy();
     child.stdout.destroy();
     child.stderr.destroy();
@@ -141,6 +143,19 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
     },
     kill,
   };
+}
+
+/** How a process has ended, to go on with "the process ended". */
+export function describeExit({ code, signal }: ProcessExit): string {
+  return signal === null ? `with code ${code}` : `by ${signal}`;
+}
+
+/** Waits until the output was read to its end, though not for long: whoever left the group can hold it open. */
+async function untilRead(closed: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, lateOutputMs);
+  await Promise.race([closed, late]);
+  clearTimeout(timer);
 }
 
 function readOutput(
@@ -190,26 +205,6 @@ function readOutput(
   return firstLine;
 }
 
-function killGroup(pid: number, signal: NodeJS.Signals) {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // Nobody is left in the group.
-  }
-}
-
-function makeDirectory(): string {
-  try {
-    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
-  } catch (cause) {
-    const hint = "Set TMPDIR to a directory that exists and that this process may write to.";
-    throw new PlugboardError("PB-LAUNCH-FAILED", `no directory can be made for the socket: ${String(cause)}`, {
-      cause,
-      hint,
-    });
-  }
-}
-
 function launchError(error: unknown, file: string, cwd: string | undefined): PlugboardError {
   const { code = "no code" } = error as NodeJS.ErrnoException;
   if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR") && !isDirectory(cwd)) {
@@ -227,6 +222,17 @@ function launchError(error: unknown, file: string, cwd: string | undefined): Plu
   }
   if (code === "EACCES" || code === "ENOEXEC" || code === "ENOTDIR") {
     return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed (${code})`, { cause: error });
+  }
+  if (code === "E2BIG") {
+    return new PlugboardError(
+      "PB-LAUNCH-FAILED",
+      `${file} can't be started with so long an environment or command line`,
+      {
+        hint:
+          "The configuration travels in one environment variable, which holds no more than 128 KiB as JSON on Linux. " +
+          "Put what is longer into a file, and its path into the configuration.",
+      },
+    );
   }
   // Not the error itself: Node quotes the environment in some.
   return new PlugboardError("PB-LAUNCH-FAILED", `${file} can't be started (${code})`);

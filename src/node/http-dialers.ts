@@ -10,6 +10,7 @@ import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
 import { createHttp2Connection } from "./http2-connection.ts";
+import { tellLoss } from "./tell-loss.ts";
 
 type Http1TransportOptions = Parameters<typeof createConnectTransport>[0] & { httpVersion: "1.1" };
 type Http2TransportOptions = Parameters<typeof createGrpcTransport>[0] & { httpVersion?: "2" };
@@ -86,7 +87,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
 
 function common(options: DialOptions, address: Address, interceptor: Interceptor) {
   return {
-    interceptors: [interceptor],
+    interceptors: [tellLoss(address), interceptor],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

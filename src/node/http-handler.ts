@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
+import { refuseHost } from "./request-host.ts";
 
 /** What an HTTP request is answered with. */
 export interface HttpHandlerOptions {
@@ -16,6 +17,8 @@ export interface HttpHandlerOptions {
   readonly maxMessageBytes: number;
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
+  /** Answer only requests for a host name of the loopback interface. */
+  readonly onlyLoopbackHosts: boolean;
   /** True while no new calls should come. */
   readonly draining: () => boolean;
 }
@@ -33,7 +36,7 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  * connection; hence this one.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { table, maxMessageBytes, shutdownSignal, draining } = options;
+  const { table, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, draining } = options;
   const find = createHttpHandlers(table, {
     readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -41,6 +44,12 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   });
 
   return (request, response) => {
+    const refusal = refuseHost(request, onlyLoopbackHosts);
+    if (refusal !== undefined) {
+      const { status, ...error } = refusal;
+      answerJson(response, status, error);
+      return;
+    }
     const path = request.url?.split("?", 1)[0] ?? "";
     const handle = find(path);
     if (handle === undefined) {
@@ -51,7 +60,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     try {
       incoming = universalRequestFromNodeRequest(request, response, undefined, undefined);
     } catch {
-      answerJson(response, 400, { code: "invalid_argument", message: "the request has no usable Host header" });
+      answerJson(response, 400, { code: "invalid_argument", message: "the request's headers can't be read" });
       return;
     }
     handle(incoming)

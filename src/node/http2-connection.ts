@@ -34,10 +34,15 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
 
   function connect(): Promise<http2.ClientHttp2Session> {
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
-    const session = http2.connect(baseUrl, { createConnection: () => net.connect(socket) });
+    const carrier = net.connect(socket);
+    const session = http2.connect(baseUrl, { createConnection: () => carrier });
     current = session;
     // Its settings are the first that a server says.
-    session.once("remoteSettings", () => resolve(session));
+    session.once("remoteSettings", () => {
+      // Before Node's own listener, which ends the calls in flight as if the server had cancelled each of them.
+      carrier.prependOnceListener("close", () => session.destroy(connectionLost()));
+      resolve(session);
+    });
     // For good: what comes late must not become an uncaught exception.
     session.on("error", (error) => reject(dialFailed(address, error)));
     session.once("close", () => {
@@ -74,4 +79,9 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
       current?.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
     },
   };
+}
+
+/** As Node itself says it of HTTP/1.1. */
+function connectionLost(): Error {
+  return Object.assign(new Error("the other side closed the connection"), { code: "ECONNRESET" });
 }

@@ -56,6 +56,7 @@ export async function listen(
     table: running.table,
     maxMessageBytes,
     shutdownSignal: shutdown.signal,
+    onlyLoopbackHosts: address.carrier === "tcp",
     draining: () => draining,
   });
   const handle: HttpHandler = (request, response) => {
@@ -173,30 +174,40 @@ async function bind(server: net.Server, address: ListenAddress): Promise<ListenA
   if (address.carrier === "unix" && Buffer.byteLength(address.path) > maxSocketPathBytes) {
     throw new PlugboardError("PB-SOCKET-PATH", `${address.path} is longer than ${maxSocketPathBytes} bytes`);
   }
-  const target = address.carrier === "unix" ? { path: address.path } : { host: address.host, port: address.port };
   try {
-    await listenOnce(server, target);
-  } catch (error) {
-    if (address.carrier !== "unix" || !(await removeStaleSocket(error, address.path))) {
-      throw new PlugboardError("PB-LISTEN-FAILED", `can't listen on ${text}: ${String(error)}`, { cause: error });
-    }
-    await listenOnce(server, target);
-  }
-  if (address.carrier === "unix") {
-    await fs.chmod(address.path, 0o600);
-    return address;
+    await listenOnce(server, address).catch(async (error: unknown) => {
+      if (address.carrier !== "unix" || !(await removeStaleSocket(error, address.path))) {
+        throw error;
+      }
+      await listenOnce(server, address);
+    });
+  } catch (cause) {
+    throw new PlugboardError("PB-LISTEN-FAILED", `can't listen on ${text}: ${String(cause)}`, { cause });
   }
   const info = server.address();
-  return info !== null && typeof info === "object" ? { ...address, port: info.port } : address;
+  return address.carrier === "tcp" && info !== null && typeof info === "object"
+    ? { ...address, port: info.port }
+    : address;
 }
 
-function listenOnce(server: net.Server, target: net.ListenOptions): Promise<void> {
+function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(target, () => {
+  const onListening = () => {
     server.off("error", reject);
     resolve();
-  });
+  };
+  server.once("error", reject);
+  if (address.carrier === "tcp") {
+    server.listen({ host: address.host, port: address.port }, onListening);
+    return promise;
+  }
+  // Node makes the socket within listen(). Were it narrowed afterwards, others could get in for a moment.
+  const usual = process.umask(0o177);
+  try {
+    server.listen({ path: address.path }, onListening);
+  } finally {
+    process.umask(usual);
+  }
   return promise;
 }
 

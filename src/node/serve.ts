@@ -14,6 +14,7 @@ import { formatHandshake, magicCookie, parseVersions, withoutHandshake } from ".
 import type { ListenAddress } from "./listen-address.ts";
 import { formatListenAddress, listenerEndpoints, parseListenAddress } from "./listen-address.ts";
 import { listen } from "./listener.ts";
+import { checkSocketDirectory, makeSocketDirectory } from "./socket-directory.ts";
 
 /** How to serve. */
 export interface ServeOptions<Config extends DescMessage = DescMessage> {
@@ -44,9 +45,29 @@ export async function serve<Config extends DescMessage>(
   try {
     await serveOrThrow(plugin, options);
   } catch (error) {
-    process.stderr.write(`${isPlugboardError(error) ? error.rawMessage : String((error as Error)?.stack ?? error)}\n`);
+    process.stderr.write(`${describeFailure(error)}\n`);
     process.exit(1);
   }
+}
+
+/** Our own errors say all in their message; what the plugin's own code threw needs its stack. */
+function describeFailure(error: unknown): string {
+  if (!isPlugboardError(error)) {
+    return stacksOf(error);
+  }
+  const ofPlugin = error.errorCode === "PB-PLUGIN-START" || error.errorCode === "PB-PLUGIN-ROUTES";
+  return ofPlugin ? `${error.rawMessage}\nCaused by: ${stacksOf(error.cause)}` : error.rawMessage;
+}
+
+/** The stack of an error and of its causes, but not their properties: there could be secrets in them. */
+function stacksOf(error: unknown): string {
+  const seen = new Set<unknown>();
+  const stacks: string[] = [];
+  for (let each = error; each !== undefined && !seen.has(each); each = each instanceof Error ? each.cause : undefined) {
+    seen.add(each);
+    stacks.push(each instanceof Error ? (each.stack ?? String(each)) : String(each));
+  }
+  return stacks.join("\nCaused by: ");
 }
 
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
@@ -163,30 +184,23 @@ function introduction({ name, version }: Plugin): string {
 
 /** Chooses a socket in a directory that only this user can enter, and knows how to remove what was made for it. */
 function createSocketPlace(directory: string | undefined) {
-  const parent = directory ?? makeDirectory();
+  if (directory !== undefined) {
+    checkSocketDirectory(directory);
+  }
+  const parent = directory ?? makeSocketDirectory();
   const socket = path.join(parent, `p${process.pid}.sock`);
   const remove = () => {
-    fs.rmSync(socket, { force: true });
-    // A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it.
-    if (directory === undefined || process.env.PLUGBOARD_PARENT === "stdin") {
-      try {
+    try {
+      fs.rmSync(socket, { force: true });
+      // A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it.
+      if (directory === undefined || process.env.PLUGBOARD_PARENT === "stdin") {
         fs.rmdirSync(parent);
-      } catch {
-        // Not empty, or the host was faster.
       }
+    } catch {
+      // Not empty, out of reach, or the host was faster. It changes nothing about how this process ends.
     }
   };
   return { address: { carrier: "unix", path: socket } as const, remove };
-}
-
-function makeDirectory(): string {
-  try {
-    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
-  } catch (cause) {
-    throw new PlugboardError("PB-LISTEN-FAILED", `no directory can be made for the socket: ${String(cause)}`, {
-      cause,
-    });
-  }
 }
 
 /** A word as a shell takes it. */

@@ -44,6 +44,10 @@ const errors = {
     "Update the older side, or allow one of the versions the plugin speaks.",
   ],
   "PB-CONNECTION-CLOSED": [Code.Canceled, "Open a new connection with connect()."],
+  "PB-CONNECTION-LOST": [
+    Code.Unavailable,
+    "The call may have been carried out: make it again only if that does no harm. The connection is opened anew by itself.",
+  ],
   "PB-DIAL-FAILED": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
   "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
 
@@ -55,7 +59,11 @@ const errors = {
   "PB-LISTEN-FAILED": [Code.FailedPrecondition, "Choose an address that is free and that this process may use."],
   "PB-SOCKET-PATH": [
     Code.InvalidArgument,
-    "Choose a shorter path; for a hosted plugin, by TMPDIR or PLUGIN_UNIX_SOCKET_DIR.",
+    "Choose another path; for a hosted plugin, by TMPDIR or PLUGIN_UNIX_SOCKET_DIR.",
+  ],
+  "PB-SOCKET-DIRECTORY": [
+    Code.FailedPrecondition,
+    "Set TMPDIR to a directory that exists and that this process may write to.",
   ],
   "PB-HANDSHAKE-ENVIRONMENT": [Code.InvalidArgument, "Set the variable as HashiCorp go-plugin does, or leave it out."],
 

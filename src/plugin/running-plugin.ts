@@ -48,11 +48,13 @@ export async function startPlugin<Config extends DescMessage>(
     stopped ??= (async () => plugin.stop?.(context))();
     return stopped;
   };
+  const started = (async () => plugin.start?.(context))();
   try {
-    const started = (async () => plugin.start?.(context))();
     await (options.signal === undefined ? started : untilAborted(options.signal, started));
   } catch (cause) {
     abort();
+    // Given up, but not over: what it has opened by the time that it succeeds has to be closed. Nobody hears of errors.
+    started.then(stop).catch(() => undefined);
     options.signal?.throwIfAborted();
     throw new PlugboardError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });
   }

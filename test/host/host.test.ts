@@ -1,14 +1,25 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ErrorCode } from "plugboard";
+import type { ErrorCode, Requirements } from "plugboard";
 import { PlugboardError } from "plugboard";
 import type { LoadedPlugin, LoadOptions, OutputLine } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { startStandalone } from "../node/standalone.ts";
 import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
 
@@ -18,6 +29,7 @@ expectNoLeftovers();
 
 const node = ["node", "--conditions=plugboard-source"] as const;
 const markdown = [...node, "examples/markdown/serve.ts"] as const;
+const behaviour = [...node, "test/behaviour/serve.ts"] as const;
 const unruly = [...node, "test/host/fixtures/unruly-plugin.ts"] as const;
 const misbehave = (...words: string[]) => ["node", "test/host/fixtures/misbehave.ts", ...words] as const;
 
@@ -157,7 +169,15 @@ describe("a start that fails", () => {
   test("says so when nothing is printed in time", async () => {
     const error = await failure({ command: misbehave("silent"), startTimeoutMs: 500 });
     expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
-    expect(error.message).toContain("500 ms");
+    expect(error.message).toContain("no handshake within 500 ms");
+    expect(leftovers()).toEqual([]);
+  });
+
+  test("says so when the plugin does not answer in time after its handshake", async () => {
+    const error = await failure({ command: misbehave("mute"), startTimeoutMs: 1_000 });
+    expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
+    expect(error.message).toContain("no first answer within 1000 ms");
+    expect(error.message).toContain("| on stderr");
     expect(leftovers()).toEqual([]);
   });
 
@@ -187,11 +207,37 @@ describe("a start that fails", () => {
     process.env.TMPDIR = missing;
     try {
       const error = await failure({ command: markdown });
-      expect(error.errorCode).toBe("PB-LAUNCH-FAILED");
+      expect(error.errorCode).toBe("PB-SOCKET-DIRECTORY");
       expect(error.message).toContain(missing);
     } finally {
       process.env.TMPDIR = usual;
     }
+  });
+
+  test.each(["a|b", "a\nb"])(
+    "says so when the temporary directory is %j, which no handshake can name",
+    async (name) => {
+      const usual = process.env.TMPDIR;
+      const odd = join(files, name);
+      mkdirSync(odd);
+      process.env.TMPDIR = odd;
+      try {
+        const error = await failure({ command: markdown });
+        expect(error.errorCode).toBe("PB-SOCKET-PATH");
+        expect(error.message).toContain(JSON.stringify(odd));
+        expect(readdirSync(odd)).toEqual([]);
+      } finally {
+        process.env.TMPDIR = usual;
+      }
+    },
+  );
+
+  test("says how long a configuration may be when it is too long", async () => {
+    const error = await failure({ command: markdown, config: { title: "swordfish".repeat(100_000) } });
+    expect(error.errorCode).toBe("PB-LAUNCH-FAILED");
+    expect(error.hint).toContain("configuration");
+    expect(error.hint).toContain("128 KiB");
+    expect(leftovers()).toEqual([]);
   });
 
   test("leaves the host fit to load others, even if many fail at once", async () => {
@@ -342,6 +388,30 @@ describe("a loaded plugin", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test.each<[string, Requirements]>([
+    ["gRPC", { protocols: ["grpc"] }],
+    ["Connect over HTTP/2", { protocols: ["connect"], httpVersion: "2" }],
+    ["Connect over HTTP/1.1", { protocols: ["connect"], httpVersion: "1.1" }],
+  ])("is reported to calls in flight when it is killed, over %s", async (_, requirements) => {
+    const loaded = await host.load({ command: behaviour, require: requirements });
+    const client = loaded.client(BehaviourService);
+    const call = expect(client.hang({ id: "killed" })).rejects;
+    const responses = client.produce({ id: "endless", count: 1 << 30, size: 1_000 });
+    const stream = expect(
+      (async () => {
+        for await (const { index } of responses) {
+          expect(index).toBeGreaterThanOrEqual(0);
+        }
+      })(),
+    ).rejects;
+    const exited = { errorCode: "PB-PLUGIN-EXITED", code: Code.Unavailable };
+    const outcomes = Promise.all([call.toMatchObject(exited), stream.toMatchObject(exited)]);
+    await vi.waitFor(async () => expect(await client.watch({ id: "killed" })).toMatchObject({ started: true }));
+    await vi.waitFor(async () => expect(await client.watch({ id: "endless" })).toMatchObject({ started: true }));
+    process.kill(loaded.pid, "SIGKILL");
+    await outcomes;
+  });
+
   test("that crashes leaves the others alone", async () => {
     const [one, two] = await Promise.all([
       host.load({ command: unruly, onOutput() {} }),
@@ -352,6 +422,32 @@ describe("a loaded plugin", () => {
     expect(await two.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
   });
 
+  test.each(["closed", "killed"])(
+    "that is %s and leaves what can't be removed ends nothing but itself",
+    async (end) => {
+      const usual = process.env.TMPDIR;
+      const own = join(files, `unremovable-${end}`);
+      mkdirSync(own);
+      process.env.TMPDIR = own;
+      const lines: OutputLine[] = [];
+      const loading = host.load({ command: unruly, onOutput: (line) => lines.push(line) });
+      process.env.TMPDIR = usual;
+      const loaded = await loading;
+      const other = await host.load({ command: markdown });
+      await loaded.client(MarkdownService).render({ markdown: "loop" });
+      expect(() => rmSync(dirname(socketOf(loaded)), { recursive: true, force: true })).toThrow();
+      if (end === "killed") {
+        process.kill(loaded.pid, "SIGKILL");
+        await loaded.exited;
+      }
+      await loaded.close();
+      expect(isAlive(loaded.pid)).toBe(false);
+      expect(lines).toEqual([]);
+      expect(await other.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
+      await host.close();
+    },
+  );
+
   test("takes what it has started with it", async () => {
     const loaded = await host.load({ command: unruly });
     const { html } = await loaded.client(MarkdownService).render({ markdown: "grandchild" });
@@ -359,6 +455,17 @@ describe("a loaded plugin", () => {
     expect(isAlive(grandchild)).toBe(true);
     await loaded.close();
     await untilGone(grandchild);
+  });
+
+  test.each([
+    ["a shell", ["sh", "-c", `${unruly.join(" ")}; true`]],
+    ["a shell that pipes what it prints", ["sh", "-c", `${unruly.join(" ")} 2>/dev/null | cat`]],
+  ] as const)("has its grace period also if its command is %s around it", async (_, command) => {
+    const patient = new Host({ gracePeriodMs: 20_000 });
+    const stopped = join(files, `stopped-${failures++}`);
+    await patient.load({ command, env: { STOP_NOTE: stopped }, onOutput() {} });
+    await patient.close();
+    expect(existsSync(stopped)).toBe(true);
   });
 
   test("is killed after the grace period if it does not end by itself", async () => {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
@@ -73,11 +73,25 @@ interface Answer {
 
 function request(options: http.RequestOptions, body?: string | Buffer): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const sent = http.request({ socketPath: path, agent: false, ...options }, (response) => {
-    text(response).then((content) => resolve({ status: response.statusCode, body: content }), reject);
-  });
+  const sent = http.request(
+    { ...(options.port === undefined && { socketPath: path }), agent: false, ...options },
+    (response) => {
+      text(response).then((content) => resolve({ status: response.statusCode, body: content }), reject);
+    },
+  );
   sent.on("error", reject).end(body);
   return promise;
+}
+
+/** Posts `{}` to Echo over HTTP/2. */
+async function requestHttp2(to: net.NetConnectOpts, headers: http2.OutgoingHttpHeaders): Promise<Answer> {
+  const session = http2.connect("http://localhost", { createConnection: () => net.connect(to) });
+  const stream = session.request({ ":method": "POST", ":path": echo, "content-type": "application/json", ...headers });
+  stream.end("{}");
+  const [head] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+  const answer = { status: Number(head[":status"]), body: await text(stream) };
+  session.destroy();
+  return answer;
 }
 
 const json = { method: "POST", headers: { "Content-Type": "application/json" } } as const;
@@ -265,16 +279,69 @@ test("leaves a connection that has said something alone, however long the next r
   await slow.drain(0);
 });
 
-test("answers 400 to a request without a usable Host header, and lives on", async () => {
+test("answers 400 to a request without a usable Host header, says what is wrong with it, and lives on", async () => {
   const body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-  expect(await exchange(`POST ${echo} HTTP/1.0\r\n${body}`)).toContain(" 400 ");
-  expect(await exchange(`POST ${echo} HTTP/1.1\r\nConnection: close\r\nHost: [\r\n${body}`)).toContain(" 400 ");
-  const session = http2.connect("http://localhost", { createConnection: () => net.connect({ path }) });
-  const stream = session.request({ ":method": "POST", ":path": echo, ":authority": "[" });
-  stream.end("{}");
-  expect((await once(stream, "response"))[0]).toMatchObject({ ":status": 400 });
-  session.destroy();
+  const without = await exchange(`POST ${echo} HTTP/1.0\r\n${body}`);
+  expect(without).toContain(" 400 ");
+  expect(without).toContain("no Host header");
+  const unusable = await exchange(`POST ${echo} HTTP/1.1\r\nConnection: close\r\nHost: [\r\n${body}`);
+  expect(unusable).toContain(" 400 ");
+  expect(unusable).toContain("not host:port");
+  expect(await requestHttp2({ path }, { ":authority": "[" })).toMatchObject({ status: 400 });
   expect((await request({ path: "/healthz" })).status).toBe(200);
+});
+
+describe("on TCP", () => {
+  let port = 0;
+  let onTcp: Listener;
+  beforeAll(async () => {
+    const address = { carrier: "tcp", host: "127.0.0.1", port: 0 } as const;
+    onTcp = await listen(await startPlugin(noting), address, { maxMessageBytes: 10_000 });
+    port = onTcp.address.carrier === "tcp" ? onTcp.address.port : 0;
+  });
+  afterAll(() => onTcp.drain(0));
+
+  const viaHttp1 = (host: string, path: string) => {
+    const headers = { ...json.headers, Host: host };
+    return request({ ...json, host: "127.0.0.1", port, path, headers }, "{}");
+  };
+  const viaHttp2 = (headers: http2.OutgoingHttpHeaders) => requestHttp2({ host: "127.0.0.1", port }, headers);
+  const refused = {
+    status: 421,
+    body: expect.stringMatching(/^\{"code":"permission_denied","message":"only requests for /),
+  };
+
+  test.each(["localhost", "LocalHost:80", "127.0.0.1:4000", "127.9.9.9", "[::1]", "[::1]:4000"])(
+    "answers requests for %s",
+    async (host) => {
+      expect(await viaHttp1(host, echo)).toEqual({ status: 200, body: "{}" });
+      expect(await viaHttp2({ ":authority": host })).toEqual({ status: 200, body: "{}" });
+    },
+  );
+
+  // A web page can make its own name lead to this machine.
+  test.each([
+    "rebound.example.com",
+    "rebound.example.com:4000",
+    "localhost.example.com",
+    "127.0.0.1.example.com",
+    "0.0.0.0",
+    "192.0.2.1:80",
+    "[::]",
+    "[2001:db8::1]:4000",
+  ])("refuses requests for %s", async (host) => {
+    handled.length = 0;
+    expect(await viaHttp1(host, echo)).toEqual(refused);
+    expect(await viaHttp1(host, "/healthz")).toEqual(refused);
+    expect(await viaHttp2({ ":authority": host })).toEqual(refused);
+    expect(await viaHttp2({ ":authority": "localhost", host })).toEqual(refused);
+    expect(handled).toEqual([]);
+  });
+});
+
+test("answers on a Unix socket whatever the host is called", async () => {
+  const headers = { ...json.headers, Host: "plugin.example.com" };
+  expect(await request({ ...json, path: echo, headers }, "{}")).toEqual({ status: 200, body: "{}" });
 });
 
 test("tells by the size on the wire and by the size unpacked that a message is over its limit", async () => {
@@ -289,6 +356,34 @@ test("tells by the size on the wire and by the size unpacked that a message is o
   );
 });
 
-test("lets only its own user in", () => {
-  expect(statSync(path).mode & 0o777).toBe(0o600);
+test("lets only its own user in, from the first moment on, whatever the umask is", async () => {
+  const running = await startPlugin(noting);
+  const at = join(directory, "private.sock");
+  const usual = process.umask(0);
+  try {
+    const listening = listen(running, { carrier: "unix", path: at }, { maxMessageBytes: 10_000 });
+    expect(statSync(at).mode & 0o777).toBe(0o600);
+    const { drain } = await listening;
+    expect(statSync(at).mode & 0o777).toBe(0o600);
+    expect(process.umask()).toBe(0);
+    await drain(0);
+  } finally {
+    process.umask(usual);
+  }
+});
+
+test("says by PB-LISTEN-FAILED that another was faster to replace a socket on which nobody listens any more", async () => {
+  const at = join(directory, "contended.sock");
+  const former = net.createServer().listen(join(directory, "former.sock"));
+  await once(former, "listening");
+  renameSync(join(directory, "former.sock"), at);
+  former.close();
+  const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => listenAt(at, {})));
+  for (const outcome of outcomes) {
+    if (outcome.status === "fulfilled") {
+      await outcome.value.drain(0);
+    } else {
+      expect(outcome.reason).toMatchObject({ errorCode: "PB-LISTEN-FAILED" });
+    }
+  }
 });

@@ -100,7 +100,7 @@ describe("started by hand", () => {
     expect(await exited).toEqual([0, null]);
   });
 
-  test("names the plugin's trouble when it does not start, and leaves nothing", async () => {
+  test("names the plugin's trouble when it does not start, says where it arose, and leaves nothing", async () => {
     const own = mkdtempSync(join(directory, "start-"));
     const { code, stdout, stderr } = await run(["test/node/fixtures/lifecycle.ts"], {
       ...cookie,
@@ -109,7 +109,11 @@ describe("started by hand", () => {
     });
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(/^PB-PLUGIN-START: .*no database\n/);
-    expect(stderr).not.toContain("    at ");
+    expect(stderr).toContain("Caused by: Error: no database\n    at ");
+    expect(stderr).toContain("lifecycle.ts:");
+    expect(stderr).toContain("Caused by: Error: no route to host\n    at ");
+    // An error's properties can be anything, as the request of a client with its credentials.
+    expect(stderr).not.toContain("swordfish");
     expect(readdirSync(own)).toEqual([]);
   });
 
@@ -405,7 +409,10 @@ describe("started by a host", () => {
     ["PLUGIN_PROTOCOL_VERSIONS", "one", "PB-HANDSHAKE-ENVIRONMENT"],
     ["PLUGIN_UNIX_SOCKET_DIR", `/tmp/${"long".repeat(30)}`, "PB-SOCKET-PATH"],
     ["PLUGIN_UNIX_SOCKET_DIR", "/no/such/directory", "PB-LISTEN-FAILED"],
-    ["TMPDIR", "/no/such/directory", "PB-LISTEN-FAILED"],
+    ["PLUGIN_UNIX_SOCKET_DIR", "/tmp/a|b", "PB-SOCKET-PATH"],
+    ["PLUGIN_UNIX_SOCKET_DIR", "/tmp/a\nb", "PB-SOCKET-PATH"],
+    ["TMPDIR", "/tmp/a|b", "PB-SOCKET-PATH"],
+    ["TMPDIR", "/no/such/directory", "PB-SOCKET-DIRECTORY"],
     ["PLUGBOARD_CONFIG", '{"maxDocumentBytes":"swordfish"}', "PB-CONFIG-INVALID"],
   ])("says what is wrong with %s", async (name, value, code) => {
     const ended = await run([markdown], { ...cookie, [name]: value });

@@ -1,0 +1,38 @@
+import type * as http from "node:http";
+import type * as http2 from "node:http2";
+import { isLoopback } from "./listen-address.ts";
+
+/** Why a request is refused for the host that it names. */
+export interface HostRefusal {
+  readonly status: 400 | 421;
+  readonly code: "invalid_argument" | "permission_denied";
+  readonly message: string;
+}
+
+/**
+ * Checks the host that a request is for: `Host`, or `:authority` in HTTP/2. With `onlyLoopback` it has to be a name of
+ * this machine: a web page can make its own name lead here (DNS rebinding), but then it is that name that requests carry.
+ */
+export function refuseHost(
+  request: http.IncomingMessage | http2.Http2ServerRequest,
+  onlyLoopback: boolean,
+): HostRefusal | undefined {
+  const authority = "authority" in request ? request.authority : undefined;
+  const named = [authority, request.headers.host].filter((each) => each !== undefined);
+  if (named.length === 0) {
+    return { status: 400, code: "invalid_argument", message: "the request has no Host header" };
+  }
+  if (!named.every((each) => each !== "" && URL.canParse(`http://${each}`))) {
+    return { status: 400, code: "invalid_argument", message: "the request's Host header is not host:port" };
+  }
+  if (onlyLoopback && !named.every(isLoopbackAuthority)) {
+    const message = "only requests for localhost, 127.0.0.1 and [::1] are answered here";
+    return { status: 421, code: "permission_denied", message };
+  }
+  return undefined;
+}
+
+function isLoopbackAuthority(authority: string): boolean {
+  const match = /^(?:\[([^[\]]*)\]|([^:]*))(?::\d*)?$/.exec(authority);
+  return isLoopback((match?.[1] ?? match?.[2] ?? "").toLowerCase());
+}
