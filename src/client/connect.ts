@@ -10,14 +10,14 @@ import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { noteReached } from "./attempt.ts";
+import { methodKinds } from "./capability.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Discovery } from "./discover.ts";
 import { discover } from "./discover.ts";
 import type { ServiceBinding } from "./endpoint.ts";
-import { describeEndpoint } from "./endpoint.ts";
-import type { Offer, Requirements } from "./negotiate.ts";
+import type { Offer, Requirements, Routes } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { detectRuntime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
@@ -107,10 +107,10 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         return each.value;
       });
       const { offers, manifest } = combine(found, protocolVersions);
-      if (offers.every((offer) => offer.refused !== undefined)) {
-        throw unreachable(offers);
-      }
       const routes = negotiate({ runtime, dialers, offers, requirements });
+      if (methodKinds.every((kind) => routes[kind].routes.length === 0)) {
+        throw noCommonVersion(manifest, protocolVersions) ?? unreachable(routes);
+      }
       return createConnection({ routes, manifest, pool, fallback, onClose: release });
     } catch (error) {
       await release();
@@ -146,12 +146,6 @@ function combine(found: readonly Discovery[], protocolVersions: readonly number[
     const refused = manifest && first && unfit(manifest, first, protocolVersions);
     return refused === undefined ? offers : offers.map((offer) => ({ ...offer, refused }));
   });
-  if (first !== undefined && !speaksOneOf(first, protocolVersions) && offers.every((offer) => offer.refused)) {
-    throw new PlugboardError(
-      "PB-CONNECT-VERSION",
-      `plugin ${first.name} speaks protocol version ${first.protocolVersions.join(", ")}, the caller ${protocolVersions.join(", ")}`,
-    );
-  }
   return { offers, ...(first && { manifest: first }) };
 }
 
@@ -168,7 +162,16 @@ function speaksOneOf({ protocolVersion }: Manifest, wanted: readonly number[]): 
   return wanted.length === 0 || wanted.includes(protocolVersion);
 }
 
-function unreachable(offers: readonly Offer[]): PlugboardError {
-  const reasons = offers.map(({ endpoint, refused }) => `\n- ${describeEndpoint(endpoint)}: ${refused}`);
+function noCommonVersion(manifest: Manifest | undefined, wanted: readonly number[]): PlugboardError | undefined {
+  return manifest === undefined || speaksOneOf(manifest, wanted)
+    ? undefined
+    : new PlugboardError(
+        "PB-CONNECT-VERSION",
+        `plugin ${manifest.name} speaks protocol version ${manifest.protocolVersions.join(", ")}, the caller ${wanted.join(", ")}`,
+      );
+}
+
+function unreachable(routes: Routes): PlugboardError {
+  const reasons = routes.unary.rejected.map(({ endpoint, reason }) => `\n- ${endpoint}: ${reason}`);
   return new PlugboardError("PB-CONNECT-UNREACHABLE", `no way to the plugin works${reasons.join("")}`);
 }

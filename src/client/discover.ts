@@ -5,6 +5,8 @@ import {
   Carrier as WireCarrier,
   Protocol as WireProtocol,
 } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { Capability } from "./capability.ts";
+import { capabilities } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
 import type { Offer, Requirements, Route } from "./negotiate.ts";
@@ -48,48 +50,70 @@ const protocolsOf = {
 export async function discover(address: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
   const { runtime, dialers, requirements, pool } = options;
   const guesses = protocolsOf[address.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, address) }));
-  const { routes, rejected } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
-  if (routes.length === 0) {
-    const reasons = new Set(rejected.map((each) => each.reason));
-    return { offers: refuse(guesses, [...reasons].join("; ")) };
-  }
-  const failures = new Map<Protocol, string>();
-  const unsure = new Set<Protocol>();
+  const { routes } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
+  const failures = new Map<Capability, string>();
+  const unsure = new Set<Capability>();
+  const known = (offers: readonly Offer[]) => offers.flatMap((offer) => withoutFailed(offer, address, failures));
   for (const route of routes) {
-    const { protocol } = route.endpoint;
+    const { capability } = route;
     const answer = await describe(route, pool, options);
     if (answer.kind === "manifest") {
-      return readManifest(answer.manifest, address);
-    }
-    if (answer.kind === "silent") {
-      return { offers: refuse(guesses, answer.reason) };
+      const { offers, manifest } = readManifest(answer.manifest, address);
+      return { offers: known(offers), ...(manifest && { manifest }) };
     }
     if (answer.kind === "misunderstood") {
-      failures.set(protocol, failures.get(protocol) ?? answer.reason);
+      failures.set(capability, answer.reason);
       continue;
     }
-    failures.delete(protocol);
+    if (answer.kind === "silent") {
+      for (const each of routes) {
+        failures.set(each.capability, failures.get(each.capability) ?? answer.reason);
+      }
+      break;
+    }
     if (answer.kind === "foreign") {
       break;
     }
-    unsure.add(protocol);
-    if (protocol === "connect") {
+    unsure.add(capability);
+    if (capability.protocol === "connect") {
       // Servers of gRPC alone and of gRPC-Web alone say in their protocol that they know no such service. Those that
       // serve Connect say just "404", whatever they are asked in.
       for (const other of unsure) {
-        if (other !== "connect") {
-          failures.set(other, `it answers ${other} with a bare 404, as Connect servers do`);
+        if (other.protocol !== "connect") {
+          failures.set(other, `it answers ${other.protocol} with a bare 404, as Connect servers do`);
         }
       }
       break;
     }
   }
-  return {
-    offers: guesses.map((offer) => {
-      const refused = failures.get(offer.endpoint.protocol);
-      return refused === undefined ? offer : { ...offer, refused };
-    }),
-  };
+  return { offers: known(guesses) };
+}
+
+/**
+ * Takes from an offer at an address the ways that were found not to work. If that is so for some versions of HTTP only,
+ * or for different reasons, it becomes an offer for each version.
+ */
+function withoutFailed(
+  offer: Offer,
+  { carrier, text }: DialableAddress,
+  failures: ReadonlyMap<Capability, string>,
+): readonly Offer[] {
+  const { protocol, address } = offer.endpoint;
+  if (offer.refused !== undefined || address.carrier !== carrier || address.text !== text) {
+    return [offer];
+  }
+  const ways = capabilities.filter((row) => row.protocol === protocol && row.carrier === carrier);
+  const offers = ways.map((way): Offer => {
+    const refused = failures.get(way);
+    return refused === undefined ? offer : { ...offer, refused };
+  });
+  const [first = offer] = offers;
+  return offers.every((each) => each.refused === first.refused)
+    ? [first]
+    : offers.map((each, index) => {
+        const httpVersion = ways[index]?.httpVersion;
+        return httpVersion === undefined ? each : { ...each, httpVersion };
+      });
 }
 
 type Answer =

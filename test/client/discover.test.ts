@@ -70,6 +70,34 @@ describe("a server without PluginService, which others wrote,", () => {
     },
   );
 
+  test.each<Place>(["unix", "tcp"])("that speaks HTTP/1.1 alone has no route over HTTP/2: at %s", async (place) => {
+    await using server = await startRpcServer({ place, httpVersion: "1.1" });
+    await using connection = await connect(server.address, { fallback: false });
+    expectHttp1Alone(connection, place, server.address);
+    await expectToWork(connection, "connect");
+  });
+
+  test("that speaks HTTP/1.1 alone has no route over HTTP/2, whatever its manifest says", async () => {
+    const endpoints = [Protocol.GRPC, Protocol.CONNECT].map((protocol) => ({ protocol, carrier: Carrier.UNIX }));
+    const manifest = { name: "behaviour", version: "1.0.0", protocolVersion: 1, protocolVersions: [1], endpoints };
+    await using server = await startRpcServer({ place: "unix", httpVersion: "1.1", manifest });
+    await using connection = await connect(server.address, { fallback: false });
+    expect(connection.manifest?.name).toBe("behaviour");
+    expectHttp1Alone(connection, "unix", server.address);
+    await expectToWork(connection, "connect");
+  });
+
+  function expectHttp1Alone(connection: Connection, place: Place, address: string) {
+    for (const kind of ["unary", "server_streaming", "client_streaming"] as const) {
+      expect(connection.routes[kind].routes.map((route) => route.name)).toEqual([`${place}+connect (HTTP/1.1)`]);
+    }
+    expect(connection.routes.bidi_streaming.routes).toEqual([]);
+    expect(connection.routes.unary.rejected.map((each) => each.endpoint)).toEqual([
+      `grpc at ${address}`,
+      `connect at ${address} (HTTP/2)`,
+    ]);
+  }
+
   async function expectToWork(connection: Connection, protocol: string) {
     const client = connection.client(BehaviourService);
     expect(await client.inspect({})).toMatchObject({ protocol });
@@ -161,7 +189,7 @@ describe("what is no plugin", () => {
       await using server = await startRawServer(place, answer);
       const error = await refusal(connect(server.address, { dialTimeoutMs: 1_000 }));
       expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE", code: Code.Unavailable });
-      expect(error.message).toContain(`connect at ${server.address}: `);
+      expect(error.message).toMatch(new RegExp(`connect at ${server.address}(?: [(]HTTP/2[)])?: .`));
       expect(error.hint).not.toBe("");
     });
   });
