@@ -5,6 +5,7 @@ import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugin } from "../plugin/define-plugin.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { createManifest } from "../plugin/manifest.ts";
+import { printableLine } from "../plugin/printable.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
@@ -155,7 +156,11 @@ function unfit(manifest: Manifest, first: Manifest, protocolVersions: readonly n
   }
   return speaksOneOf(manifest, protocolVersions)
     ? undefined
-    : `it speaks protocol version ${manifest.protocolVersions.join(", ")}, the caller ${protocolVersions.join(", ")}`;
+    : `it speaks protocol version ${versionsOf(manifest)}, the caller ${protocolVersions.join(", ")}`;
+}
+
+function versionsOf({ protocolVersions }: Manifest): string {
+  return printableLine(protocolVersions.join(", "));
 }
 
 function speaksOneOf({ protocolVersion }: Manifest, wanted: readonly number[]): boolean {
@@ -167,7 +172,7 @@ function noCommonVersion(manifest: Manifest | undefined, wanted: readonly number
     ? undefined
     : new PlugboardError(
         "PB-CONNECT-VERSION",
-        `plugin ${manifest.name} speaks protocol version ${manifest.protocolVersions.join(", ")}, the caller ${wanted.join(", ")}`,
+        `plugin ${manifest.name} speaks protocol version ${versionsOf(manifest)}, the caller ${wanted.join(", ")}`,
       );
 }
 

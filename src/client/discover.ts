@@ -1,19 +1,17 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import {
-  PluginService,
-  Carrier as WireCarrier,
-  Protocol as WireProtocol,
-} from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { printableLine } from "../plugin/printable.ts";
 import type { Capability } from "./capability.ts";
 import { capabilities } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
-import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import type { Protocol } from "./endpoint.ts";
+import { endpointAt } from "./endpoint.ts";
 import type { Offer, Requirements, Route } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
+import { readManifest } from "./read-manifest.ts";
 import type { Runtime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
-import { parseAddress } from "./target.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
 /** What is known about the place behind an address. */
@@ -58,8 +56,9 @@ export async function discover(address: DialableAddress, options: DiscoverOption
     const { capability } = route;
     const answer = await describe(route, pool, options);
     if (answer.kind === "manifest") {
-      const { offers, manifest } = readManifest(answer.manifest, address);
-      return { offers: known(offers), ...(manifest && { manifest }) };
+      const { manifest, offers } = readManifest(answer.manifest, address);
+      const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
+      return { offers: known(offered), manifest };
     }
     if (answer.kind === "misunderstood") {
       failures.set(capability, answer.reason);
@@ -147,103 +146,18 @@ async function describe(route: Route<Dialer>, pool: TransportPool, options: Disc
         return { kind: "silent", reason: `no answer within ${dialTimeoutMs} ms` };
       case Code.Unauthenticated:
       case Code.PermissionDenied:
-        return { kind: "silent", reason: `it refused to describe itself: ${error.message}` };
+        return { kind: "silent", reason: `it refused to describe itself: ${brief(error.message)}` };
       default:
-        return { kind: "misunderstood", reason: brief(error) };
+        return { kind: "misunderstood", reason: brief(error.rawMessage) };
     }
   }
 }
 
-/** The first line of an error: the rest is a hint that does not belong into a table of reasons. */
-function brief(error: ConnectError): string {
-  return error.rawMessage.split("\n", 1)[0] ?? error.rawMessage;
+/** The first line of an error, which may be the server's own words: the rest does not belong into a table of reasons. */
+function brief(message: string): string {
+  return printableLine(message.split("\n", 1)[0] ?? message);
 }
 
 function refuse(offers: readonly Offer[], refused: string): readonly Offer[] {
   return offers.map((offer) => ({ ...offer, refused }));
-}
-
-function endpointAt(protocol: Protocol, address: Address): Endpoint {
-  return { protocol, address, encrypted: address.carrier === "http" && address.url.startsWith("https:") };
-}
-
-const protocols: Readonly<Partial<Record<WireProtocol, Protocol>>> = {
-  [WireProtocol.CONNECT]: "connect",
-  [WireProtocol.GRPC]: "grpc",
-  [WireProtocol.GRPC_WEB]: "grpc-web",
-  [WireProtocol.TTRPC]: "ttrpc",
-};
-
-type WireableCarrier = Exclude<Carrier, "memory">;
-
-const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
-  [WireCarrier.MESSAGE_PORT]: "message-port",
-  [WireCarrier.UNIX]: "unix",
-  [WireCarrier.TCP]: "tcp",
-  [WireCarrier.SERVICE_BINDING]: "service-binding",
-  [WireCarrier.HTTP]: "http",
-  [WireCarrier.WEBSOCKET]: "websocket",
-};
-
-function readManifest(manifest: Manifest, source: DialableAddress): Discovery {
-  const offers = manifest.endpoints.flatMap((endpoint) => {
-    const protocol = protocols[endpoint.protocol];
-    const carrier = carriers[endpoint.carrier];
-    // From a newer manifest than this client knows.
-    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source)];
-  });
-  if (offers.length > 0) {
-    return { offers, manifest };
-  }
-  const guesses = protocolsOf[source.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, source) }));
-  return { offers: refuse(guesses, "its manifest names no endpoint that is known here"), manifest };
-}
-
-function offerOf(
-  { address }: WireEndpoint,
-  protocol: Protocol,
-  carrier: WireableCarrier,
-  source: DialableAddress,
-): Offer {
-  if (address === "") {
-    return carrier === source.carrier
-      ? { endpoint: endpointAt(protocol, source) }
-      : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
-  }
-  if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http") {
-    return { endpoint: unnamed(protocol, carrier, address), refused: `no address can name a ${carrier}` };
-  }
-  let named: DialableAddress;
-  try {
-    named = parseAddress(address);
-  } catch {
-    return { endpoint: unnamed(protocol, carrier, address), refused: "its address can't be read" };
-  }
-  const endpoint = endpointAt(protocol, named);
-  return mayName(source, named)
-    ? { endpoint }
-    : {
-        endpoint,
-        refused: `${source.text} may not send callers there; pass that address to connect() if you trust it`,
-      };
-}
-
-function unnamed(protocol: Protocol, carrier: WireableCarrier, text: string = carrier): Endpoint {
-  const address = { carrier, text } as Extract<Address, { carrier: "message-port" | "websocket" }>;
-  return { protocol, address, encrypted: false };
-}
-
-/**
- * Whether a manifest from one place may send callers to another. A local plugin may: it runs with the caller's rights
- * anyway. A remote one may only name its own host, or else it could steer calls and credentials to wherever it likes.
- */
-function mayName(source: DialableAddress, named: DialableAddress): boolean {
-  if (source.carrier === "unix") {
-    return true;
-  }
-  if (source.carrier !== "http" || named.carrier !== "http") {
-    return false;
-  }
-  const [from, to] = [new URL(source.url), new URL(named.url)];
-  return from.host === to.host && (from.protocol === to.protocol || to.protocol === "https:");
 }

@@ -8,10 +8,10 @@ import type { Handshake } from "../node/handshake.ts";
 import { magicCookie, parseHandshake } from "../node/handshake.ts";
 import { isLoopback } from "../node/listen-address.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { printable } from "../plugin/printable.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
 import type { OutputLine, PluginProcess, ProcessExit } from "./plugin-process.ts";
 import { startProcess } from "./plugin-process.ts";
-import { printable } from "./process-output.ts";
 
 /** How a host treats its plugins. */
 export interface HostOptions {
