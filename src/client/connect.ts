@@ -11,19 +11,19 @@ import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { noteReached } from "./attempt.ts";
-import { methodKinds } from "./capability.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Discovery } from "./discover.ts";
 import { discover } from "./discover.ts";
 import type { ServiceBinding } from "./endpoint.ts";
-import type { Offer, Requirements, Routes } from "./negotiate.ts";
+import type { Offer, Requirements } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { detectRuntime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
 import { createTransportPool } from "./transport-pool.ts";
+import { leadNowhere, unreachable } from "./unreachable.ts";
 
 /** Where a plugin is: itself, an address, or a Worker's service binding. */
 export type Target = Plugin | string | URL | ServiceBinding;
@@ -56,8 +56,8 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
  * cheapest route over all of them wins; the others are its fallbacks.
  *
- * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers, PB-CONNECT-VERSION if there
- * is no common application protocol version, or PB-PLUGIN-START if a plugin in this process does not start.
+ * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers, or none as `require` has it,
+ * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process does not start.
  */
 export type Connect = <Config extends DescMessage>(
   target: Plugin<Config> | Target | readonly (Plugin<Config> | Target)[],
@@ -108,9 +108,10 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         return each.value;
       });
       const { offers, manifest } = combine(found, protocolVersions);
-      const routes = negotiate({ runtime, dialers, offers, requirements });
-      if (methodKinds.every((kind) => routes[kind].routes.length === 0)) {
-        throw noCommonVersion(manifest, protocolVersions) ?? unreachable(routes);
+      const input = { runtime, dialers, offers, requirements };
+      const routes = negotiate(input);
+      if (leadNowhere(routes)) {
+        throw noCommonVersion(manifest, protocolVersions) ?? unreachable(input);
       }
       return createConnection({ routes, manifest, pool, fallback, onClose: release });
     } catch (error) {
@@ -174,9 +175,4 @@ function noCommonVersion(manifest: Manifest | undefined, wanted: readonly number
         "PB-CONNECT-VERSION",
         `plugin ${manifest.name} speaks protocol version ${versionsOf(manifest)}, the caller ${wanted.join(", ")}`,
       );
-}
-
-function unreachable(routes: Routes): PlugboardError {
-  const reasons = routes.unary.rejected.map(({ endpoint, reason }) => `\n- ${endpoint}: ${reason}`);
-  return new PlugboardError("PB-CONNECT-UNREACHABLE", `no way to the plugin works${reasons.join("")}`);
 }

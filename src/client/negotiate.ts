@@ -21,7 +21,10 @@ export interface Offer {
 
 /** What the caller insists on. */
 export interface Requirements {
-  /** Nobody on the way may read along. */
+  /**
+   * Nobody on the way may read along. What counts: https:, a Worker's service binding, and a plugin in this process. A
+   * Unix socket does not, though nobody else may enter its directory: what travels there is not encrypted.
+   */
   readonly encryption?: boolean;
   /** Only these protocols. The memory route speaks none, and is always allowed. */
   readonly protocols?: readonly Exclude<Protocol, "none">[];
