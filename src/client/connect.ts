@@ -38,15 +38,21 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   readonly interceptors?: readonly Interceptor[];
   /** Application protocol versions the caller speaks. Default: any. */
   readonly protocolVersions?: readonly number[];
-  /** Longest wait for the first answer of each target, in milliseconds. Default: 10,000. */
+  /**
+   * Longest wait for the first answer of each target, in milliseconds. Default: 10,000. `connect` waits for every target,
+   * at most that long; one that was not reached by then does not become a route later.
+   */
   readonly dialTimeoutMs?: number;
   /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
   /** Gives up connecting. Calls have signals of their own. */
   readonly signal?: AbortSignal;
-  /** Replaces the global fetch for http: and https: addresses, where they are reached by fetch. */
+  /**
+   * Carries every call to an http: or https: address. Default: the global fetch; with the `connect` of plugboard/node,
+   * Node's own HTTP clients. Other addresses have nothing to do with it.
+   */
   readonly fetch?: typeof globalThis.fetch;
-  /** Configuration of a plugin that is started in this process. */
+  /** Configuration of a plugin that is started in this process: a message of its config schema, or its fields. */
   readonly config?: MessageInitShape<Config>;
   /** `context.env` of a plugin that is started in this process. Default: empty. */
   readonly env?: Readonly<Record<string, unknown>>;
@@ -56,8 +62,9 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
  * cheapest route over all of them wins; the others are its fallbacks.
  *
- * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers, or none as `require` has it,
- * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process does not start.
+ * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
+ * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
+ * does not start.
  */
 export type Connect = <Config extends DescMessage>(
   target: Plugin<Config> | Target | readonly (Plugin<Config> | Target)[],
@@ -79,7 +86,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const running: RunningPlugin[] = [];
     const release = async () => {
       await pool.close();
-      await Promise.all(running.map((each) => each.stop()));
+      await all(running.map((each) => each.stop()));
     };
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
       if (isPlugin(place)) {
@@ -99,14 +106,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       return discover(place, { ...found, ...(signal && { signal }) });
     };
     try {
-      // Settled, not raced: a target that was started while another failed has to be stopped again.
-      const settled = await Promise.allSettled(targets.map(find));
-      const found = settled.map((each) => {
-        if (each.status === "rejected") {
-          throw each.reason;
-        }
-        return each.value;
-      });
+      const found = await all(targets.map(find));
       const { offers, manifest } = combine(found, protocolVersions);
       const input = { runtime, dialers, offers, requirements };
       const routes = negotiate(input);
@@ -115,10 +115,25 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       }
       return createConnection({ routes, manifest, pool, fallback, onClose: release });
     } catch (error) {
-      await release();
+      // What a stop hook throws would hide why it is stopped.
+      await release().catch(() => undefined);
       throw error;
     }
   };
+}
+
+/**
+ * Waits for all, and fails as the first of them did. Settled, not raced: a target that was started while another failed
+ * has to be stopped again.
+ */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((each) => {
+    if (each.status === "rejected") {
+      throw each.reason;
+    }
+    return each.value;
+  });
 }
 
 function readTarget(target: Target, index: number, targets: readonly Target[]): Plugin | DialableAddress {

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import type { Connection, PluginDefinition, Requirements } from "plugboard";
+import type { Connection, ConnectOptions, PluginDefinition, Requirements } from "plugboard";
 import { connect as connectPortably, definePlugin, explainRoutes, PlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -220,6 +220,38 @@ describe("connect to several targets", () => {
     expect(stop).toHaveBeenCalledTimes(2);
   });
 
+  test.each<[string, Partial<PluginDefinition>, ConnectOptions, string]>([
+    ["that another does not start", { start: () => Promise.reject(new Error("no database")) }, {}, "PB-PLUGIN-START"],
+    ["that no version is common", {}, { protocolVersions: [7] }, "PB-CONNECT-VERSION"],
+  ])("says %s, though stopping the first throws", async (_what, change, options, errorCode) => {
+    const unwilling = plugin({
+      stop() {
+        throw new Error("won't stop");
+      },
+    });
+    expect((await refusal(connect([unwilling, plugin(change)], options))).errorCode).toBe(errorCode);
+  });
+
+  test("has stopped all of them when it fails, though stopping one throws", async () => {
+    const events: string[] = [];
+    const unwilling = plugin({
+      stop() {
+        throw new Error("won't stop");
+      },
+    });
+    const slow = plugin({
+      async stop() {
+        await new Promise((resolve) => setImmediate(resolve));
+        events.push("stopped");
+      },
+    });
+    await refusal(connect([unwilling, slow], { protocolVersions: [7] }));
+    expect(events).toEqual(["stopped"]);
+    const connection = await connect([unwilling, slow]);
+    await expect(connection.close()).rejects.toThrow("won't stop");
+    expect(events).toEqual(["stopped", "stopped"]);
+  });
+
   test("stops those that were slower to start than another failed", async () => {
     const failed = Promise.withResolvers<void>();
     const stop = vi.fn();
@@ -245,6 +277,38 @@ describe("connect to several targets", () => {
     const connection = await connect([unwilling, plugin({ stop })]);
     await connection.close().catch(() => undefined);
     expect(stop).toHaveBeenCalledOnce();
+  });
+});
+
+describe("fetch", () => {
+  test.each([
+    ["plugboard/node", connect],
+    ["plugboard", connectPortably],
+  ])(
+    "of the caller carries every call to an http: or https: address, by the connect of %s",
+    async (_from, connectBy) => {
+      await using server = await http();
+      const asked: string[] = [];
+      const fetch: typeof globalThis.fetch = (input, init) => {
+        const { protocol, pathname, search } = new URL(String(input));
+        asked.push(`${protocol}${pathname.split("/").at(-1)}`);
+        return globalThis.fetch(server.address + pathname + search, init);
+      };
+      for (const scheme of ["http:", "https:"]) {
+        await using connection = await connectBy(`${scheme}//plugin.example`, { fetch });
+        expect(await connection.client(BehaviourService).inspect({})).toMatchObject({ protocol: "connect" });
+      }
+      expect(asked).toEqual(["http:Describe", "http:Inspect", "https:Describe", "https:Inspect"]);
+    },
+  );
+
+  test("of the caller leaves Unix sockets to Node", async () => {
+    const fetch = vi.fn<typeof globalThis.fetch>();
+    await using server = await unix();
+    await using connection = await connect(server.address, { fetch });
+    expect(connection.routes.unary.routes.map((route) => route.name)).toEqual(["unix+grpc"]);
+    await connection.client(BehaviourService).inspect({});
+    expect(fetch).not.toHaveBeenCalled();
   });
 });
 
