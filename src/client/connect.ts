@@ -39,8 +39,8 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   /** Application protocol versions the caller speaks. Default: any. */
   readonly protocolVersions?: readonly number[];
   /**
-   * Longest wait for the first answer of each target, in milliseconds. Default: 10,000. `connect` waits for every target,
-   * at most that long; one that was not reached by then does not become a route later.
+   * Longest wait for the first answer from each address, in milliseconds. Default: 10,000. `connect` waits until every
+   * target has answered or failed; one that was not reached by then does not become a route later.
    */
   readonly dialTimeoutMs?: number;
   /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */

@@ -1,3 +1,4 @@
+import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -7,7 +8,7 @@ import { capabilities } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Protocol } from "./endpoint.ts";
 import { endpointAt } from "./endpoint.ts";
-import type { Offer, Requirements, Route } from "./negotiate.ts";
+import type { Offer, Requirements } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { readManifest } from "./read-manifest.ts";
 import type { Runtime } from "./runtime.ts";
@@ -28,7 +29,7 @@ export interface DiscoverOptions {
   readonly requirements: Requirements;
   readonly pool: TransportPool;
   readonly protocolVersions: readonly number[];
-  /** Longest wait for an answer, in milliseconds. */
+  /** Longest wait for an answer, over all protocols together, in milliseconds. */
   readonly dialTimeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -46,15 +47,16 @@ const protocolsOf = {
  * until one is understood. Asking has no side effects, so that nothing is lost if an answer is.
  */
 export async function discover(address: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
-  const { runtime, dialers, requirements, pool } = options;
+  const { runtime, dialers, requirements, pool, dialTimeoutMs } = options;
   const guesses = protocolsOf[address.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, address) }));
   const { routes } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
+  const deadline = performance.now() + dialTimeoutMs;
   const failures = new Map<Capability, string>();
   const unsure = new Set<Capability>();
   const known = (offers: readonly Offer[]) => offers.flatMap((offer) => withoutFailed(offer, address, failures));
   for (const route of routes) {
     const { capability } = route;
-    const answer = await describe(route, pool, options);
+    const answer = await describe(pool.get(route), deadline, options);
     if (answer.kind === "manifest") {
       const { manifest, offers } = readManifest(answer.manifest, address);
       const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
@@ -124,13 +126,13 @@ type Answer =
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
-async function describe(route: Route<Dialer>, pool: TransportPool, options: DiscoverOptions): Promise<Answer> {
+async function describe(transport: Transport, deadline: number, options: DiscoverOptions): Promise<Answer> {
   const { protocolVersions, dialTimeoutMs, signal } = options;
-  const client = createClient(PluginService, pool.get(route));
+  const client = createClient(PluginService, transport);
   try {
     const { manifest } = await client.describe(
       { protocolVersions: [...protocolVersions] },
-      { timeoutMs: dialTimeoutMs, ...(signal && { signal }) },
+      { timeoutMs: Math.ceil(deadline - performance.now()), ...(signal && { signal }) },
     );
     return manifest === undefined
       ? { kind: "misunderstood", reason: "its manifest is empty" }

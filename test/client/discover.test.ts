@@ -216,6 +216,28 @@ describe("a server that accepts and never answers", () => {
     expect(error.message).toContain("no answer within 100 ms");
   });
 
+  test("has dialTimeoutMs for all that it is asked, not for each question", async () => {
+    const given: number[] = [];
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      intercept({ headers }, response) {
+        const text = headers["connect-timeout-ms"] ?? headers["grpc-timeout"];
+        given.push(Number.parseInt(String(text), 10));
+        // Time has to pass for there to be less of it.
+        setTimeout(() => response.writeHead(500).end(), 20);
+        return true;
+      },
+    });
+    expect((await refusal(connect(server.address, { dialTimeoutMs: 50_000 }))).errorCode).toBe(
+      "PB-CONNECT-UNREACHABLE",
+    );
+    const [first = Number.NaN, second = Number.NaN] = given;
+    expect(given).toHaveLength(2);
+    expect(first).toBeLessThanOrEqual(50_000);
+    expect(second).toBeLessThan(first);
+  });
+
   test("is given up when it has begun to answer", async () => {
     await using server = await startRawServer("http", (socket) => {
       socket.write("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 100\r\n\r\nabc");
