@@ -5,6 +5,7 @@ import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugin } from "../plugin/define-plugin.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { createManifest } from "../plugin/manifest.ts";
+import { printableLine } from "../plugin/printable.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
@@ -15,13 +16,13 @@ import type { Dialer } from "./dialer.ts";
 import type { Discovery } from "./discover.ts";
 import { discover } from "./discover.ts";
 import type { ServiceBinding } from "./endpoint.ts";
-import { describeEndpoint } from "./endpoint.ts";
 import type { Offer, Requirements } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { detectRuntime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
 import { createTransportPool } from "./transport-pool.ts";
+import { leadNowhere, unreachable } from "./unreachable.ts";
 
 /** Where a plugin is: itself, an address, or a Worker's service binding. */
 export type Target = Plugin | string | URL | ServiceBinding;
@@ -39,15 +40,21 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   readonly interceptors?: readonly Interceptor[];
   /** Application protocol versions the caller speaks. Default: any. */
   readonly protocolVersions?: readonly number[];
-  /** Longest wait for the first answer of each target, in milliseconds. Default: 10,000. */
+  /**
+   * Longest wait for the first answer from each address, in milliseconds. Default: 10,000. `connect` waits until every
+   * target has answered or failed; one that was not reached by then does not become a route later.
+   */
   readonly dialTimeoutMs?: number;
   /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
   /** Gives up connecting. Calls have signals of their own. */
   readonly signal?: AbortSignal;
-  /** Replaces the global fetch for http: and https: addresses, where they are reached by fetch. */
+  /**
+   * Carries every call to an http: or https: address. Default: the global fetch; with the `connect` of plugboard/node,
+   * Node's own HTTP clients. Other addresses have nothing to do with it.
+   */
   readonly fetch?: typeof globalThis.fetch;
-  /** Configuration of a plugin that is started in this process. */
+  /** Configuration of a plugin that is started in this process: a message of its config schema, or its fields. */
   readonly config?: MessageInitShape<Config>;
   /** `context.env` of a plugin that is started in this process. Default: empty. */
   readonly env?: Readonly<Record<string, unknown>>;
@@ -57,8 +64,9 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
  * cheapest route over all of them wins; the others are its fallbacks.
  *
- * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers, PB-CONNECT-VERSION if there
- * is no common application protocol version, or PB-PLUGIN-START if a plugin in this process does not start.
+ * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
+ * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
+ * does not start.
  */
 export type Connect = <Config extends DescMessage>(
   target: Plugin<Config> | Target | readonly (Plugin<Config> | Target)[],
@@ -78,7 +86,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     });
     const running: RunningPlugin[] = [];
     const stopAll = async () => {
-      await Promise.all(running.map((each) => each.stop()));
+      await all(running.map((each) => each.stop()));
     };
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
       if (isPlugin(place)) {
@@ -98,26 +106,35 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       return discover(place, { ...found, ...(signal && { signal }) });
     };
     try {
-      // Settled, not raced: a target that was started while another failed has to be stopped again.
-      const settled = await Promise.allSettled(targets.map(find));
-      const found = settled.map((each) => {
-        if (each.status === "rejected") {
-          throw each.reason;
-        }
-        return each.value;
-      });
+      const found = await all(targets.map(find));
       const { offers, manifest } = combine(found, protocolVersions);
-      if (offers.every((offer) => offer.refused !== undefined)) {
-        throw unreachable(offers);
+      const input = { runtime, dialers, offers, requirements };
+      const routes = negotiate(input);
+      if (leadNowhere(routes)) {
+        throw noCommonVersion(manifest, protocolVersions) ?? unreachable(input);
       }
-      const routes = negotiate({ runtime, dialers, offers, requirements });
       return createConnection({ routes, manifest, pool, fallback, interceptors, onClose: stopAll });
     } catch (error) {
       await pool.close(new PlugboardError("PB-CONNECTION-CLOSED", "connecting has failed"));
-      await stopAll();
+      // What a stop hook throws would hide why it is stopped.
+      await stopAll().catch(() => undefined);
       throw error;
     }
   };
+}
+
+/**
+ * Waits for all, and fails as the first of them did. Settled, not raced: a target that was started while another failed
+ * has to be stopped again.
+ */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((each) => {
+    if (each.status === "rejected") {
+      throw each.reason;
+    }
+    return each.value;
+  });
 }
 
 function readTarget(target: Target, index: number, targets: readonly Target[]): Plugin | DialableAddress {
@@ -147,12 +164,6 @@ function combine(found: readonly Discovery[], protocolVersions: readonly number[
     const refused = manifest && first && unfit(manifest, first, protocolVersions);
     return refused === undefined ? offers : offers.map((offer) => ({ ...offer, refused }));
   });
-  if (first !== undefined && !speaksOneOf(first, protocolVersions) && offers.every((offer) => offer.refused)) {
-    throw new PlugboardError(
-      "PB-CONNECT-VERSION",
-      `plugin ${first.name} speaks protocol version ${first.protocolVersions.join(", ")}, the caller ${protocolVersions.join(", ")}`,
-    );
-  }
   return { offers, ...(first && { manifest: first }) };
 }
 
@@ -162,14 +173,22 @@ function unfit(manifest: Manifest, first: Manifest, protocolVersions: readonly n
   }
   return speaksOneOf(manifest, protocolVersions)
     ? undefined
-    : `it speaks protocol version ${manifest.protocolVersions.join(", ")}, the caller ${protocolVersions.join(", ")}`;
+    : `it speaks protocol version ${versionsOf(manifest)}, the caller ${protocolVersions.join(", ")}`;
+}
+
+function versionsOf({ protocolVersions }: Manifest): string {
+  return printableLine(protocolVersions.join(", "));
 }
 
 function speaksOneOf({ protocolVersion }: Manifest, wanted: readonly number[]): boolean {
   return wanted.length === 0 || wanted.includes(protocolVersion);
 }
 
-function unreachable(offers: readonly Offer[]): PlugboardError {
-  const reasons = offers.map(({ endpoint, refused }) => `\n- ${describeEndpoint(endpoint)}: ${refused}`);
-  return new PlugboardError("PB-CONNECT-UNREACHABLE", `no way to the plugin works${reasons.join("")}`);
+function noCommonVersion(manifest: Manifest | undefined, wanted: readonly number[]): PlugboardError | undefined {
+  return manifest === undefined || speaksOneOf(manifest, wanted)
+    ? undefined
+    : new PlugboardError(
+        "PB-CONNECT-VERSION",
+        `plugin ${manifest.name} speaks protocol version ${versionsOf(manifest)}, the caller ${wanted.join(", ")}`,
+      );
 }

@@ -1,19 +1,19 @@
-import type { Interceptor } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import {
-  PluginService,
-  Carrier as WireCarrier,
-  Protocol as WireProtocol,
-} from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { printableLine } from "../plugin/printable.ts";
+import type { Capability } from "./capability.ts";
+import { capabilities } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
-import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import type { Protocol } from "./endpoint.ts";
+import { endpointAt } from "./endpoint.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
-import type { Offer, Requirements, Route } from "./negotiate.ts";
+import type { Offer, Requirements } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
+import { readManifest } from "./read-manifest.ts";
 import type { Runtime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
-import { parseAddress } from "./target.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
 /** What is known about the place behind an address. */
@@ -32,7 +32,7 @@ export interface DiscoverOptions {
   /** The caller's: a plugin may want to know who asks. */
   readonly interceptors: readonly Interceptor[];
   readonly protocolVersions: readonly number[];
-  /** Longest wait for an answer, in milliseconds. */
+  /** Longest wait for an answer, over all protocols together, in milliseconds. */
   readonly dialTimeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -50,50 +50,74 @@ const protocolsOf = {
  * until one is understood. Asking has no side effects, so that nothing is lost if an answer is.
  */
 export async function discover(address: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
-  const { runtime, dialers, requirements, pool } = options;
+  const { runtime, dialers, requirements, pool, dialTimeoutMs } = options;
   const guesses = protocolsOf[address.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, address) }));
-  const { routes, rejected } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
-  if (routes.length === 0) {
-    const reasons = new Set(rejected.map((each) => each.reason));
-    return { offers: refuse(guesses, [...reasons].join("; ")) };
-  }
-  const failures = new Map<Protocol, string>();
-  const unsure = new Set<Protocol>();
+  const { routes } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
+  const deadline = performance.now() + dialTimeoutMs;
+  const failures = new Map<Capability, string>();
+  const unsure = new Set<Capability>();
+  const known = (offers: readonly Offer[]) => offers.flatMap((offer) => withoutFailed(offer, address, failures));
   for (const route of routes) {
-    const { protocol } = route.endpoint;
-    const answer = await describe(route, pool, options);
+    const { capability } = route;
+    const answer = await describe(pool.get(route), deadline, options);
     if (answer.kind === "manifest") {
-      return readManifest(answer.manifest, address);
-    }
-    if (answer.kind === "silent") {
-      return { offers: refuse(guesses, answer.reason) };
+      const { manifest, offers } = readManifest(answer.manifest, address);
+      const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
+      return { offers: known(offered), manifest };
     }
     if (answer.kind === "misunderstood") {
-      failures.set(protocol, failures.get(protocol) ?? answer.reason);
+      failures.set(capability, answer.reason);
       continue;
     }
-    failures.delete(protocol);
+    if (answer.kind === "silent") {
+      for (const each of routes) {
+        failures.set(each.capability, failures.get(each.capability) ?? answer.reason);
+      }
+      break;
+    }
     if (answer.kind === "foreign") {
       break;
     }
-    unsure.add(protocol);
-    if (protocol === "connect") {
+    unsure.add(capability);
+    if (capability.protocol === "connect") {
       // Servers of gRPC alone and of gRPC-Web alone say in their protocol that they know no such service. Those that
       // serve Connect say just "404", whatever they are asked in.
       for (const other of unsure) {
-        if (other !== "connect") {
-          failures.set(other, `it answers ${other} with a bare 404, as Connect servers do`);
+        if (other.protocol !== "connect") {
+          failures.set(other, `it answers ${other.protocol} with a bare 404, as Connect servers do`);
         }
       }
       break;
     }
   }
-  return {
-    offers: guesses.map((offer) => {
-      const refused = failures.get(offer.endpoint.protocol);
-      return refused === undefined ? offer : { ...offer, refused };
-    }),
-  };
+  return { offers: known(guesses) };
+}
+
+/**
+ * Takes from an offer at an address the ways that were found not to work. If that is so for some versions of HTTP only,
+ * or for different reasons, it becomes an offer for each version.
+ */
+function withoutFailed(
+  offer: Offer,
+  { carrier, text }: DialableAddress,
+  failures: ReadonlyMap<Capability, string>,
+): readonly Offer[] {
+  const { protocol, address } = offer.endpoint;
+  if (offer.refused !== undefined || address.carrier !== carrier || address.text !== text) {
+    return [offer];
+  }
+  const ways = capabilities.filter((row) => row.protocol === protocol && row.carrier === carrier);
+  const offers = ways.map((way): Offer => {
+    const refused = failures.get(way);
+    return refused === undefined ? offer : { ...offer, refused };
+  });
+  const [first = offer] = offers;
+  return offers.every((each) => each.refused === first.refused)
+    ? [first]
+    : offers.map((each, index) => {
+        const httpVersion = ways[index]?.httpVersion;
+        return httpVersion === undefined ? each : { ...each, httpVersion };
+      });
 }
 
 type Answer =
@@ -105,13 +129,13 @@ type Answer =
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
-async function describe(route: Route<Dialer>, pool: TransportPool, options: DiscoverOptions): Promise<Answer> {
+async function describe(transport: Transport, deadline: number, options: DiscoverOptions): Promise<Answer> {
   const { protocolVersions, dialTimeoutMs, signal } = options;
-  const client = createClient(PluginService, interceptTransport(pool.get(route), options.interceptors));
+  const client = createClient(PluginService, interceptTransport(transport, options.interceptors));
   try {
     const { manifest } = await client.describe(
       { protocolVersions: [...protocolVersions] },
-      { timeoutMs: dialTimeoutMs, ...(signal && { signal }) },
+      { timeoutMs: Math.ceil(deadline - performance.now()), ...(signal && { signal }) },
     );
     return manifest === undefined
       ? { kind: "misunderstood", reason: "its manifest is empty" }
@@ -127,103 +151,18 @@ async function describe(route: Route<Dialer>, pool: TransportPool, options: Disc
         return { kind: "silent", reason: `no answer within ${dialTimeoutMs} ms` };
       case Code.Unauthenticated:
       case Code.PermissionDenied:
-        return { kind: "silent", reason: `it refused to describe itself: ${error.message}` };
+        return { kind: "silent", reason: `it refused to describe itself: ${brief(error.message)}` };
       default:
-        return { kind: "misunderstood", reason: brief(error) };
+        return { kind: "misunderstood", reason: brief(error.rawMessage) };
     }
   }
 }
 
-/** The first line of an error: the rest is a hint that does not belong into a table of reasons. */
-function brief(error: ConnectError): string {
-  return error.rawMessage.split("\n", 1)[0] ?? error.rawMessage;
+/** The first line of an error, which may be the server's own words: the rest does not belong into a table of reasons. */
+function brief(message: string): string {
+  return printableLine(message.split("\n", 1)[0] ?? message);
 }
 
 function refuse(offers: readonly Offer[], refused: string): readonly Offer[] {
   return offers.map((offer) => ({ ...offer, refused }));
-}
-
-function endpointAt(protocol: Protocol, address: Address): Endpoint {
-  return { protocol, address, encrypted: address.carrier === "http" && address.url.startsWith("https:") };
-}
-
-const protocols: Readonly<Partial<Record<WireProtocol, Protocol>>> = {
-  [WireProtocol.CONNECT]: "connect",
-  [WireProtocol.GRPC]: "grpc",
-  [WireProtocol.GRPC_WEB]: "grpc-web",
-  [WireProtocol.TTRPC]: "ttrpc",
-};
-
-type WireableCarrier = Exclude<Carrier, "memory">;
-
-const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
-  [WireCarrier.MESSAGE_PORT]: "message-port",
-  [WireCarrier.UNIX]: "unix",
-  [WireCarrier.TCP]: "tcp",
-  [WireCarrier.SERVICE_BINDING]: "service-binding",
-  [WireCarrier.HTTP]: "http",
-  [WireCarrier.WEBSOCKET]: "websocket",
-};
-
-function readManifest(manifest: Manifest, source: DialableAddress): Discovery {
-  const offers = manifest.endpoints.flatMap((endpoint) => {
-    const protocol = protocols[endpoint.protocol];
-    const carrier = carriers[endpoint.carrier];
-    // From a newer manifest than this client knows.
-    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source)];
-  });
-  if (offers.length > 0) {
-    return { offers, manifest };
-  }
-  const guesses = protocolsOf[source.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, source) }));
-  return { offers: refuse(guesses, "its manifest names no endpoint that is known here"), manifest };
-}
-
-function offerOf(
-  { address }: WireEndpoint,
-  protocol: Protocol,
-  carrier: WireableCarrier,
-  source: DialableAddress,
-): Offer {
-  if (address === "") {
-    return carrier === source.carrier
-      ? { endpoint: endpointAt(protocol, source) }
-      : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
-  }
-  if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http") {
-    return { endpoint: unnamed(protocol, carrier, address), refused: `no address can name a ${carrier}` };
-  }
-  let named: DialableAddress;
-  try {
-    named = parseAddress(address);
-  } catch {
-    return { endpoint: unnamed(protocol, carrier, address), refused: "its address can't be read" };
-  }
-  const endpoint = endpointAt(protocol, named);
-  return mayName(source, named)
-    ? { endpoint }
-    : {
-        endpoint,
-        refused: `${source.text} may not send callers there; pass that address to connect() if you trust it`,
-      };
-}
-
-function unnamed(protocol: Protocol, carrier: WireableCarrier, text: string = carrier): Endpoint {
-  const address = { carrier, text } as Extract<Address, { carrier: "message-port" | "websocket" }>;
-  return { protocol, address, encrypted: false };
-}
-
-/**
- * Whether a manifest from one place may send callers to another. A local plugin may: it runs with the caller's rights
- * anyway. A remote one may only name its own host, or else it could steer calls and credentials to wherever it likes.
- */
-function mayName(source: DialableAddress, named: DialableAddress): boolean {
-  if (source.carrier === "unix") {
-    return true;
-  }
-  if (source.carrier !== "http" || named.carrier !== "http") {
-    return false;
-  }
-  const [from, to] = [new URL(source.url), new URL(named.url)];
-  return from.host === to.host && (from.protocol === to.protocol || to.protocol === "https:");
 }

@@ -28,6 +28,11 @@ export interface Endpoint {
   readonly encrypted: boolean;
 }
 
+/** The endpoint for a protocol at an address. */
+export function endpointAt(protocol: Protocol, address: Address): Endpoint {
+  return { protocol, address, encrypted: address.carrier === "http" && address.url.startsWith("https:") };
+}
+
 /** Says in words which endpoint this is, such as "grpc at unix:/run/markdown.sock". */
 export function describeEndpoint({ protocol, address }: Endpoint): string {
   return protocol === "none" ? address.text : `${protocol} at ${address.text}`;

@@ -1,4 +1,5 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { connectFailure } from "./connect-failure.ts";
 import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import type { Runtime } from "./runtime.ts";
@@ -38,7 +39,8 @@ export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime
       response = await fetch(request.url, init);
     } catch (error) {
       init.signal?.throwIfAborted();
-      throw failedToConnect(error) ? dialFailed(address, rootOf(error)) : error;
+      const cause = connectFailure(error);
+      throw cause === undefined ? error : dialFailed(address, cause);
     }
     return {
       status: response.status,
@@ -123,15 +125,4 @@ function decodedHeaders(headers: Headers): Headers {
   decoded.delete("content-encoding");
   decoded.delete("content-length");
   return decoded;
-}
-
-/** Node's fetch tells that a connection could not be made; elsewhere nobody can know whether a request was sent. */
-function failedToConnect(error: unknown): boolean {
-  const root = rootOf(error) as { syscall?: unknown; errors?: unknown } | undefined;
-  const all = Array.isArray(root?.errors) && root.errors.length > 0 ? root.errors : [root];
-  return all.every((each) => each?.syscall === "connect" || each?.syscall === "getaddrinfo");
-}
-
-function rootOf(error: unknown): unknown {
-  return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
 }

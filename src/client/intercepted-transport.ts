@@ -45,7 +45,7 @@ export function interceptTransport(transport: Transport, interceptors: readonly 
         req: {
           stream: true,
           ...requestInit(method, header, contextValues),
-          message: input,
+          message: endedOnce(input),
         },
         next: (request) =>
           transport.stream(
@@ -73,5 +73,25 @@ function requestInit<M extends DescMethod>(
     url: `plugboard:${methodPath(method)}`,
     header: new Headers(header),
     contextValues: contextValues ?? createContextValues(),
+  };
+}
+
+/** Ends the caller's iterator once: Connect does so, too, when a call with interceptors is aborted. */
+function endedOnce<T>(source: AsyncIterable<T>): AsyncIterable<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let ended = false;
+  const end = async (close: () => Promise<unknown>): Promise<IteratorReturnResult<undefined>> => {
+    if (!ended) {
+      ended = true;
+      await close();
+    }
+    return { done: true, value: undefined };
+  };
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => iterator.next(),
+      return: () => end(() => iterator.return?.() ?? Promise.resolve()),
+      throw: (reason) => end(() => iterator.throw?.(reason) ?? iterator.return?.() ?? Promise.resolve()),
+    }),
   };
 }

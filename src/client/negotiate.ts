@@ -14,12 +14,17 @@ export interface Dialable {
 /** What a plugin offers: an endpoint, or one that is known not to work, with the reason. */
 export interface Offer {
   readonly endpoint: Endpoint;
+  /** The only version of HTTP that this is said of, where the carrier knows more than one. Default: all of them. */
+  readonly httpVersion?: HttpVersion;
   readonly refused?: string;
 }
 
 /** What the caller insists on. */
 export interface Requirements {
-  /** Nobody on the way may read along. */
+  /**
+   * Nobody on the way may read along. What counts: https:, a Worker's service binding, and a plugin in this process. A
+   * Unix socket does not, though nobody else may enter its directory: what travels there is not encrypted.
+   */
   readonly encryption?: boolean;
   /** Only these protocols. The memory route speaks none, and is always allowed. */
   readonly protocols?: readonly Exclude<Protocol, "none">[];
@@ -105,8 +110,8 @@ function assess<D extends Dialable>(
   requirements: Requirements,
   table: readonly Capability[],
 ): readonly (Route<D> | Rejection)[] {
-  const { endpoint, refused } = offer;
-  const reject = (reason: string): Rejection[] => [{ endpoint: describeEndpoint(endpoint), reason }];
+  const { endpoint, httpVersion: only, refused } = offer;
+  const reject = (reason: string): Rejection[] => [{ endpoint: describeWay(endpoint, only), reason }];
   if (refused !== undefined) {
     return reject(refused);
   }
@@ -115,7 +120,10 @@ function assess<D extends Dialable>(
   if (protocols !== undefined && protocol !== "none" && !protocols.includes(protocol)) {
     return reject(`the caller allows only ${protocols.join(", ")}`);
   }
-  const rows = table.filter((row) => row.protocol === protocol && row.carrier === address.carrier);
+  const rows = table.filter(
+    (row) =>
+      row.protocol === protocol && row.carrier === address.carrier && (only === undefined || row.httpVersion === only),
+  );
   const candidates = rows.flatMap((capability) =>
     dialers
       .filter((dialer) => sameWay(dialer, capability))
@@ -144,17 +152,31 @@ function sameWay(a: Dialable, b: Dialable): boolean {
 }
 
 function withoutDoubles(offers: readonly Offer[]): readonly Offer[] {
-  const seen = new Map<unknown, Offer>();
-  for (const offer of offers) {
-    const { protocol, address } = offer.endpoint;
-    // What a text does not name for certain, the object does.
-    const named = address.carrier !== "memory" && address.carrier !== "service-binding";
-    const key = named ? JSON.stringify([protocol, address.carrier, address.text]) : offer;
-    if (seen.get(key)?.refused !== undefined || !seen.has(key)) {
-      seen.set(key, offer);
-    }
+  return offers.filter(
+    (offer, index) => !offers.some((other, place) => place !== index && makesNeedless(other, offer, place < index)),
+  );
+}
+
+/** Whether an offer says all that another says; of what was refused and what works, what works counts. */
+function makesNeedless(offer: Offer, other: Offer, isFirst: boolean): boolean {
+  const wider = offer.httpVersion === undefined && other.httpVersion !== undefined;
+  const better = offer.refused === undefined && other.refused !== undefined;
+  const worse = offer.refused !== undefined && other.refused === undefined;
+  return (
+    sameEndpoint(offer.endpoint, other.endpoint) &&
+    (wider || offer.httpVersion === other.httpVersion) &&
+    !worse &&
+    (wider || better || isFirst)
+  );
+}
+
+function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  if (a.protocol !== b.protocol || a.address.carrier !== b.address.carrier) {
+    return false;
   }
-  return [...seen.values()];
+  // What a text does not name for certain, the object does.
+  const named = a.address.carrier !== "memory" && a.address.carrier !== "service-binding";
+  return named ? a.address.text === b.address.text : a.address === b.address;
 }
 
 function routeName({ protocol, carrier, httpVersion }: Capability): string {
@@ -163,5 +185,9 @@ function routeName({ protocol, carrier, httpVersion }: Capability): string {
 }
 
 function describeRoute({ endpoint, capability }: Route): string {
-  return describeEndpoint(endpoint) + (capability.httpVersion === undefined ? "" : ` (HTTP/${capability.httpVersion})`);
+  return describeWay(endpoint, capability.httpVersion);
+}
+
+function describeWay(endpoint: Endpoint, httpVersion: HttpVersion | undefined): string {
+  return describeEndpoint(endpoint) + (httpVersion === undefined ? "" : ` (HTTP/${httpVersion})`);
 }

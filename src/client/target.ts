@@ -71,7 +71,11 @@ function parseTcp(text: string): DialableAddress {
   return { carrier: "tcp", text: `tcp:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port };
 }
 
-/** Quotes a target for a message, without what could be a user name and password. */
+/** What may be shown of a text that was meant to be an address: all but what could be a user name and password. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/^([^:]*:(?:\/\/)?).*@/s, "$1...@");
+}
+
 function quote(text: string): string {
-  return JSON.stringify(text.replace(/^([^:]*:(?:\/\/)?).*@/s, "$1...@"));
+  return JSON.stringify(withoutCredentials(text));
 }

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import { printable } from "../plugin/printable.ts";
 
 /** Keeps the end of what a process printed, for error messages. */
 export interface OutputTail {
@@ -48,11 +48,4 @@ export function createLineSplitter(maxBytes: number, onLine: (line: string) => v
       }
     },
   };
-}
-
-/** Leaves out what a terminal would obey: control sequences, and control characters but for line ends and tabs. */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/\p{Cc}/gu, (character) =>
-    character === "\n" || character === "\t" ? character : "",
-  );
 }

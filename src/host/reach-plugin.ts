@@ -6,10 +6,10 @@ import type { Handshake } from "../node/handshake.ts";
 import { parseHandshake } from "../node/handshake.ts";
 import { isLoopback } from "../node/listen-address.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { printable } from "../plugin/printable.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
 import type { PluginProcess } from "./plugin-process.ts";
 import { describeExit } from "./plugin-process.ts";
-import { printable } from "./process-output.ts";
 
 /** How to reach a plugin process. */
 export interface ReachOptions extends Omit<ConnectOptions, "dialTimeoutMs"> {

@@ -3,6 +3,7 @@ import * as https from "node:https";
 import { isIPv6 } from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { connectFailure } from "../client/connect-failure.ts";
 import type { Dialer, DialOptions } from "../client/dialer.ts";
 import { dialFailed } from "../client/dialer.ts";
 import { createEndingTransport } from "../client/ending-transport.ts";
@@ -123,16 +124,4 @@ function http1Address(address: Address) {
 
 function keepAlive(Agent: typeof http.Agent): http.Agent {
   return new Agent({ keepAlive: true });
-}
-
-/** The error in a chain of causes that says that no connection was made, so that nothing was sent. */
-function connectFailure(error: unknown): unknown {
-  if (!(error instanceof Error)) {
-    return undefined;
-  }
-  if ("errors" in error && Array.isArray(error.errors) && error.errors.length > 0) {
-    return error.errors.every((each) => connectFailure(each) !== undefined) ? error.errors[0] : undefined;
-  }
-  const { syscall } = error as NodeJS.ErrnoException;
-  return syscall === "connect" || syscall === "getaddrinfo" ? error : connectFailure(error.cause);
 }

@@ -113,6 +113,11 @@ export type ErrorCode = keyof typeof errors;
 /** All stable codes, for documentation and tests. */
 export const errorCodes = Object.keys(errors) as readonly ErrorCode[];
 
+/** The hint of a code, for whoever adds to it. */
+export function defaultHint(errorCode: ErrorCode): string {
+  return errors[errorCode][1];
+}
+
 /** What may be said of an error beyond its code and message. */
 export interface PlugboardErrorOptions {
   /** Replaces the code's own hint. */

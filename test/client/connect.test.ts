@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import type { Connection, PluginDefinition } from "plugboard";
+import type { Connection, ConnectOptions, PluginDefinition, Requirements } from "plugboard";
 import { connect as connectPortably, definePlugin, explainRoutes, PlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -80,18 +80,59 @@ describe("connect fails with PB-CONNECT-UNREACHABLE", () => {
     expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
     expect(error.message).toContain("no dialer for grpc over unix");
     expect(error.message).toContain("no dialer for connect over tcp");
+    expect(error.hint).toContain('Import connect from "plugboard/node"');
+    expect(error.hint).not.toContain("Check that the plugin runs");
   });
 
-  test("if no route fulfils what the caller requires, with that for a reason", async () => {
-    await using server = await http();
-    const encryption = await refusal(connect(server.address, { require: { encryption: true } }));
-    expect(encryption.message).toContain("not encrypted, and the caller requires encryption");
-    const protocol = await refusal(connect(server.address, { require: { protocols: ["grpc"] } }));
-    expect(protocol.message).toContain("the caller allows only grpc");
+  test("if a service binding is called from elsewhere than a Worker, with what to do instead", async () => {
+    const binding = { fetch: () => Promise.reject(new Error("not called")) };
+    const error = await refusal(connect(binding));
+    expect(error.message).toContain("connect at the service binding: not from node");
+    expect(error.hint).toContain("URL");
+    expect(error.hint).not.toContain("Check that the plugin runs");
+  });
+
+  test.each<[string, Requirements, string, string]>([
+    ["encryption", { encryption: true }, " (HTTP/2)", "not encrypted, and the caller requires encryption"],
+    ["a protocol", { protocols: ["grpc-web"] }, "", "the caller allows only grpc-web"],
+    ["a version of HTTP", { protocols: ["grpc"], httpVersion: "1.1" }, " (HTTP/2)", "the caller allows only HTTP/1.1"],
+  ])("if the caller requires %s that nothing has, with that for a reason", async (_what, require, way, reason) => {
+    await using server = await unix();
+    const error = await refusal(connect(server.address, { require }));
+    expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
+    expect(error.message).toContain(`- grpc at ${server.address}${way}: ${reason}`);
+    expect(error.hint).toContain("require");
+    expect(error.hint).not.toContain("Check that the plugin runs");
+  });
+
+  test("if what the caller requires holds for no endpoint in the manifest", async () => {
+    await using server = await unix({ endpoints: [{ ...overUnix, protocol: Protocol.CONNECT }] });
+    const error = await refusal(connect(server.address, { require: { protocols: ["grpc"] } }));
+    expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
+    expect(error.message).toContain(`connect at ${server.address}: the caller allows only grpc`);
+    expect(error.hint).toContain("require");
+  });
+
+  test("if nothing works, with each endpoint's own reason, and a hint for each kind of them", async () => {
+    const vacant = await vacantAddress("unix");
+    const error = await refusal(connect(vacant, { require: { protocols: ["grpc"] } }));
+    expect(error.message).toMatch(new RegExp(`\\n- grpc at ${vacant}: [^\n]*ENOENT[^\n]*\\n- connect at `));
+    expect(error.message).toContain(`\n- connect at ${vacant}: the caller allows only grpc\n`);
+    expect(error.hint).toContain("Check that the plugin runs");
+    expect(error.hint).toContain("require");
+  });
+
+  test("if the manifest names only what nobody here can dial", async () => {
+    await using server = await unix({ endpoints: [{ ...overUnix, protocol: Protocol.TTRPC }] });
+    const error = await refusal(connect(server.address));
+    expect(error.message).toContain(`ttrpc at ${server.address}: no dialer for ttrpc over unix`);
+    expect(error.hint).toContain("Connect");
+    expect(error.hint).not.toContain("plugboard/node");
   });
 
   test("if it is given no target at all", async () => {
-    expect((await refusal(connect([]))).errorCode).toBe("PB-CONNECT-UNREACHABLE");
+    const error = await refusal(connect([]));
+    expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE", hint: "Give connect() at least one target." });
   });
 });
 
@@ -179,6 +220,38 @@ describe("connect to several targets", () => {
     expect(stop).toHaveBeenCalledTimes(2);
   });
 
+  test.each<[string, Partial<PluginDefinition>, ConnectOptions, string]>([
+    ["that another does not start", { start: () => Promise.reject(new Error("no database")) }, {}, "PB-PLUGIN-START"],
+    ["that no version is common", {}, { protocolVersions: [7] }, "PB-CONNECT-VERSION"],
+  ])("says %s, though stopping the first throws", async (_what, change, options, errorCode) => {
+    const unwilling = plugin({
+      stop() {
+        throw new Error("won't stop");
+      },
+    });
+    expect((await refusal(connect([unwilling, plugin(change)], options))).errorCode).toBe(errorCode);
+  });
+
+  test("has stopped all of them when it fails, though stopping one throws", async () => {
+    const events: string[] = [];
+    const unwilling = plugin({
+      stop() {
+        throw new Error("won't stop");
+      },
+    });
+    const slow = plugin({
+      async stop() {
+        await new Promise((resolve) => setImmediate(resolve));
+        events.push("stopped");
+      },
+    });
+    await refusal(connect([unwilling, slow], { protocolVersions: [7] }));
+    expect(events).toEqual(["stopped"]);
+    const connection = await connect([unwilling, slow]);
+    await expect(connection.close()).rejects.toThrow("won't stop");
+    expect(events).toEqual(["stopped", "stopped"]);
+  });
+
   test("stops those that were slower to start than another failed", async () => {
     const failed = Promise.withResolvers<void>();
     const stop = vi.fn();
@@ -204,6 +277,38 @@ describe("connect to several targets", () => {
     const connection = await connect([unwilling, plugin({ stop })]);
     await connection.close().catch(() => undefined);
     expect(stop).toHaveBeenCalledOnce();
+  });
+});
+
+describe("fetch", () => {
+  test.each([
+    ["plugboard/node", connect],
+    ["plugboard", connectPortably],
+  ])(
+    "of the caller carries every call to an http: or https: address, by the connect of %s",
+    async (_from, connectBy) => {
+      await using server = await http();
+      const asked: string[] = [];
+      const fetch: typeof globalThis.fetch = (input, init) => {
+        const { protocol, pathname, search } = new URL(String(input));
+        asked.push(`${protocol}${pathname.split("/").at(-1)}`);
+        return globalThis.fetch(server.address + pathname + search, init);
+      };
+      for (const scheme of ["http:", "https:"]) {
+        await using connection = await connectBy(`${scheme}//plugin.example`, { fetch });
+        expect(await connection.client(BehaviourService).inspect({})).toMatchObject({ protocol: "connect" });
+      }
+      expect(asked).toEqual(["http:Describe", "http:Inspect", "https:Describe", "https:Inspect"]);
+    },
+  );
+
+  test("of the caller leaves Unix sockets to Node", async () => {
+    const fetch = vi.fn<typeof globalThis.fetch>();
+    await using server = await unix();
+    await using connection = await connect(server.address, { fetch });
+    expect(connection.routes.unary.routes.map((route) => route.name)).toEqual(["unix+grpc"]);
+    await connection.client(BehaviourService).inspect({});
+    expect(fetch).not.toHaveBeenCalled();
   });
 });
 

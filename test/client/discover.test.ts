@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import type { Socket } from "node:net";
 import { promisify } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "plugboard";
-import { connect as connectPortably, PlugboardError } from "plugboard";
+import { connect as connectPortably, explainRoutes, PlugboardError, PluginService } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
 import type { EndpointSchema, ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -69,6 +69,34 @@ describe("a server without PluginService, which others wrote,", () => {
       await expectToWork(connection, protocol);
     },
   );
+
+  test.each<Place>(["unix", "tcp"])("that speaks HTTP/1.1 alone has no route over HTTP/2: at %s", async (place) => {
+    await using server = await startRpcServer({ place, httpVersion: "1.1" });
+    await using connection = await connect(server.address, { fallback: false });
+    expectHttp1Alone(connection, place, server.address);
+    await expectToWork(connection, "connect");
+  });
+
+  test("that speaks HTTP/1.1 alone has no route over HTTP/2, whatever its manifest says", async () => {
+    const endpoints = [Protocol.GRPC, Protocol.CONNECT].map((protocol) => ({ protocol, carrier: Carrier.UNIX }));
+    const manifest = { name: "behaviour", version: "1.0.0", protocolVersion: 1, protocolVersions: [1], endpoints };
+    await using server = await startRpcServer({ place: "unix", httpVersion: "1.1", manifest });
+    await using connection = await connect(server.address, { fallback: false });
+    expect(connection.manifest?.name).toBe("behaviour");
+    expectHttp1Alone(connection, "unix", server.address);
+    await expectToWork(connection, "connect");
+  });
+
+  function expectHttp1Alone(connection: Connection, place: Place, address: string) {
+    for (const kind of ["unary", "server_streaming", "client_streaming"] as const) {
+      expect(connection.routes[kind].routes.map((route) => route.name)).toEqual([`${place}+connect (HTTP/1.1)`]);
+    }
+    expect(connection.routes.bidi_streaming.routes).toEqual([]);
+    expect(connection.routes.unary.rejected.map((each) => each.endpoint)).toEqual([
+      `grpc at ${address}`,
+      `connect at ${address} (HTTP/2)`,
+    ]);
+  }
 
   async function expectToWork(connection: Connection, protocol: string) {
     const client = connection.client(BehaviourService);
@@ -161,7 +189,7 @@ describe("what is no plugin", () => {
       await using server = await startRawServer(place, answer);
       const error = await refusal(connect(server.address, { dialTimeoutMs: 1_000 }));
       expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE", code: Code.Unavailable });
-      expect(error.message).toContain(`connect at ${server.address}: `);
+      expect(error.message).toMatch(new RegExp(`connect at ${server.address}(?: [(]HTTP/2[)])?: .`));
       expect(error.hint).not.toBe("");
     });
   });
@@ -186,6 +214,28 @@ describe("a server that accepts and never answers", () => {
     await using server = await startRawServer("http", () => undefined);
     const error = await refusal(connectPortably(server.address, { dialTimeoutMs: 100 }));
     expect(error.message).toContain("no answer within 100 ms");
+  });
+
+  test("has dialTimeoutMs for all that it is asked, not for each question", async () => {
+    const given: number[] = [];
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      intercept({ headers }, response) {
+        const text = headers["connect-timeout-ms"] ?? headers["grpc-timeout"];
+        given.push(Number.parseInt(String(text), 10));
+        // Time has to pass for there to be less of it.
+        setTimeout(() => response.writeHead(500).end(), 20);
+        return true;
+      },
+    });
+    expect((await refusal(connect(server.address, { dialTimeoutMs: 50_000 }))).errorCode).toBe(
+      "PB-CONNECT-UNREACHABLE",
+    );
+    const [first = Number.NaN, second = Number.NaN] = given;
+    expect(given).toHaveLength(2);
+    expect(first).toBeLessThanOrEqual(50_000);
+    expect(second).toBeLessThan(first);
   });
 
   test("is given up when it has begun to answer", async () => {
@@ -289,17 +339,39 @@ describe("a manifest", () => {
     expect(connectPlaces(connection)).toEqual(["https://plugin.example"]);
   });
 
-  test("that comes from a Unix socket may name any place, as the plugin runs with the caller's rights", async () => {
-    await using remote = await startRpcServer({ place: "http", httpVersion: "1.1" });
-    await using local = await startRpcServer({
+  test.each<[string, Endpoints[number], string]>([
+    ["an http: URL", { ...overHttp, address: "http://127.0.0.1:1" }, "connect at http://127.0.0.1:1"],
+    ["an https: URL", { ...overHttp, address: "https://evil.example.com" }, "connect at https://evil.example.com"],
+    [
+      "a TCP address",
+      { protocol: Protocol.GRPC, carrier: Carrier.TCP, address: "tcp:192.0.2.1:80" },
+      "grpc at tcp:192.0.2.1:80",
+    ],
+  ])("that comes from a Unix socket may not send callers to %s", async (_what, endpoint, named) => {
+    await using server = await startRpcServer({
       place: "unix",
       httpVersion: "2",
-      manifest: described([{ ...overHttp, address: remote.address }]),
+      manifest: described([endpoint, { protocol: Protocol.GRPC, carrier: Carrier.UNIX }]),
     });
-    await using connection = await connect(local.address);
-    expect(connectPlaces(connection)).toEqual([remote.address]);
+    await using connection = await connect(server.address);
+    expect(connectPlaces(connection)).toEqual([server.address]);
+    expect(connection.routes.unary.rejected).toContainEqual({
+      endpoint: named,
+      reason: `${server.address} may not send callers there; pass that address to connect() if you trust it`,
+    });
+  });
+
+  test("that comes from a Unix socket may name another one", async () => {
+    await using other = await startRpcServer({ place: "unix", httpVersion: "2" });
+    await using server = await startRpcServer({
+      place: "unix",
+      httpVersion: "2",
+      manifest: described([{ protocol: Protocol.GRPC, carrier: Carrier.UNIX, address: other.address }]),
+    });
+    await using connection = await connect(server.address);
+    expect(connectPlaces(connection)).toEqual([other.address]);
     await connection.client(BehaviourService).echo({});
-    expect([local.calls, remote.calls]).toEqual([[], ["Echo"]]);
+    expect([server.calls, other.calls]).toEqual([[], ["Echo"]]);
   });
 
   test("can't be made to say that plain http is encrypted", async () => {
@@ -321,7 +393,21 @@ describe("a manifest", () => {
       { ...overHttp, carrier: Carrier.MESSAGE_PORT, address: "port 1" },
       "port 1: ",
     ],
-    ["an address that can't be read", { ...overHttp, address: "https://user:pass@" }, ": its address can't be read"],
+    [
+      "an address that can't be read, without the secret in it,",
+      { ...overHttp, address: "https://user:swordfish@" },
+      "connect at https://...@: its address can't be read",
+    ],
+    [
+      "an address with control characters",
+      { ...overHttp, address: "https://host/\u001b[2Ja\nb" },
+      "connect at https://host/a b: its address can't be read",
+    ],
+    [
+      "a very long address",
+      { ...overHttp, address: `https://host/${"a".repeat(1000)}` },
+      `${"a".repeat(280)}...: its address can't be read`,
+    ],
   ])("that names %s has that endpoint passed over with a reason", async (_what, endpoint, reason) => {
     await using server = await startRpcServer({
       place: "http",
@@ -350,4 +436,78 @@ describe("a manifest", () => {
     await using connection = await connect(server.address);
     expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
   });
+
+  test("can't write to the terminal of those who read about it", async () => {
+    const evil = "\u001b]0;owned\u0007\u001b[2Jsample\n- grpc at unix:/a: works \u202e\u0000";
+    const endpoint = { ...overHttp, carrier: Carrier.MESSAGE_PORT, address: evil };
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      manifest: {
+        protocolVersion: 1,
+        protocolVersions: [1],
+        endpoints: [endpoint, overHttp],
+        name: evil,
+        version: evil,
+        description: evil,
+        services: [{ name: evil, methods: [{ name: evil }] }],
+        features: [{ name: evil }],
+        dependencies: [{ name: evil, versionRange: evil }],
+      },
+    });
+    await using connection = await connect(server.address);
+    const shown = "sample - grpc at unix:/a: works ";
+    expect(connection.manifest).toMatchObject({ name: shown, version: shown, description: shown });
+    for (const text of [explainRoutes(connection.routes), JSON.stringify(connection.manifest)]) {
+      expect(text).toContain(shown);
+      // As JSON writes them, too.
+      expect(text).not.toMatch(/[^\P{Cc}\n]|[\\]u00|[\\]n|\u202e|owned/u);
+    }
+    const version = await refusal(connect(server.address, { protocolVersions: [2] }));
+    expect(version.message).toContain(`plugin ${shown} speaks protocol version 1, the caller 2`);
+    expect(version.message).not.toMatch(/[^\P{Cc}\n]/u);
+  });
+
+  test("can't make an error long by many protocol versions", async () => {
+    const protocolVersions = Array.from({ length: 10_000 }, (_, index) => index + 1);
+    const manifest = { name: "behaviour", protocolVersion: 1, protocolVersions, endpoints: [overHttp] };
+    await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest });
+    const error = await refusal(connect(server.address, { protocolVersions: [20_000] }));
+    expect(error).toMatchObject({ errorCode: "PB-CONNECT-VERSION" });
+    expect(error.message.length).toBeLessThan(1000);
+  });
+
+  test("has no more than 64 endpoints looked at, and the rest told of in one line", async () => {
+    const elsewhere = Array.from({ length: 1000 }, (_, port) => ({ ...overHttp, address: `http://192.0.2.1:${port}` }));
+    const manifest = described([overHttp, ...elsewhere]);
+    await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest });
+    await using connection = await connect(server.address);
+    expect(connectPlaces(connection)).toEqual([server.address]);
+    const { rejected } = connection.routes.unary;
+    expect(rejected).toHaveLength(64);
+    expect(rejected.at(-1)).toEqual({
+      endpoint: `937 more endpoints of ${server.address}`,
+      reason: "its manifest names more than 64",
+    });
+  });
+});
+
+test("a server's own words for why it can't be used are one short line without control characters", async () => {
+  for (const code of [Code.PermissionDenied, Code.Internal]) {
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      routes(router) {
+        router.service(PluginService, {
+          describe() {
+            throw new ConnectError(`go \u001b[31maway\u0007${"!".repeat(1000)}\n- grpc at unix:/a: works`, code);
+          },
+        });
+      },
+    });
+    const error = await refusal(connect(server.address));
+    expect(error.message).toMatch(/connect at http:.*go away!+[.]{3}\n/);
+    expect(error.message).not.toMatch(/[^\P{Cc}\n]|- grpc at/u);
+    expect(error.message.length).toBeLessThan(2000);
+  }
 });

@@ -152,6 +152,38 @@ describe("negotiate", () => {
     }
   });
 
+  test("takes an offer that holds for one version of HTTP over that one alone", () => {
+    const connect = offer("connect", "unix", "unix:/a");
+    const offers: Offer[] = [
+      { ...connect, httpVersion: "2", refused: "it does not speak HTTP/2" },
+      { ...connect, httpVersion: "1.1" },
+    ];
+    const routes = negotiate({ runtime: "node", dialers: nodeDialers, offers });
+    expect(names(routes, "unary")).toEqual(["unix+connect (HTTP/1.1)"]);
+    expect(names(routes, "bidi_streaming")).toEqual([]);
+    expect(reasons(routes, "unary")).toEqual(["connect at unix:/a (HTTP/2): it does not speak HTTP/2"]);
+  });
+
+  test("names the version of HTTP for which there is no dialer", () => {
+    const offers: Offer[] = [{ ...offer("grpc", "unix", "unix:/a"), httpVersion: "1.1" }];
+    const routes = negotiate({ runtime: "node", dialers: nodeDialers, offers });
+    expect(reasons(routes, "unary")).toEqual([
+      "grpc at unix:/a (HTTP/1.1): no dialer for grpc over unix in this node connect()",
+    ]);
+  });
+
+  test("takes an offer for every version of HTTP once, though it stands there for one version, too", () => {
+    const every = offer("connect", "unix", "unix:/a");
+    const one: Offer = { ...every, httpVersion: "1.1" };
+    for (const offers of [
+      [every, one],
+      [one, every],
+    ]) {
+      const routes = negotiate({ runtime: "node", dialers: nodeDialers, offers });
+      expect(names(routes, "unary")).toEqual(["unix+connect", "unix+connect (HTTP/1.1)"]);
+    }
+  });
+
   test("names the protocol, carrier and runtime for which there is no dialer", () => {
     const offers = [offer("ttrpc", "websocket", "websocket"), offer("grpc", "unix", "unix:/a")];
     const routes = negotiate({ runtime: "browser", dialers: portableDialers, offers });
@@ -227,12 +259,25 @@ describe("whatever is offered, dialed and required,", () => {
     ["websocket", "websocket"],
   ];
   const endpoints = fc.tuple(fc.constantFrom(...protocols), fc.constantFrom(...places));
-  /** One offer for each endpoint. */
+  const versions = fc.option(fc.constantFrom("1.1" as const, "2" as const), { nil: undefined, freq: 2 });
+  /** One offer for each endpoint and version of HTTP, and some for every version beside those. */
   const offers = fc.uniqueArray(
     fc
-      .tuple(endpoints, fc.option(fc.constantFrom("nothing answers", "not trusted"), { nil: undefined, freq: 4 }))
-      .map(([[protocol, [carrier, text]], refused]) => offer(protocol, carrier, text, refused)),
-    { maxLength: 15, selector: ({ endpoint }) => describeEndpoint(endpoint) + endpoint.protocol },
+      .tuple(
+        endpoints,
+        versions,
+        fc.option(fc.constantFrom("nothing answers", "not trusted"), { nil: undefined, freq: 4 }),
+      )
+      .map(
+        ([[protocol, [carrier, text]], httpVersion, refused]): Offer => ({
+          ...offer(protocol, carrier, text, refused),
+          ...(httpVersion && { httpVersion }),
+        }),
+      ),
+    {
+      maxLength: 15,
+      selector: ({ endpoint, httpVersion }) => `${describeEndpoint(endpoint)} ${endpoint.protocol} ${httpVersion}`,
+    },
   );
   const requirements = fc.record(
     {
@@ -292,7 +337,9 @@ describe("whatever is offered, dialed and required,", () => {
       const { encryption = false, protocols: allowed, httpVersion } = input.requirements;
       for (const { routes } of Object.values(negotiate(input))) {
         for (const { endpoint, capability } of routes) {
-          expect(input.offers.find((each) => each.endpoint === endpoint)).not.toHaveProperty("refused");
+          const offered = input.offers.find((each) => each.endpoint === endpoint);
+          expect(offered).not.toHaveProperty("refused");
+          expect([undefined, capability.httpVersion]).toContain(offered?.httpVersion);
           expect(!encryption || endpoint.encrypted || capability.private).toBe(true);
           expect(
             endpoint.protocol === "none" || allowed === undefined || allowed.some((each) => each === endpoint.protocol),
@@ -309,12 +356,12 @@ describe("whatever is offered, dialed and required,", () => {
     check((input) => {
       const routes = negotiate(input);
       for (const kind of methodKinds) {
-        const taken = routes[kind].routes.map((route) => route.endpoint);
+        const taken = routes[kind].routes.map((route) => describeEndpoint(route.endpoint));
         const passedOver = routes[kind].rejected.map((each) => each.endpoint);
         for (const { endpoint } of input.offers) {
           const name = describeEndpoint(endpoint);
           const ways = passedOver.filter((each) => each === name || each.startsWith(`${name} (HTTP/`));
-          expect(taken.includes(endpoint) || ways.length > 0).toBe(true);
+          expect(taken.includes(name) || ways.length > 0).toBe(true);
         }
         for (const { endpoint, capability } of routes[kind].routes) {
           const version = capability.httpVersion === undefined ? "" : ` (HTTP/${capability.httpVersion})`;
@@ -323,6 +370,15 @@ describe("whatever is offered, dialed and required,", () => {
         for (const { reason } of routes[kind].rejected) {
           expect(reason).not.toBe("");
         }
+      }
+    });
+  });
+
+  test("no way stands there twice", () => {
+    check((input) => {
+      for (const { routes } of Object.values(negotiate(input))) {
+        const taken = routes.map(({ name, endpoint }) => `${name} ${endpoint.address.text}`);
+        expect(new Set(taken).size).toBe(taken.length);
       }
     });
   });

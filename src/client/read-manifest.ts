@@ -1,0 +1,145 @@
+import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { Carrier as WireCarrier, Protocol as WireProtocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { printableLine } from "../plugin/printable.ts";
+import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import { endpointAt } from "./endpoint.ts";
+import type { Offer } from "./negotiate.ts";
+import type { DialableAddress } from "./target.ts";
+import { parseAddress, withoutCredentials } from "./target.ts";
+
+const protocols: Readonly<Partial<Record<WireProtocol, Protocol>>> = {
+  [WireProtocol.CONNECT]: "connect",
+  [WireProtocol.GRPC]: "grpc",
+  [WireProtocol.GRPC_WEB]: "grpc-web",
+  [WireProtocol.TTRPC]: "ttrpc",
+};
+
+type WireableCarrier = Exclude<Carrier, "memory">;
+
+const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
+  [WireCarrier.MESSAGE_PORT]: "message-port",
+  [WireCarrier.UNIX]: "unix",
+  [WireCarrier.TCP]: "tcp",
+  [WireCarrier.SERVICE_BINDING]: "service-binding",
+  [WireCarrier.HTTP]: "http",
+  [WireCarrier.WEBSOCKET]: "websocket",
+};
+
+/**
+ * Most endpoints of one manifest that are looked at. A plugin has a handful; every further one costs time and fills what
+ * people read.
+ */
+const maxEndpoints = 64;
+
+/** What a manifest says. */
+export interface ReadManifest {
+  /** Without what a terminal would obey. */
+  readonly manifest: Manifest;
+  /** Empty if the manifest names no endpoint that is known here. */
+  readonly offers: readonly Offer[];
+}
+
+/** Reads the manifest that somebody gives at an address. Nothing in it is trusted. */
+export function readManifest(manifest: Manifest, source: DialableAddress): ReadManifest {
+  const offers = manifest.endpoints.slice(0, maxEndpoints).flatMap((endpoint) => {
+    const protocol = protocols[endpoint.protocol];
+    const carrier = carriers[endpoint.carrier];
+    // From a newer manifest than this client knows.
+    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source)];
+  });
+  const more = manifest.endpoints.length - maxEndpoints;
+  return { manifest: printableManifest(manifest), offers: more > 0 ? [...offers, notLookedAt(more, source)] : offers };
+}
+
+function printableManifest(manifest: Manifest): Manifest {
+  return {
+    ...manifest,
+    name: printableLine(manifest.name),
+    version: printableLine(manifest.version),
+    description: printableLine(manifest.description),
+    services: manifest.services.map((service) => ({
+      ...service,
+      name: printableLine(service.name),
+      methods: service.methods.map((method) => ({ ...method, name: printableLine(method.name) })),
+    })),
+    endpoints: manifest.endpoints.map((endpoint) => ({
+      ...endpoint,
+      address: printableLine(endpoint.address),
+      extensions: endpoint.extensions.map((extension) => printableLine(extension)),
+    })),
+    features: manifest.features.map((feature) => ({ ...feature, name: printableLine(feature.name) })),
+    dependencies: manifest.dependencies.map((dependency) => ({
+      ...dependency,
+      name: printableLine(dependency.name),
+      versionRange: printableLine(dependency.versionRange),
+    })),
+  };
+}
+
+function notLookedAt(count: number, source: DialableAddress): Offer {
+  const address = { carrier: "websocket", text: `${count} more endpoints of ${source.text}` } as const;
+  return {
+    endpoint: { protocol: "none", address, encrypted: false },
+    refused: `its manifest names more than ${maxEndpoints}`,
+  };
+}
+
+function offerOf(
+  { address }: WireEndpoint,
+  protocol: Protocol,
+  carrier: WireableCarrier,
+  source: DialableAddress,
+): Offer {
+  if (address === "") {
+    return carrier === source.carrier
+      ? { endpoint: endpointAt(protocol, source) }
+      : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
+  }
+  const shown = unnamed(protocol, carrier, printableLine(withoutCredentials(address)));
+  if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http") {
+    return { endpoint: shown, refused: `no address can name a ${carrier}` };
+  }
+  const named = readAddress(address);
+  if (named === undefined) {
+    return { endpoint: shown, refused: "its address can't be read" };
+  }
+  const endpoint = endpointAt(protocol, named);
+  return mayName(source, named)
+    ? { endpoint }
+    : {
+        endpoint,
+        refused: `${source.text} may not send callers there; pass that address to connect() if you trust it`,
+      };
+}
+
+function unnamed(protocol: Protocol, carrier: WireableCarrier, text: string = carrier): Endpoint {
+  const address = { carrier, text } as Extract<Address, { carrier: "message-port" | "websocket" }>;
+  return { protocol, address, encrypted: false };
+}
+
+function readAddress(text: string): DialableAddress | undefined {
+  // What can't be shown as it is, can't be trusted to be what is shown.
+  if (text !== printableLine(text)) {
+    return undefined;
+  }
+  try {
+    return parseAddress(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether a manifest from one place may send callers to another. What it names gets the caller's metadata, credentials
+ * and all: so a socket on this machine may name only such sockets, and a remote place only its own host.
+ */
+function mayName(source: DialableAddress, named: DialableAddress): boolean {
+  if (source.carrier === "unix") {
+    return named.carrier === "unix";
+  }
+  if (source.carrier !== "http" || named.carrier !== "http") {
+    return false;
+  }
+  const [from, to] = [new URL(source.url), new URL(named.url)];
+  return from.host === to.host && (from.protocol === to.protocol || to.protocol === "https:");
+}
