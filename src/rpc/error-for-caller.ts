@@ -10,7 +10,7 @@ import { isPlugboardError } from "../plugin/errors.ts";
  * own log, on stderr or in the Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls
  * another one, they hold what that one printed, and paths of its machine.
  */
-function concealError(error: unknown, method: DescMethod, signal: AbortSignal): ConnectError {
+export function concealError(error: unknown, method: DescMethod, signal: AbortSignal): ConnectError {
   if (error instanceof ConnectError && !isPlugboardError(error)) {
     return error;
   }

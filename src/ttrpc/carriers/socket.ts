@@ -1,0 +1,41 @@
+import type { CarrierConnection } from "../carrier.ts";
+
+/** The part of a Node stream that is used here: a socket's, or any other's that carries bytes in both directions. */
+export interface ByteStream {
+  on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "close" | "drain" | "end", listener: () => void): unknown;
+  write(bytes: Uint8Array): boolean;
+  end(): unknown;
+  destroy(error?: Error): unknown;
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/** Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection. */
+export function socketCarrier(stream: ByteStream): CarrierConnection {
+  return {
+    wholeFrames: false,
+    start(receiver) {
+      let failure: Error | undefined;
+      stream.on("data", (chunk) => receiver.receive(chunk));
+      stream.on("drain", () => receiver.drained());
+      stream.on("error", (error) => {
+        failure = error;
+      });
+      // Half a connection is of no use to ttrpc.
+      stream.on("end", () => stream.end());
+      stream.on("close", () => receiver.ended(failure));
+    },
+    send: (bytes) => stream.write(bytes),
+    close(error) {
+      if (error === undefined) {
+        stream.end();
+      } else {
+        stream.destroy();
+      }
+    },
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
+  };
+}

@@ -1,0 +1,334 @@
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ClientCall, ClientConnection, OpenFlags } from "./client-connection.ts";
+import type { RequestParts } from "./envelope.ts";
+import { appendHeaders, encodeMetadata, encodeMethod, readHeader, readResponse } from "./envelope.ts";
+import { frameFlag, frameType } from "./frame.ts";
+import type { MessageStream } from "./message-stream.ts";
+import { createMessageStream } from "./message-stream.ts";
+import { fromStatus } from "./status.ts";
+
+/** What a caller asks for. */
+export interface CallOptions {
+  readonly signal: AbortSignal | undefined;
+  /** Time left until the deadline, in milliseconds; `undefined` without one. */
+  readonly timeoutMs: number | undefined;
+  readonly header: HeadersInit | undefined;
+  /** Whether to ask for plugboard.stream.v1. */
+  readonly extended: boolean;
+  /** Largest response message, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+/** A call and what it is answered with. */
+export interface CallResponse<T> {
+  readonly header: Headers;
+  readonly trailer: Headers;
+  readonly message: T;
+}
+
+/** Makes a unary call. */
+export function callUnary<M extends DescMethod>(
+  connection: ClientConnection,
+  method: M,
+  input: MessageInitShape<M["input"]>,
+  options: CallOptions,
+): Promise<CallResponse<MessageShape<M["output"]>>> {
+  const parts = requestParts(method, encodeMessage(method.input, input), options);
+  return new Promise((resolve, reject) => {
+    const call: ClientCall = {
+      frame({ type, data }) {
+        if (type === frameType.response) {
+          try {
+            const { payload, header, trailer } = settle(data);
+            watch.end();
+            resolve({ message: decodeMessage(method, payload, options), header, trailer });
+          } catch (error) {
+            call.fail(error as ConnectError);
+          }
+        } else if (type === frameType.data) {
+          call.fail(protocolError("the server streams what is a unary method here"));
+        }
+      },
+      fail(error) {
+        watch.end();
+        reject(error);
+      },
+    };
+    const watch = watchCall(connection, call, parts, frameFlag.none, options);
+  });
+}
+
+/** Makes a streaming call. Its headers are there when its first message is, or its end. */
+export async function callStreaming<M extends DescMethod>(
+  connection: ClientConnection,
+  method: M,
+  input: AsyncIterable<MessageInitShape<M["input"]>>,
+  options: CallOptions,
+): Promise<CallResponse<AsyncIterableIterator<MessageShape<M["output"]>>>> {
+  const single = method.methodKind === "server_streaming";
+  const requests = input[Symbol.asyncIterator]();
+  const first = single ? encodeMessage(method.input, await onlyOne(requests)) : new Uint8Array(0);
+  const parts = requestParts(method, first, options);
+  const header = new Headers();
+  const trailer = new Headers();
+  const started = Promise.withResolvers<void>();
+  let requestsEnded = single;
+
+  /** However the call has ended, the caller's iterator must not be left open. */
+  const endRequests = (reason: unknown) => {
+    if (!requestsEnded) {
+      requestsEnded = true;
+      const ending = reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.();
+      // It may be in the middle of something, so nobody waits for it.
+      ending?.catch(() => undefined);
+    }
+  };
+  const finish = (error?: ConnectError) => {
+    watch.end();
+    messages.stopSending();
+    messages.receivedEnd(error);
+    endRequests(error);
+    started.resolve();
+  };
+  const call: ClientCall = {
+    frame({ type, flags, data }) {
+      try {
+        switch (type) {
+          case frameType.header:
+            appendHeaders(header, readHeader(data));
+            started.resolve();
+            break;
+          case frameType.data:
+            if ((flags & frameFlag.noData) === 0) {
+              messages.received(data);
+              started.resolve();
+            }
+            if ((flags & frameFlag.remoteClosed) !== 0) {
+              finish();
+            }
+            break;
+          case frameType.window:
+            messages.receivedWindow(data);
+            break;
+          case frameType.response: {
+            const settled = settle(data);
+            appendAll(header, settled.header);
+            appendAll(trailer, settled.trailer);
+            // It carries the one response message of a client-streaming method; otherwise, it is only an end.
+            if (method.methodKind === "client_streaming") {
+              messages.received(settled.payload);
+            }
+            finish();
+            break;
+          }
+        }
+      } catch (error) {
+        // An error that the server tells comes after the messages before it.
+        finish(error as ConnectError);
+      }
+    },
+    fail(error) {
+      messages.fail(error);
+      finish(error);
+    },
+  };
+  const watch = watchCall(connection, call, parts, single ? frameFlag.remoteClosed : frameFlag.remoteOpen, options);
+  const messages = createMessageStream(connection.link, watch.id, options.extended, watch.cancel);
+  if (!single) {
+    void sendRequests(method, requests, messages, () => requestsEnded).then(
+      () => {
+        requestsEnded = true;
+      },
+      (error: unknown) => {
+        requestsEnded = true;
+        watch.cancel(ConnectError.from(error, Code.Internal));
+      },
+    );
+  }
+  await started.promise;
+  return { header, trailer, message: readMessages(method, messages, options, watch) };
+}
+
+interface CallWatch {
+  readonly id: number;
+  /** Ends the call before its answer has come, and tells the server. */
+  cancel(error: ConnectError): void;
+  /** The call has ended. */
+  end(): void;
+}
+
+/** Opens the call, and ends it at its deadline or when its caller gives it up. */
+function watchCall(
+  connection: ClientConnection,
+  call: ClientCall,
+  parts: RequestParts,
+  flags: OpenFlags,
+  { signal, timeoutMs, extended }: CallOptions,
+): CallWatch {
+  const id = connection.open(call, parts, flags);
+  let ended = false;
+  const watch: CallWatch = {
+    id,
+    cancel(error) {
+      if (!ended) {
+        if (extended) {
+          connection.cancel(id);
+        }
+        call.fail(error);
+      }
+    },
+    end() {
+      if (!ended) {
+        ended = true;
+        connection.forget(id);
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+      }
+    },
+  };
+  const onAbort = () => watch.cancel(ConnectError.from(signal?.reason, Code.Canceled));
+  signal?.addEventListener("abort", onAbort);
+  const expire = () => watch.cancel(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+  return watch;
+}
+
+async function sendRequests<M extends DescMethod>(
+  { input }: M,
+  requests: AsyncIterator<MessageInitShape<M["input"]>>,
+  messages: MessageStream,
+  ended: () => boolean,
+): Promise<void> {
+  for (;;) {
+    const result = await requests.next();
+    if (ended()) {
+      return;
+    }
+    if (result.done === true) {
+      messages.sendEnd();
+      return;
+    }
+    await messages.send(encodeMessage(input, result.value));
+  }
+}
+
+function readMessages<M extends DescMethod>(
+  method: M,
+  messages: MessageStream,
+  options: CallOptions,
+  watch: CallWatch,
+): AsyncIterableIterator<MessageShape<M["output"]>> {
+  const iterator: AsyncIterableIterator<MessageShape<M["output"]>> = {
+    async next() {
+      const bytes = await messages.next();
+      if (bytes === undefined) {
+        return { done: true, value: undefined };
+      }
+      try {
+        return { done: false, value: decodeMessage(method, bytes, options) };
+      } catch (error) {
+        watch.cancel(error as ConnectError);
+        throw error;
+      }
+    },
+    async return() {
+      watch.cancel(new ConnectError("the caller stopped reading", Code.Canceled));
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
+
+/** What a response frame says. */
+function settle(data: Uint8Array): { payload: Uint8Array; header: Headers; trailer: Headers } {
+  let response: ReturnType<typeof readResponse>;
+  try {
+    response = readResponse(data);
+  } catch {
+    throw protocolError("the response can't be read");
+  }
+  const header = new Headers();
+  const trailer = new Headers();
+  appendHeaders(header, response.header);
+  appendHeaders(trailer, response.trailer);
+  if (response.status !== undefined && response.status.code !== 0) {
+    const metadata = new Headers(header);
+    appendAll(metadata, trailer);
+    throw fromStatus(response.status, metadata);
+  }
+  return { payload: response.payload, header, trailer };
+}
+
+function appendAll(to: Headers, from: Headers) {
+  from.forEach((value, key) => {
+    to.append(key, value);
+  });
+}
+
+const encodedMethods = new WeakMap<DescMethod, Uint8Array>();
+
+function requestParts(method: DescMethod, payload: Uint8Array, options: CallOptions): RequestParts {
+  let encoded = encodedMethods.get(method);
+  if (encoded === undefined) {
+    encoded = encodeMethod(method.parent.typeName, method.name);
+    encodedMethods.set(method, encoded);
+  }
+  const { header, timeoutMs, extended } = options;
+  return { method: encoded, payload, timeoutMs, metadata: metadataOf(header, extended) };
+}
+
+const noMetadata = encodeMetadata(undefined, false);
+const extensionOnly = encodeMetadata(undefined, true);
+
+function metadataOf(header: HeadersInit | undefined, extended: boolean): Uint8Array {
+  if (header === undefined) {
+    return extended ? extensionOnly : noMetadata;
+  }
+  return encodeMetadata(new Headers(header), extended);
+}
+
+function encodeMessage<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
+  try {
+    return toBinary(schema, create(schema, message));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConnectError(`cannot encode ${schema.typeName}: ${why}`, Code.Internal, undefined, undefined, error);
+  }
+}
+
+function decodeMessage<M extends DescMethod>(
+  { output }: M,
+  bytes: Uint8Array,
+  { maxMessageBytes }: CallOptions,
+): MessageShape<M["output"]> {
+  if (bytes.byteLength > maxMessageBytes) {
+    throw new ConnectError(
+      `the message has ${bytes.byteLength} bytes, and only ${maxMessageBytes} are accepted`,
+      Code.ResourceExhausted,
+    );
+  }
+  try {
+    // The contract says which message it is.
+    return fromBinary(output, bytes) as MessageShape<M["output"]>;
+  } catch {
+    throw protocolError(`the message is no ${output.typeName}`);
+  }
+}
+
+async function onlyOne<T>(messages: AsyncIterator<T>): Promise<T> {
+  const first = await messages.next();
+  if (first.done === true) {
+    throw protocolError("the request message is missing");
+  }
+  if ((await messages.next()).done !== true) {
+    throw protocolError("there is more than one request message");
+  }
+  return first.value;
+}
+
+function protocolError(what: string): ConnectError {
+  return new ConnectError(`protocol error: ${what}`, Code.Internal);
+}

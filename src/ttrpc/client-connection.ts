@@ -1,0 +1,119 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { CarrierConnection } from "./carrier.ts";
+import type { RequestParts } from "./envelope.ts";
+import { requestLength, writeRequest } from "./envelope.ts";
+import type { Frame } from "./frame.ts";
+import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
+import type { FrameLink } from "./frame-link.ts";
+import { createFrameLink } from "./frame-link.ts";
+import { messageTooLong } from "./message-stream.ts";
+import { answerPing } from "./ping.ts";
+
+/** A call in flight, as its connection sees it. */
+export interface ClientCall {
+  /** A frame for it has come in; `data` is there. */
+  frame(frame: Frame & { readonly data: Uint8Array }): void;
+  /** It has failed, by what the connection knows. */
+  fail(error: ConnectError): void;
+}
+
+/** How a request says whether messages follow: not at all, as a stream from the server only, or in both directions. */
+export type OpenFlags =
+  | typeof frameFlag.none
+  | typeof frameFlag.remoteClosed
+  | typeof frameFlag.remoteOpen;
+
+const lastStreamId = 0x7fffffff;
+
+/** The client's end of a ttrpc connection: opens streams, and hands what comes in to the call it is for. */
+export class ClientConnection {
+  readonly link: FrameLink;
+  readonly #calls = new Map<number, ClientCall>();
+  #nextId = 1;
+  #ended: ConnectError | undefined;
+
+  constructor(connection: CarrierConnection) {
+    this.link = createFrameLink(connection, {
+      frame: (frame) => this.#frame(frame),
+      ended: (error) => this.#end(lost(error)),
+    });
+  }
+
+  /** False if it has ended, or has used up its stream ids. */
+  get usable(): boolean {
+    return this.#ended === undefined && this.#nextId <= lastStreamId;
+  }
+
+  /**
+   * Sends a request and gives the call a stream of its own. Returns the stream's id.
+   * @throws ConnectError resource_exhausted if the request is longer than a frame can be, unavailable if the connection
+   * has ended.
+   */
+  open(call: ClientCall, parts: RequestParts, flags: OpenFlags): number {
+    if (this.#ended !== undefined) {
+      throw this.#ended;
+    }
+    const length = requestLength(parts);
+    if (length > maxDataBytes) {
+      throw messageTooLong(parts.payload.byteLength);
+    }
+    const id = this.#nextId;
+    this.#nextId += 2;
+    const { writer } = this.link;
+    const at = writer.begin(length, id, frameType.request, flags);
+    writeRequest(writer.bytes, at, parts);
+    this.#calls.set(id, call);
+    this.link.flush();
+    return id;
+  }
+
+  /** Forgets a call that has ended; what still comes in for it is ignored. */
+  forget(id: number): void {
+    this.#calls.delete(id);
+  }
+
+  /** Tells the server that a call was cancelled. Only for calls that asked for our extension. */
+  cancel(id: number): void {
+    if (this.#ended === undefined) {
+      this.link.send(id, frameType.cancel, frameFlag.none);
+    }
+  }
+
+  /** Ends the connection. Calls in flight, and later ones, fail with the reason. */
+  close(reason: ConnectError): void {
+    this.#end(reason);
+    this.link.close();
+  }
+
+  #frame(frame: Frame) {
+    const { streamId, type, data } = frame;
+    if (type === frameType.ping) {
+      answerPing(this.link, frame);
+      return;
+    }
+    const call = this.#calls.get(streamId);
+    if (call === undefined) {
+      return;
+    }
+    if (data === undefined) {
+      call.fail(new ConnectError("the response is longer than ttrpc allows", Code.ResourceExhausted));
+    } else {
+      call.frame(frame as Frame & { readonly data: Uint8Array });
+    }
+  }
+
+  #end(error: ConnectError) {
+    if (this.#ended === undefined) {
+      this.#ended = error;
+      for (const call of this.#calls.values()) {
+        call.fail(error);
+      }
+      this.#calls.clear();
+    }
+  }
+}
+
+function lost(error: Error | undefined): ConnectError {
+  const why = error === undefined ? "the other side has closed it" : error.message;
+  return new ConnectError(`the connection was lost: ${why}`, Code.Unavailable, undefined, undefined, error);
+}

@@ -1,0 +1,118 @@
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { untilAborted } from "../plugin/until-aborted.ts";
+import type { CarrierConnection } from "./carrier.ts";
+import type { CallOptions, CallResponse } from "./client-call.ts";
+import { callStreaming, callUnary } from "./client-call.ts";
+import { ClientConnection } from "./client-connection.ts";
+
+/** How to call over ttrpc. */
+export interface TtrpcClientOptions {
+  /** Opens a connection. What it rejects with is what a call fails with that needed it. */
+  readonly open: () => Promise<CarrierConnection>;
+  /** Largest response message, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+/** Calls over one connection, which is opened when it is needed, and again when it was lost. */
+export interface TtrpcClient {
+  /** Speaks plain ttrpc, which everybody knows. */
+  readonly plain: Transport;
+  /** Speaks plugboard.stream.v1, for servers that say they know it. */
+  readonly extended: Transport;
+  /** Ends the connection; calls in flight, and later ones, fail with the reason. */
+  close(reason: Error): void;
+}
+
+/** Makes a client; see wire.md for what it speaks. */
+export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions): TtrpcClient {
+  let current: ClientConnection | undefined;
+  let opening: Promise<ClientConnection> | undefined;
+  let closed: ConnectError | undefined;
+
+  async function dial(): Promise<ClientConnection> {
+    try {
+      const carrier = await open();
+      const connection = new ClientConnection(carrier);
+      if (closed !== undefined) {
+        connection.close(closed);
+        throw closed;
+      }
+      current = connection;
+      return connection;
+    } finally {
+      opening = undefined;
+    }
+  }
+
+  /** Runs a call on the connection; without a turn of waiting if that is open. */
+  function connected<T>(options: CallOptions, run: (connection: ClientConnection) => Promise<T>): Promise<T> {
+    if (closed !== undefined) {
+      return Promise.reject(closed);
+    }
+    const { signal } = options;
+    if (signal?.aborted) {
+      return Promise.reject(ConnectError.from(signal.reason, Code.Canceled));
+    }
+    if (current?.usable) {
+      return run(current);
+    }
+    opening ??= dial();
+    return untilCallEnds(opening, options).then(run);
+  }
+
+  function transport(extended: boolean): Transport {
+    const optionsOf = (
+      signal: AbortSignal | undefined,
+      timeoutMs: number | undefined,
+      header: HeadersInit | undefined,
+    ): CallOptions => ({
+      signal,
+      // As in Connect's transports, zero and less mean no deadline.
+      timeoutMs: timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined,
+      header,
+      extended,
+      maxMessageBytes,
+    });
+    return {
+      async unary(method, signal, timeoutMs, header, input) {
+        const options = optionsOf(signal, timeoutMs, header);
+        const response = await connected(options, (connection) => callUnary(connection, method, input, options));
+        return { service: method.parent, method, stream: false, ...response };
+      },
+      async stream(method, signal, timeoutMs, header, input) {
+        const options = optionsOf(signal, timeoutMs, header);
+        const response = await connected(options, (connection) => callStreaming(connection, method, input, options));
+        return { service: method.parent, method, stream: true, ...response };
+      },
+    };
+  }
+
+  return {
+    plain: transport(false),
+    extended: transport(true),
+    close(reason) {
+      closed ??= ConnectError.from(reason, Code.Canceled);
+      current?.close(closed);
+    },
+  };
+}
+
+/** Waits for a connection, but no longer than a call that needs it may last. */
+async function untilCallEnds<T>(opening: Promise<T>, { signal, timeoutMs }: CallOptions): Promise<T> {
+  const signals = [
+    ...(signal ? [signal] : []),
+    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
+  ];
+  if (signals.length === 0) {
+    return opening;
+  }
+  try {
+    return await untilAborted(AbortSignal.any(signals), opening);
+  } catch (error) {
+    if (error instanceof Error && error.name === "TimeoutError") {
+      throw new ConnectError("the operation timed out", Code.DeadlineExceeded);
+    }
+    throw ConnectError.from(error, Code.Canceled);
+  }
+}

@@ -1,0 +1,146 @@
+import type { CarrierConnection } from "./carrier.ts";
+import type { Frame } from "./frame.ts";
+import { createFrameDecoder } from "./frame.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { createFrameWriter } from "./frame-writer.ts";
+
+/** How many bytes may wait for a carrier before streams hold back, and are sent at once instead of collected. */
+const highWaterBytes = 256 * 1024;
+
+/** Frames over a carrier's connection, for a client or a server. */
+export interface FrameLink {
+  /** Where frames are written; `flush` sends them. */
+  readonly writer: FrameWriter;
+  /** Sends what was written, together with what else is written in this turn of the event loop. */
+  flush(): void;
+  /** Writes a frame and flushes. */
+  send(streamId: number, type: number, flags: number, data?: Uint8Array): void;
+  /** True while the carrier takes no more; streams then wait for `writable`. */
+  readonly congested: boolean;
+  /** Settles when the carrier takes more, or has ended. */
+  writable(): Promise<void>;
+  /** Stops hearing frames for a while, if the carrier can do that. Returns whether it can. */
+  pause(): boolean;
+  /** Hears frames again, once for each `pause`. */
+  resume(): void;
+  /** Sends what was written and ends the connection; at once if there is an error. */
+  close(error?: Error): void;
+}
+
+/** What hears frames. */
+export interface FrameReceiver {
+  frame(frame: Frame): void;
+  /** The connection has ended, in whatever way. */
+  ended(error: Error | undefined): void;
+}
+
+/** Waits for the end of the turn: until all that has come in is dealt with, where the runtime can tell. */
+const endOfTurn: (run: () => void) => void =
+  (globalThis as { setImmediate?: (run: () => void) => void }).setImmediate ?? queueMicrotask;
+
+/** Begins to exchange frames over a connection. */
+export function createFrameLink(connection: CarrierConnection, receiver: FrameReceiver): FrameLink {
+  const writer = createFrameWriter();
+  const decoder = createFrameDecoder((frame) => receiver.frame(frame));
+  const waiting = new Set<() => void>();
+  let flushing = false;
+  let blocked = false;
+  let ended = false;
+  let pauses = 0;
+
+  function sendWritten() {
+    flushing = false;
+    for (const chunk of writer.take()) {
+      if (!ended && !connection.send(chunk)) {
+        blocked = true;
+      }
+    }
+    if (!blocked) {
+      wake();
+    }
+  }
+
+  function wake() {
+    for (const resolve of waiting) {
+      resolve();
+    }
+    waiting.clear();
+  }
+
+  function end(error: Error | undefined) {
+    if (!ended) {
+      ended = true;
+      blocked = false;
+      wake();
+      receiver.ended(error);
+    }
+  }
+
+  const link: FrameLink = {
+    writer,
+    flush() {
+      if (writer.pendingBytes >= highWaterBytes) {
+        sendWritten();
+      } else if (!flushing) {
+        flushing = true;
+        endOfTurn(sendWritten);
+      }
+    },
+    send(streamId, type, flags, data) {
+      const at = writer.begin(data?.byteLength ?? 0, streamId, type, flags);
+      if (data !== undefined) {
+        writer.bytes.set(data, at);
+      }
+      link.flush();
+    },
+    get congested() {
+      return blocked || writer.pendingBytes >= highWaterBytes;
+    },
+    writable() {
+      return link.congested ? new Promise((resolve) => waiting.add(resolve)) : Promise.resolve();
+    },
+    pause() {
+      if (connection.pause === undefined) {
+        return false;
+      }
+      pauses += 1;
+      connection.pause();
+      return true;
+    },
+    resume() {
+      pauses -= 1;
+      if (pauses === 0) {
+        connection.resume?.();
+      }
+    },
+    close(error) {
+      if (!ended) {
+        sendWritten();
+        connection.close(error);
+        end(error);
+      }
+    },
+  };
+  connection.start({
+    receive(bytes) {
+      if (ended) {
+        return;
+      }
+      try {
+        decoder.push(bytes);
+        if (connection.wholeFrames && !decoder.atBoundary()) {
+          throw new Error("a message ends in the middle of a frame");
+        }
+      } catch (error) {
+        // Only what the other side has sent can fail here: whoever hears a frame does not throw.
+        link.close(error instanceof Error ? error : new Error(String(error)));
+      }
+    },
+    drained() {
+      blocked = false;
+      wake();
+    },
+    ended: end,
+  });
+  return link;
+}

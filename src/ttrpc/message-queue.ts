@@ -1,0 +1,94 @@
+import { headerBytes } from "./frame.ts";
+
+/** What a message weighs: its whole frame, so that empty ones weigh something, too. */
+export function weightOf(message: Uint8Array): number {
+  return headerBytes + message.byteLength;
+}
+
+/** Messages of a stream that have come in and were not read yet. */
+export interface MessageQueue {
+  /** What those weigh that wait to be read. */
+  readonly weight: number;
+  push(message: Uint8Array): void;
+  /** There will be no more; after those that wait comes the error, if there is one. */
+  end(error?: unknown): void;
+  /** Fails the reader at once, even if messages wait. */
+  fail(error: unknown): void;
+  /** The next message; `undefined` at the end. One reader at a time. */
+  next(): Promise<Uint8Array | undefined>;
+}
+
+/**
+ * Makes a queue.
+ * @param onRead Is told the weight of what the reader has taken.
+ */
+export function createMessageQueue(onRead: (weight: number) => void): MessageQueue {
+  const messages: Uint8Array[] = [];
+  /** How many at the start of `messages` were read; taking them off one by one would cost time. */
+  let read = 0;
+  let weight = 0;
+  let ended: { readonly error: unknown } | undefined;
+  let reader: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+
+  /** Only somebody who waits for more is told of the end at once. */
+  function settleReader() {
+    if (ended?.error === undefined) {
+      reader?.resolve(undefined);
+    } else {
+      reader?.reject(ended.error);
+    }
+    reader = undefined;
+  }
+
+  return {
+    get weight() {
+      return weight;
+    },
+    push(message) {
+      if (reader !== undefined) {
+        const { resolve } = reader;
+        reader = undefined;
+        onRead(weightOf(message));
+        resolve(message);
+      } else {
+        messages.push(message);
+        weight += weightOf(message);
+      }
+    },
+    end(error) {
+      ended ??= { error };
+      settleReader();
+    },
+    fail(error) {
+      ended = { error };
+      messages.length = 0;
+      read = 0;
+      weight = 0;
+      settleReader();
+    },
+    async next() {
+      const message = messages[read];
+      if (message === undefined) {
+        if (ended?.error !== undefined) {
+          throw ended.error;
+        }
+        if (ended !== undefined) {
+          return undefined;
+        }
+        reader = Promise.withResolvers();
+        return reader.promise;
+      }
+      read += 1;
+      if (read === messages.length) {
+        messages.length = 0;
+        read = 0;
+      } else if (read >= 1024) {
+        messages.splice(0, read);
+        read = 0;
+      }
+      weight -= weightOf(message);
+      onRead(weightOf(message));
+      return message;
+    },
+  };
+}

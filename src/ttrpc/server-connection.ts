@@ -1,0 +1,165 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CarrierConnection } from "./carrier.ts";
+import type { Request } from "./envelope.ts";
+import { encodeResponse, readRequest } from "./envelope.ts";
+import type { Frame } from "./frame.ts";
+import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
+import type { FrameLink } from "./frame-link.ts";
+import { createFrameLink } from "./frame-link.ts";
+import { answerPing } from "./ping.ts";
+import { ServerCall } from "./server-call.ts";
+import { toStatus } from "./status.ts";
+
+/** How to serve. */
+export interface TtrpcServerOptions {
+  readonly table: ServiceTable;
+  /** Largest request message, in bytes. */
+  readonly maxMessageBytes: number;
+  /** How many calls one connection may have in flight. */
+  readonly maxConcurrentCalls: number;
+}
+
+/** The server's end of a ttrpc connection: starts a call for each request, and hands it what comes in for it. */
+export class ServerConnection {
+  /** Settles when the connection has ended, in whatever way. */
+  readonly closed: Promise<void>;
+  readonly #options: TtrpcServerOptions;
+  readonly #link: FrameLink;
+  readonly #calls = new Map<number, ServerCall>();
+  #lastId = 0;
+  #draining = false;
+  /** The other side does not read its answers; until it does, it gets no more work done. */
+  #holding = false;
+
+  constructor(carrier: CarrierConnection, options: TtrpcServerOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#options = options;
+    this.#link = createFrameLink(carrier, {
+      frame: (frame) => this.#frame(frame),
+      ended: (error) => {
+        const why = error?.message ?? "the caller has closed it";
+        const reason = new ConnectError(`the connection was lost: ${why}`, Code.Canceled);
+        for (const call of this.#calls.values()) {
+          call.end(reason);
+        }
+        resolve();
+      },
+    });
+  }
+
+  /** Refuses new calls, and ends the connection once those in flight have ended. */
+  drain(): void {
+    this.#draining = true;
+    this.#closeIfDone();
+  }
+
+  /** Ends calls in flight with the reason, and the connection. */
+  close(reason: ConnectError): void {
+    this.#draining = true;
+    for (const call of this.#calls.values()) {
+      call.end(reason, reason);
+    }
+    this.#closeIfDone();
+  }
+
+  #frame(frame: Frame) {
+    const { streamId, type, flags, data } = frame;
+    const call = this.#calls.get(streamId);
+    switch (type) {
+      case frameType.request:
+        this.#open(frame);
+        break;
+      case frameType.data:
+        if (call !== undefined) {
+          call.received(data, flags);
+        } else if (streamId > this.#lastId || streamId % 2 === 0) {
+          this.#refuse(streamId, "there is no such stream", Code.InvalidArgument);
+        }
+        // What comes for a call that has ended, its caller sent before it knew.
+        break;
+      case frameType.window:
+        if (data !== undefined) {
+          call?.receivedWindow(data);
+        }
+        break;
+      case frameType.cancel:
+        call?.cancel();
+        break;
+      case frameType.ping:
+        answerPing(this.#link, frame);
+        break;
+      default:
+      // Something newer than this, or what only servers send. Ignored, as containerd does.
+    }
+  }
+
+  #open({ streamId, flags, data }: Frame) {
+    const { table, maxMessageBytes, maxConcurrentCalls } = this.#options;
+    if (streamId % 2 === 0) {
+      this.#refuse(streamId, "a stream id of a client has to be odd", Code.InvalidArgument);
+      return;
+    }
+    if (streamId <= this.#lastId) {
+      this.#refuse(streamId, "a stream id has to be greater than those before", Code.InvalidArgument);
+      return;
+    }
+    this.#lastId = streamId;
+    const request = data && parse(data);
+    const entry = request && table.find(`/${request.service}/${request.method}`);
+    if (data === undefined) {
+      this.#refuse(streamId, `the request is longer than ${maxDataBytes} bytes`, Code.ResourceExhausted);
+    } else if (request === undefined) {
+      this.#refuse(streamId, "the request can't be read", Code.InvalidArgument);
+    } else if (this.#draining) {
+      this.#refuse(streamId, "the plugin is shutting down", Code.Unavailable);
+    } else if (entry === undefined) {
+      this.#refuse(streamId, `there is no method ${request.service}/${request.method}`, Code.Unimplemented);
+    } else if (this.#calls.size >= maxConcurrentCalls) {
+      this.#refuse(streamId, `there are ${maxConcurrentCalls} calls in flight already`, Code.ResourceExhausted);
+    } else if (request.payload.byteLength > maxMessageBytes) {
+      this.#refuse(streamId, `the message is longer than ${maxMessageBytes} bytes`, Code.ResourceExhausted);
+    } else {
+      const link = this.#link;
+      const onEnd = () => {
+        this.#calls.delete(streamId);
+        this.#holdBack();
+        this.#closeIfDone();
+      };
+      const call = new ServerCall({ link, streamId, entry, request, maxMessageBytes, onEnd });
+      this.#calls.set(streamId, call);
+      call.start(flags);
+    }
+  }
+
+  #refuse(streamId: number, message: string, code: Code) {
+    const response = encodeResponse({ status: toStatus(new ConnectError(message, code)) });
+    this.#link.send(streamId, frameType.response, frameFlag.none, response);
+    this.#holdBack();
+  }
+
+  #holdBack() {
+    if (!this.#holding && this.#link.congested && this.#link.pause()) {
+      this.#holding = true;
+      void this.#link.writable().then(() => {
+        this.#holding = false;
+        this.#link.resume();
+      });
+    }
+  }
+
+  #closeIfDone() {
+    if (this.#draining && this.#calls.size === 0) {
+      this.#link.close();
+    }
+  }
+}
+
+function parse(data: Uint8Array): Request | undefined {
+  try {
+    return readRequest(data);
+  } catch {
+    return undefined;
+  }
+}
