@@ -3,7 +3,7 @@ import type { ContextValues, Interceptor, Transport } from "@connectrpc/connect"
 import { createContextValues } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { methodPath } from "../plugin/service-table.ts";
-import { startDeadline } from "./deadline.ts";
+import { startDeadline } from "../rpc/deadline.ts";
 
 /**
  * Runs a caller's interceptors around each call of a transport: once, whichever routes the call tries underneath. They

@@ -8,6 +8,7 @@ import { breathing } from "./breathing.ts";
 import type { CallContext } from "./call-context.ts";
 import { createCallContext } from "./call-context.ts";
 import { cloneMessage } from "./clone-message.ts";
+import { setDeadlineTimer } from "./deadline.ts";
 import { errorForCaller } from "./error-for-caller.ts";
 import type { AnyMessage } from "./invoke.ts";
 import { invokeStreaming, invokeUnary } from "./invoke.ts";
@@ -129,7 +130,7 @@ class MemoryCall {
     }
     if (deadline !== undefined) {
       const expire = () => this.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-      this.#timer = setTimeout(expire, deadline);
+      this.#timer = setDeadlineTimer(expire, deadline);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { ClientCall, ClientConnection, OpenFlags } from "./client-connection.ts";
 import type { RequestParts } from "./envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readHeader, readResponse } from "./envelope.ts";
@@ -191,7 +192,7 @@ function watchCall(
   const onAbort = () => watch.cancel(ConnectError.from(signal?.reason, Code.Canceled));
   signal?.addEventListener("abort", onAbort);
   const expire = () => watch.cancel(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+  const timer = timeoutMs === undefined ? undefined : setDeadlineTimer(expire, timeoutMs);
   return watch;
 }
 

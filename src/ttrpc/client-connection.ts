@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { PlugboardError } from "../plugin/errors.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { RequestParts } from "./envelope.ts";
 import { requestLength, writeRequest } from "./envelope.ts";
@@ -18,10 +19,7 @@ export interface ClientCall {
 }
 
 /** How a request says whether messages follow: not at all, as a stream from the server only, or in both directions. */
-export type OpenFlags =
-  | typeof frameFlag.none
-  | typeof frameFlag.remoteClosed
-  | typeof frameFlag.remoteOpen;
+export type OpenFlags = typeof frameFlag.none | typeof frameFlag.remoteClosed | typeof frameFlag.remoteOpen;
 
 const lastStreamId = 0x7fffffff;
 
@@ -32,10 +30,11 @@ export class ClientConnection {
   #nextId = 1;
   #ended: ConnectError | undefined;
 
-  constructor(connection: CarrierConnection) {
+  /** @param address Where it leads, for messages. */
+  constructor(connection: CarrierConnection, address: string) {
     this.link = createFrameLink(connection, {
       frame: (frame) => this.#frame(frame),
-      ended: (error) => this.#end(lost(error)),
+      ended: (error) => this.#end(lost(address, error)),
     });
   }
 
@@ -113,7 +112,7 @@ export class ClientConnection {
   }
 }
 
-function lost(error: Error | undefined): ConnectError {
+function lost(address: string, error: Error | undefined): PlugboardError {
   const why = error === undefined ? "the other side has closed it" : error.message;
-  return new ConnectError(`the connection was lost: ${why}`, Code.Unavailable, undefined, undefined, error);
+  return new PlugboardError("PB-CONNECTION-LOST", `the connection to ${address} broke (${why})`, { cause: error });
 }

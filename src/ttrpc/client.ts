@@ -1,8 +1,9 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { untilAborted } from "../plugin/until-aborted.ts";
+import { setDeadlineTimer, startDeadline } from "../rpc/deadline.ts";
 import type { CarrierConnection } from "./carrier.ts";
-import type { CallOptions, CallResponse } from "./client-call.ts";
+import type { CallOptions } from "./client-call.ts";
 import { callStreaming, callUnary } from "./client-call.ts";
 import { ClientConnection } from "./client-connection.ts";
 
@@ -10,6 +11,8 @@ import { ClientConnection } from "./client-connection.ts";
 export interface TtrpcClientOptions {
   /** Opens a connection. What it rejects with is what a call fails with that needed it. */
   readonly open: () => Promise<CarrierConnection>;
+  /** Where that leads, for messages. */
+  readonly address: string;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
 }
@@ -25,7 +28,7 @@ export interface TtrpcClient {
 }
 
 /** Makes a client; see wire.md for what it speaks. */
-export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions): TtrpcClient {
+export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClientOptions): TtrpcClient {
   let current: ClientConnection | undefined;
   let opening: Promise<ClientConnection> | undefined;
   let closed: ConnectError | undefined;
@@ -33,7 +36,7 @@ export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions)
   async function dial(): Promise<ClientConnection> {
     try {
       const carrier = await open();
-      const connection = new ClientConnection(carrier);
+      const connection = new ClientConnection(carrier, address);
       if (closed !== undefined) {
         connection.close(closed);
         throw closed;
@@ -46,7 +49,10 @@ export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions)
   }
 
   /** Runs a call on the connection; without a turn of waiting if that is open. */
-  function connected<T>(options: CallOptions, run: (connection: ClientConnection) => Promise<T>): Promise<T> {
+  function connected<T>(
+    options: CallOptions,
+    run: (connection: ClientConnection, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
     if (closed !== undefined) {
       return Promise.reject(closed);
     }
@@ -55,10 +61,13 @@ export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions)
       return Promise.reject(ConnectError.from(signal.reason, Code.Canceled));
     }
     if (current?.usable) {
-      return run(current);
+      return run(current, options);
     }
     opening ??= dial();
-    return untilCallEnds(opening, options).then(run);
+    const deadline = startDeadline(options.timeoutMs);
+    return untilCallEnds(opening, options).then((connection) =>
+      run(connection, { ...options, timeoutMs: deadline?.left() }),
+    );
   }
 
   function transport(extended: boolean): Transport {
@@ -77,12 +86,12 @@ export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions)
     return {
       async unary(method, signal, timeoutMs, header, input) {
         const options = optionsOf(signal, timeoutMs, header);
-        const response = await connected(options, (connection) => callUnary(connection, method, input, options));
+        const response = await connected(options, (connection, left) => callUnary(connection, method, input, left));
         return { service: method.parent, method, stream: false, ...response };
       },
       async stream(method, signal, timeoutMs, header, input) {
         const options = optionsOf(signal, timeoutMs, header);
-        const response = await connected(options, (connection) => callStreaming(connection, method, input, options));
+        const response = await connected(options, (connection, left) => callStreaming(connection, method, input, left));
         return { service: method.parent, method, stream: true, ...response };
       },
     };
@@ -100,19 +109,18 @@ export function createTtrpcClient({ open, maxMessageBytes }: TtrpcClientOptions)
 
 /** Waits for a connection, but no longer than a call that needs it may last. */
 async function untilCallEnds<T>(opening: Promise<T>, { signal, timeoutMs }: CallOptions): Promise<T> {
-  const signals = [
-    ...(signal ? [signal] : []),
-    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
-  ];
-  if (signals.length === 0) {
+  if (signal === undefined && timeoutMs === undefined) {
     return opening;
   }
+  const ending = new AbortController();
+  const onAbort = () => ending.abort(ConnectError.from(signal?.reason, Code.Canceled));
+  signal?.addEventListener("abort", onAbort);
+  const expire = () => ending.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const timer = timeoutMs === undefined ? undefined : setDeadlineTimer(expire, timeoutMs);
   try {
-    return await untilAborted(AbortSignal.any(signals), opening);
-  } catch (error) {
-    if (error instanceof Error && error.name === "TimeoutError") {
-      throw new ConnectError("the operation timed out", Code.DeadlineExceeded);
-    }
-    throw ConnectError.from(error, Code.Canceled);
+    return await untilAborted(ending.signal, opening);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
   }
 }

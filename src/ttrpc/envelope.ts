@@ -202,9 +202,7 @@ export function readResponse(bytes: Uint8Array): Response {
   const reader = new BinaryReader(bytes);
   reader.uint32();
   const payload = reader.bytes();
-  return reader.pos === reader.len
-    ? { payload, header: [], trailer: [] }
-    : fromBinary(ResponseSchema, bytes);
+  return reader.pos === reader.len ? { payload, header: [], trailer: [] } : fromBinary(ResponseSchema, bytes);
 }
 
 /** The data of a Header frame. */

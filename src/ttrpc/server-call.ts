@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceTableEntry } from "../plugin/service-table.ts";
 import type { CallContext } from "../rpc/call-context.ts";
 import { createCallContext } from "../rpc/call-context.ts";
+import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { concealError } from "../rpc/error-for-caller.ts";
 import type { AnyMessage } from "../rpc/invoke.ts";
 import { invokeStreaming, invokeUnary } from "../rpc/invoke.ts";
@@ -57,7 +58,8 @@ export class ServerCall {
     const { entry, request, link, streamId } = this.#parts;
     const { timeoutMs, extended } = request;
     if (timeoutMs !== undefined) {
-      this.#timer = setTimeout(() => this.fail("the operation timed out", Code.DeadlineExceeded), timeoutMs);
+      const expire = () => this.fail("the operation timed out", Code.DeadlineExceeded);
+      this.#timer = setDeadlineTimer(expire, timeoutMs);
     }
     if (entry.spec.kind === "unary") {
       void this.#runUnary();

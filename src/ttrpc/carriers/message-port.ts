@@ -1,0 +1,46 @@
+import type { CarrierConnection } from "../carrier.ts";
+
+/** The part of a MessagePort that is used here: of browsers, of Node's worker threads, or of anything like them. */
+export interface MessagePortLike {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  addEventListener(type: "message" | "messageerror" | "close", listener: (event: { data?: unknown }) => void): void;
+  start?(): void;
+  close?(): void;
+}
+
+/**
+ * Carries ttrpc over a message port: one message is one Uint8Array of whole frames, whose buffer is transferred; null is
+ * the end. A port tells nothing of how much waits in it; the windows of plugboard.stream.v1 bound that.
+ */
+export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
+  return {
+    wholeFrames: true,
+    start(receiver) {
+      port.addEventListener("message", ({ data }) => {
+        if (data instanceof Uint8Array) {
+          receiver.receive(data);
+        } else if (data === null) {
+          port.close?.();
+          receiver.ended();
+        } else {
+          port.close?.();
+          receiver.ended(new Error("a message is no Uint8Array"));
+        }
+      });
+      port.addEventListener("messageerror", () => receiver.ended(new Error("a message can't be read")));
+      // Browsers tell this only by now, and not all of them.
+      port.addEventListener("close", () => receiver.ended());
+      port.start?.();
+    },
+    send(bytes) {
+      // A buffer of its own, as what is transferred is gone from here.
+      const own = bytes.slice();
+      port.postMessage(own, [own.buffer]);
+      return true;
+    },
+    close() {
+      port.postMessage(null, []);
+      port.close?.();
+    },
+  };
+}

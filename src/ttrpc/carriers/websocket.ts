@@ -1,0 +1,87 @@
+import type { CarrierConnection } from "../carrier.ts";
+
+/** Name of ttrpc as a subprotocol of WebSocket. */
+export const webSocketProtocol = "plugboard.ttrpc.v1";
+
+/** The part of an open WebSocket that is used here: of browsers, of Workers, of Node, or of the package ws. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly bufferedAmount?: number;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+  addEventListener(type: "close", listener: (event: { code?: number; reason?: string }) => void): void;
+  addEventListener(type: "error", listener: (event: object) => void): void;
+}
+
+/** Codes of RFC 6455, section 7.4.1. */
+const closeCode = { normal: 1000, protocolError: 1002, unsupportedData: 1003 } as const;
+
+/** How many bytes may wait in a WebSocket before it takes no more. */
+const highWaterBytes = 1024 * 1024;
+
+/** How often to look whether they have left, in milliseconds; a WebSocket does not tell. */
+const pollMs = 5;
+
+/** Carries ttrpc over a WebSocket that is open: each binary message holds one or more whole frames. */
+export function webSocketCarrier(socket: WebSocketLike): CarrierConnection {
+  let open = true;
+  let poll: ReturnType<typeof setInterval> | undefined;
+  let onDrain = () => {};
+  const waits = () => (socket.bufferedAmount ?? 0) >= highWaterBytes;
+  const stop = () => {
+    open = false;
+    clearInterval(poll);
+  };
+  const close = (code: number, reason: string) => {
+    if (open) {
+      stop();
+      socket.close(code, reason);
+    }
+  };
+  return {
+    wholeFrames: true,
+    start(receiver) {
+      socket.binaryType = "arraybuffer";
+      onDrain = () => receiver.drained();
+      socket.addEventListener("message", ({ data }) => {
+        if (data instanceof ArrayBuffer) {
+          receiver.receive(new Uint8Array(data));
+        } else {
+          close(closeCode.unsupportedData, "only binary messages");
+          receiver.ended(new Error("a message is not binary"));
+        }
+      });
+      socket.addEventListener("close", ({ code, reason }) => {
+        stop();
+        const well = code === undefined || code === closeCode.normal;
+        receiver.ended(
+          well ? undefined : new Error(`the WebSocket was closed with code ${code} ${reason ?? ""}`.trim()),
+        );
+      });
+      // A close event follows.
+      socket.addEventListener("error", () => {});
+    },
+    send(bytes) {
+      if (!open) {
+        return true;
+      }
+      // What is sent is on an ArrayBuffer, never on a shared one.
+      socket.send(bytes as Uint8Array<ArrayBuffer>);
+      if (!waits()) {
+        return true;
+      }
+      poll ??= setInterval(() => {
+        if (!waits()) {
+          clearInterval(poll);
+          poll = undefined;
+          onDrain();
+        }
+      }, pollMs);
+      return false;
+    },
+    close(error) {
+      close(error === undefined ? closeCode.normal : closeCode.protocolError, error?.message.slice(0, 100) ?? "");
+    },
+  };
+}
