@@ -51,6 +51,7 @@ const noFullDuplexOnTheWeb =
   "proxies on the way may hold a request back until its end, so it can't carry both directions at once";
 const halfDuplex: Carries = { ...all, bidi_streaming: noFullDuplexOnTheWeb };
 
+const everywhere = { node: all, workerd: all, browser: all } as const;
 const web = { node: halfDuplex, workerd: halfDuplex, browser } as const;
 const usual = { cancellation: true, trailers: true, cacheableGet: false, private: false } as const;
 
@@ -59,15 +60,20 @@ const usual = { cancellation: true, trailers: true, cacheableGet: false, private
  * rows is the order of preference.
  */
 export const capabilities: readonly Capability[] = [
-  { ...usual, protocol: "none", carrier: "memory", carries: { node: all, workerd: all, browser: all }, private: true },
+  { ...usual, protocol: "none", carrier: "memory", carries: everywhere, private: true },
+  { ...usual, protocol: "ttrpc", carrier: "message-port", carries: everywhere, private: true },
+  { ...usual, protocol: "ttrpc", carrier: "unix", carries: { node: all } },
+  { ...usual, protocol: "ttrpc", carrier: "custom", carries: everywhere },
   { ...usual, protocol: "connect", carrier: "service-binding", carries: { workerd: all }, private: true },
   { ...usual, protocol: "grpc-web", carrier: "service-binding", carries: { workerd: all }, private: true },
   { ...usual, protocol: "grpc", carrier: "unix", httpVersion: "2", carries: { node: all } },
   { ...usual, protocol: "connect", carrier: "unix", httpVersion: "2", carries: { node: all } },
   { ...usual, protocol: "connect", carrier: "unix", httpVersion: "1.1", carries: { node: noFullDuplex } },
+  { ...usual, protocol: "ttrpc", carrier: "tcp", carries: { node: all } },
   { ...usual, protocol: "grpc", carrier: "tcp", httpVersion: "2", carries: { node: all } },
   { ...usual, protocol: "connect", carrier: "tcp", httpVersion: "2", carries: { node: all } },
   { ...usual, protocol: "connect", carrier: "tcp", httpVersion: "1.1", carries: { node: noFullDuplex } },
   { ...usual, protocol: "connect", carrier: "http", carries: web, cacheableGet: true },
   { ...usual, protocol: "grpc-web", carrier: "http", carries: web },
+  { ...usual, protocol: "ttrpc", carrier: "websocket", carries: everywhere },
 ];

@@ -15,17 +15,20 @@ import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Discovery } from "./discover.ts";
 import { discover } from "./discover.ts";
-import type { ServiceBinding } from "./endpoint.ts";
+import { endpointAt } from "./endpoint.ts";
 import type { Offer, Requirements } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { detectRuntime } from "./runtime.ts";
-import type { DialableAddress } from "./target.ts";
+import type { AddressTarget, DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
 import { createTransportPool } from "./transport-pool.ts";
 import { leadNowhere, unreachable } from "./unreachable.ts";
 
-/** Where a plugin is: itself, an address, or a Worker's service binding. */
-export type Target = Plugin | string | URL | ServiceBinding;
+/**
+ * Where a plugin is: itself, an address, a Worker's service binding, a message port on whose other end it listens, or a
+ * carrier of one's own that leads to it.
+ */
+export type Target = Plugin | AddressTarget;
 
 /** How to connect. */
 export interface ConnectOptions<Config extends DescMessage = DescMessage> {
@@ -149,7 +152,7 @@ function readTarget(target: Target, index: number, targets: readonly Target[]): 
 
 function memoryOffer({ plugin, table }: RunningPlugin): Offer {
   const address = { carrier: "memory", text: `${plugin.name} in this process`, table } as const;
-  return { endpoint: { protocol: "none", address, encrypted: false } };
+  return { endpoint: endpointAt("none", address) };
 }
 
 function commonVersion(plugin: Plugin, wanted: readonly number[]): number {

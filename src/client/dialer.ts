@@ -14,6 +14,8 @@ export interface DialOptions {
 /** A way to a plugin that is ready for calls. */
 export interface Dialed {
   readonly transport: Transport;
+  /** For endpoints that know plugboard.stream.v1. Default: `transport`. */
+  readonly extended?: Transport;
   /** Closes what the dialer has opened. Calls in flight, and later ones, fail with the reason. */
   close(reason: Error): void | Promise<void>;
 }

@@ -39,10 +39,13 @@ export interface DiscoverOptions {
 
 /** The protocols to try at an address of which nothing else is known: its scheme stands for its endpoints. */
 const protocolsOf = {
-  unix: ["grpc", "connect"],
-  tcp: ["grpc", "connect"],
+  unix: ["ttrpc", "grpc", "connect"],
+  tcp: ["ttrpc", "grpc", "connect"],
   "service-binding": ["connect", "grpc-web"],
   http: ["connect", "grpc-web"],
+  websocket: ["ttrpc"],
+  "message-port": ["ttrpc"],
+  custom: ["ttrpc"],
 } as const satisfies Record<DialableAddress["carrier"], readonly Protocol[]>;
 
 /**
@@ -59,13 +62,16 @@ export async function discover(address: DialableAddress, options: DiscoverOption
   const known = (offers: readonly Offer[]) => offers.flatMap((offer) => withoutFailed(offer, address, failures));
   for (const route of routes) {
     const { capability } = route;
-    const answer = await describe(pool.get(route), deadline, options);
+    // Others than us speak ttrpc rarely, and some wait for ever for the rest of what is no request to them.
+    const patienceMs = capability.protocol === "ttrpc" && routes.length > 1 ? ttrpcPatienceMs : dialTimeoutMs;
+    const until = Math.min(deadline, performance.now() + patienceMs);
+    const answer = await describe(pool.get(route), until, options);
     if (answer.kind === "manifest") {
       const { manifest, offers } = readManifest(answer.manifest, address);
       const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
       return { offers: known(offered), manifest };
     }
-    if (answer.kind === "misunderstood") {
+    if (answer.kind === "misunderstood" || (answer.kind === "silent" && until < deadline)) {
       failures.set(capability, answer.reason);
       continue;
     }
@@ -129,13 +135,17 @@ type Answer =
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
+/** How long to wait for an answer in ttrpc where others can be had, in milliseconds. */
+const ttrpcPatienceMs = 1_000;
+
 async function describe(transport: Transport, deadline: number, options: DiscoverOptions): Promise<Answer> {
-  const { protocolVersions, dialTimeoutMs, signal } = options;
+  const { protocolVersions, signal } = options;
+  const timeoutMs = Math.ceil(deadline - performance.now());
   const client = createClient(PluginService, interceptTransport(transport, options.interceptors));
   try {
     const { manifest } = await client.describe(
       { protocolVersions: [...protocolVersions] },
-      { timeoutMs: Math.ceil(deadline - performance.now()), ...(signal && { signal }) },
+      { timeoutMs, ...(signal && { signal }) },
     );
     return manifest === undefined
       ? { kind: "misunderstood", reason: "its manifest is empty" }
@@ -148,7 +158,7 @@ async function describe(transport: Transport, deadline: number, options: Discove
         // Connect's own words for an answer that is not of the protocol.
         return { kind: error.rawMessage === "HTTP 404" ? "unsure" : "foreign" };
       case Code.DeadlineExceeded:
-        return { kind: "silent", reason: `no answer within ${dialTimeoutMs} ms` };
+        return { kind: "silent", reason: `no answer within ${timeoutMs} ms` };
       case Code.Unauthenticated:
       case Code.PermissionDenied:
         return { kind: "silent", reason: `it refused to describe itself: ${brief(error.message)}` };

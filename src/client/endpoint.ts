@@ -1,14 +1,24 @@
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CarrierConnection } from "../ttrpc/carrier.ts";
+import type { MessagePortLike } from "../ttrpc/carriers/message-port.ts";
 
 /** What is spoken. "none" is the memory carrier's: nothing is serialised there. */
 export type Protocol = "none" | "ttrpc" | "grpc" | "grpc-web" | "connect";
 
 /** What the bytes travel on. */
-export type Carrier = "memory" | "message-port" | "unix" | "tcp" | "service-binding" | "http" | "websocket";
+export type Carrier = "memory" | "message-port" | "unix" | "tcp" | "service-binding" | "http" | "websocket" | "custom";
 
 /** The part of a Worker's service binding that a call needs. */
 export interface ServiceBinding {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+}
+
+/** A carrier that somebody else wrote. */
+export interface CarrierTarget {
+  /** For messages, such as "the serial port". */
+  readonly name: string;
+  /** Opens a connection; called again when that was lost. */
+  open(): Promise<CarrierConnection>;
 }
 
 /** Where a plugin is. `text` is the address as a person would write it. */
@@ -18,7 +28,11 @@ export type Address =
   | { readonly carrier: "tcp"; readonly text: string; readonly host: string; readonly port: number }
   | { readonly carrier: "http"; readonly text: string; readonly url: string }
   | { readonly carrier: "service-binding"; readonly text: string; readonly binding: ServiceBinding }
-  | { readonly carrier: "message-port" | "websocket"; readonly text: string };
+  | { readonly carrier: "message-port"; readonly text: string; readonly port: MessagePortLike }
+  | { readonly carrier: "websocket"; readonly text: string; readonly url: string }
+  | { readonly carrier: "custom"; readonly text: string; readonly open: () => Promise<CarrierConnection> }
+  /** One that a manifest mentions and that can't be dialed from here. */
+  | { readonly carrier: "elsewhere"; readonly text: string };
 
 /** One way to reach a plugin: a protocol, a carrier and an address. */
 export interface Endpoint {
@@ -26,11 +40,14 @@ export interface Endpoint {
   readonly address: Address;
   /** True if nobody on the way can read along. */
   readonly encrypted: boolean;
+  /** Extensions of the protocol that the plugin knows, such as "plugboard.stream.v1". */
+  readonly extensions: readonly string[];
 }
 
 /** The endpoint for a protocol at an address. */
-export function endpointAt(protocol: Protocol, address: Address): Endpoint {
-  return { protocol, address, encrypted: address.carrier === "http" && address.url.startsWith("https:") };
+export function endpointAt(protocol: Protocol, address: Address, extensions: readonly string[] = []): Endpoint {
+  const encrypted = "url" in address && /^(?:https|wss):/.test(address.url);
+  return { protocol, address, encrypted, extensions };
 }
 
 /** Says in words which endpoint this is, such as "grpc at unix:/run/markdown.sock". */

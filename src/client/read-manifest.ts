@@ -1,7 +1,7 @@
 import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier as WireCarrier, Protocol as WireProtocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { printableLine } from "../plugin/printable.ts";
-import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import type { Carrier, Endpoint, Protocol } from "./endpoint.ts";
 import { endpointAt } from "./endpoint.ts";
 import type { Offer } from "./negotiate.ts";
 import type { DialableAddress } from "./target.ts";
@@ -23,6 +23,7 @@ const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
   [WireCarrier.SERVICE_BINDING]: "service-binding",
   [WireCarrier.HTTP]: "http",
   [WireCarrier.WEBSOCKET]: "websocket",
+  [WireCarrier.CUSTOM]: "custom",
 };
 
 /**
@@ -77,33 +78,34 @@ function printableManifest(manifest: Manifest): Manifest {
 }
 
 function notLookedAt(count: number, source: DialableAddress): Offer {
-  const address = { carrier: "websocket", text: `${count} more endpoints of ${source.text}` } as const;
+  const text = `${count} more endpoints of ${source.text}`;
   return {
-    endpoint: { protocol: "none", address, encrypted: false },
+    endpoint: endpointAt("none", { carrier: "elsewhere", text }),
     refused: `its manifest names more than ${maxEndpoints}`,
   };
 }
 
 function offerOf(
-  { address }: WireEndpoint,
+  { address, extensions }: WireEndpoint,
   protocol: Protocol,
   carrier: WireableCarrier,
   source: DialableAddress,
 ): Offer {
   if (address === "") {
-    return carrier === source.carrier
-      ? { endpoint: endpointAt(protocol, source) }
+    const same = carrier === source.carrier ? source : sameHost(source, carrier);
+    return same !== undefined
+      ? { endpoint: endpointAt(protocol, same, extensions) }
       : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
   }
-  const shown = unnamed(protocol, carrier, printableLine(withoutCredentials(address)));
-  if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http") {
+  const shown = unnamed(protocol, printableLine(withoutCredentials(address)));
+  if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http" && carrier !== "websocket") {
     return { endpoint: shown, refused: `no address can name a ${carrier}` };
   }
   const named = readAddress(address);
   if (named === undefined) {
     return { endpoint: shown, refused: "its address can't be read" };
   }
-  const endpoint = endpointAt(protocol, named);
+  const endpoint = endpointAt(protocol, named, extensions);
   return mayName(source, named)
     ? { endpoint }
     : {
@@ -112,9 +114,19 @@ function offerOf(
       };
 }
 
-function unnamed(protocol: Protocol, carrier: WireableCarrier, text: string = carrier): Endpoint {
-  const address = { carrier, text } as Extract<Address, { carrier: "message-port" | "websocket" }>;
-  return { protocol, address, encrypted: false };
+function unnamed(protocol: Protocol, text: string): Endpoint {
+  return endpointAt(protocol, { carrier: "elsewhere", text });
+}
+
+/** A place that is reached by http: is reached by ws:, too, and the other way round. */
+function sameHost(source: DialableAddress, carrier: WireableCarrier): DialableAddress | undefined {
+  if (source.carrier === "http" && carrier === "websocket") {
+    return parseAddress(source.url.replace(/^http/, "ws"));
+  }
+  if (source.carrier === "websocket" && carrier === "http") {
+    return parseAddress(source.url.replace(/^ws/, "http"));
+  }
+  return undefined;
 }
 
 function readAddress(text: string): DialableAddress | undefined {
@@ -137,9 +149,10 @@ function mayName(source: DialableAddress, named: DialableAddress): boolean {
   if (source.carrier === "unix") {
     return named.carrier === "unix";
   }
-  if (source.carrier !== "http" || named.carrier !== "http") {
+  if (!("url" in source) || !("url" in named)) {
     return false;
   }
   const [from, to] = [new URL(source.url), new URL(named.url)];
-  return from.host === to.host && (from.protocol === to.protocol || to.protocol === "https:");
+  const isEncrypted = ({ protocol }: URL) => protocol === "https:" || protocol === "wss:";
+  return from.host === to.host && (isEncrypted(to) || !isEncrypted(from));
 }

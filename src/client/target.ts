@@ -1,22 +1,24 @@
 import { PlugboardError } from "../plugin/errors.ts";
-import type { Address, ServiceBinding } from "./endpoint.ts";
+import type { MessagePortLike } from "../ttrpc/carriers/message-port.ts";
+import type { Address, CarrierTarget, ServiceBinding } from "./endpoint.ts";
 
 /** An address that something may answer at, as opposed to one that a manifest merely mentions. */
-export type DialableAddress = Extract<Address, { readonly carrier: "unix" | "tcp" | "http" | "service-binding" }>;
+export type DialableAddress = Exclude<Address, { readonly carrier: "elsewhere" | "memory" }>;
+
+/** What an address can be read from. */
+export type AddressTarget = string | URL | ServiceBinding | MessagePortLike | CarrierTarget;
 
 /** A manifest can name addresses, too, and reading one must not take long. */
 const maxAddressLength = 2048;
 
 /**
- * Reads an address: "https://host/base", "unix:/path", "tcp:host:port", or a service binding.
+ * Reads an address: "https://host/base", "wss://host/base", "unix:/path", "tcp:host:port", a service binding, a message
+ * port, or a carrier of one's own.
  * @throws PlugboardError PB-TARGET-UNSUPPORTED if it is none of them.
  */
-export function parseAddress(target: string | URL | ServiceBinding): DialableAddress {
+export function parseAddress(target: AddressTarget): DialableAddress {
   if (typeof target === "object" && !(target instanceof URL)) {
-    if (typeof target?.fetch === "function") {
-      return { carrier: "service-binding", text: "the service binding", binding: target };
-    }
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", "the target is an object without fetch()");
+    return readObject(target);
   }
   const text = String(target);
   if (text.length > maxAddressLength) {
@@ -26,7 +28,9 @@ export function parseAddress(target: string | URL | ServiceBinding): DialableAdd
   switch (scheme) {
     case "http":
     case "https":
-      return parseHttp(text);
+    case "ws":
+    case "wss":
+      return parseUrl(text);
     case "unix":
       return parseUnix(text);
     case "tcp":
@@ -36,7 +40,31 @@ export function parseAddress(target: string | URL | ServiceBinding): DialableAdd
   }
 }
 
-function parseHttp(text: string): DialableAddress {
+function readObject(target: ServiceBinding | MessagePortLike | CarrierTarget | null): DialableAddress {
+  // First, as a service binding seems to have every other method, too.
+  if (has(target, "fetch")) {
+    return { carrier: "service-binding", text: "the service binding", binding: target };
+  }
+  if (has(target, "postMessage") && has(target, "addEventListener")) {
+    return { carrier: "message-port", text: "the message port", port: target };
+  }
+  if (has(target, "open")) {
+    return { carrier: "custom", text: String(target.name), open: () => target.open() };
+  }
+  throw new PlugboardError(
+    "PB-TARGET-UNSUPPORTED",
+    "the target is an object that is neither plugin nor service binding, message port or carrier",
+  );
+}
+
+function has<T extends object | null, Name extends string>(
+  target: T,
+  name: Name,
+): target is Extract<NonNullable<T>, Record<Name, unknown>> {
+  return typeof (target as Record<string, unknown> | null)?.[name] === "function";
+}
+
+function parseUrl(text: string): DialableAddress {
   if (!URL.canParse(text)) {
     throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is no URL`);
   }
@@ -50,7 +78,7 @@ function parseHttp(text: string): DialableAddress {
   url.search = "";
   url.hash = "";
   const base = url.href.replace(/\/+$/, "");
-  return { carrier: "http", text: base, url: base };
+  return { carrier: url.protocol.startsWith("ws") ? "websocket" : "http", text: base, url: base };
 }
 
 function parseUnix(text: string): DialableAddress {

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import { streamExtension } from "../ttrpc/endpoint.ts";
 import type { Dialed, Dialer, DialOptions } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import type { Route } from "./negotiate.ts";
@@ -14,12 +15,12 @@ export interface TransportPool {
 export function createTransportPool(options: DialOptions): TransportPool {
   const dialed = new Map<Dialer, Map<Address, Dialed>>();
   return {
-    get({ dialer, endpoint: { address } }) {
+    get({ dialer, endpoint: { address, extensions } }) {
       const ofDialer = dialed.get(dialer) ?? new Map<Address, Dialed>();
       dialed.set(dialer, ofDialer);
       const known = ofDialer.get(address) ?? dialer.dial(address, options);
       ofDialer.set(address, known);
-      return known.transport;
+      return (extensions.includes(streamExtension) ? known.extended : undefined) ?? known.transport;
     },
     async close(reason) {
       const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);

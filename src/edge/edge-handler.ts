@@ -7,11 +7,23 @@ import { startPlugin } from "../plugin/running-plugin.ts";
 import type { FindHttpHandler } from "../rpc/http-handlers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
+import type { TtrpcServing } from "../ttrpc/serving.ts";
+import { createTtrpcServing, maxConcurrentCalls } from "../ttrpc/serving.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 
-const endpoints = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
+/** A started plugin, ready for requests. */
+export interface EdgeHandler {
+  /** Looks up what handles a path over HTTP. */
+  readonly find: FindHttpHandler;
+  /** Serves ttrpc on WebSockets. */
+  readonly serving: TtrpcServing;
+}
+
+const http = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
   [Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier })),
 );
+const endpoints = [...http, ttrpcEndpoint(Carrier.WEBSOCKET)];
 
 /**
  * Starts a plugin with a Worker's bindings.
@@ -21,17 +33,19 @@ export async function startEdgeHandler<Config extends DescMessage>(
   plugin: Plugin<Config>,
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
-): Promise<FindHttpHandler> {
+): Promise<EdgeHandler> {
   const { maxMessageBytes = 4 * 1024 * 1024 } = options;
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
-  const manifest = createManifest(plugin, { endpoints, limits: { maxMessageBytes: BigInt(maxMessageBytes) } });
+  const limits = { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls };
+  const manifest = createManifest(plugin, { endpoints, limits });
   const { table } = await startPlugin(plugin, {
     env: env ?? {},
     standardRoutes: [pluginServiceRoutes(manifest)],
     ...(config && { config }),
   });
   // gRPC needs HTTP/2 trailers, which Workers can't send.
-  return createHttpHandlers(table, { grpc: false, readMaxBytes: maxMessageBytes });
+  const find = createHttpHandlers(table, { grpc: false, readMaxBytes: maxMessageBytes });
+  return { find, serving: createTtrpcServing({ table, maxMessageBytes }) };
 }
 
 /** A Worker's variable is text, or already JSON if wrangler.toml says so. */

@@ -7,10 +7,11 @@ import { cors } from "hono/cors";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { methodPath } from "../plugin/service-table.ts";
-import type { FindHttpHandler } from "../rpc/http-handlers.ts";
 import { cacheableManifest } from "./cacheable-manifest.ts";
+import type { EdgeHandler } from "./edge-handler.ts";
 import { startEdgeHandler } from "./edge-handler.ts";
 import type { EdgeOptions } from "./edge-options.ts";
+import { upgradeToTtrpc, wantsTtrpc } from "./websocket-upgrade.ts";
 
 /** What Hono knows of a Worker's environment. */
 export interface EdgeEnv {
@@ -18,8 +19,8 @@ export interface EdgeEnv {
 }
 
 /**
- * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods) and
- * gRPC-Web. Export it, or mount it in a Hono app of your own. Middleware, such as authentication, goes into that app,
+ * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods),
+ * gRPC-Web, and ttrpc on WebSockets. Export it, or mount it in a Hono app of your own. Middleware, such as authentication, goes into that app,
  * before this one is mounted: Hono runs what was registered first, and nothing added here later would run.
  *
  * ```ts
@@ -33,9 +34,9 @@ export function edge<Config extends DescMessage>(
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
   const { origins = [] } = options;
-  let starting: Promise<FindHttpHandler> | undefined;
+  let starting: Promise<EdgeHandler> | undefined;
 
-  function handlerFor(context: Context<EdgeEnv>): Promise<FindHttpHandler> {
+  function handlerFor(context: Context<EdgeEnv>): Promise<EdgeHandler> {
     if (starting === undefined) {
       const started = startEdgeHandler(plugin, context.env, options);
       started.catch(() => {
@@ -48,6 +49,15 @@ export function edge<Config extends DescMessage>(
   }
 
   const app = new Hono<EdgeEnv>();
+  // Before CORS, which has no say in WebSockets.
+  app.get("/", async (context, next) => {
+    if (!wantsTtrpc(context)) {
+      await next();
+      return;
+    }
+    const { serving } = await handlerFor(context);
+    return upgradeToTtrpc(context, origins, serving);
+  });
   if (origins.length > 0) {
     app.use(
       cors({
@@ -66,7 +76,7 @@ export function edge<Config extends DescMessage>(
   });
   app.use(methodPath(PluginService.method.describe), cacheableManifest());
   app.on(["GET", "POST"], "/:service/:method", async (context, next) => {
-    const find = await handlerFor(context);
+    const { find } = await handlerFor(context);
     const { service, method } = context.req.param();
     const handle = find(`/${service}/${method}`);
     if (handle === undefined) {

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { onExit } from "signal-exit";
+import { createCancellingClient } from "../client/cancelling-client.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
 import { magicCookie } from "../node/handshake.ts";
@@ -117,7 +118,7 @@ export class Host implements AsyncDisposable {
         ...env,
         [magicCookie.key]: magicCookie.value,
         PLUGBOARD_PARENT: "stdin",
-        PLUGBOARD_PROTOCOLS: "grpc,connect",
+        PLUGBOARD_PROTOCOLS: "ttrpc,grpc,connect",
         ...(protocolVersions?.length && { PLUGIN_PROTOCOL_VERSIONS: protocolVersions.join(",") }),
         ...(config && { PLUGBOARD_CONFIG: JSON.stringify(config) }),
       },
@@ -130,8 +131,7 @@ export class Host implements AsyncDisposable {
     );
     try {
       const pid = await child.started;
-      const interceptors = [...(options.interceptors ?? []), tellExit(exited)];
-      const connection = await reachPlugin(child, { ...options, interceptors, startTimeoutMs, signal });
+      const connection = await reachPlugin(child, { ...options, startTimeoutMs, signal });
       return this.#loaded(pid, child, connection, exited);
     } catch (error) {
       await child.stop(0);
@@ -147,8 +147,11 @@ export class Host implements AsyncDisposable {
       this.#processes.delete(child);
       this.#plugins.delete(plugin);
     };
+    const transport = tellExit(connection.transport, exited);
     const plugin: LoadedPlugin = {
       ...connection,
+      transport,
+      client: (service) => createCancellingClient(service, transport),
       pid,
       exited: child.exited,
       close,

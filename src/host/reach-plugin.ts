@@ -55,7 +55,11 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
       `the plugin speaks application protocol version ${appProtocolVersion}, the host ${protocolVersions.join(", ")}`,
     );
   }
-  if ((network !== "unix" && network !== "tcp") || certificate !== "" || !["grpc", "connect"].includes(protocol)) {
+  if (
+    (network !== "unix" && network !== "tcp") ||
+    certificate !== "" ||
+    !["ttrpc", "grpc", "connect"].includes(protocol)
+  ) {
     const tls = certificate === "" ? "" : " with TLS";
     throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", `the plugin offers ${protocol} over ${network}${tls}`);
   }

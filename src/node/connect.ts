@@ -2,15 +2,18 @@ import type { Connect } from "../client/connect.ts";
 import { createConnect } from "../client/connect.ts";
 import { fetchDialers } from "../client/fetch-dialer.ts";
 import { memoryDialer } from "../client/memory-dialer.ts";
+import { ttrpcDialers } from "../client/ttrpc-dialers.ts";
 import { httpDialers } from "./http-dialers.ts";
+import { socketDialers } from "./ttrpc-dialers.ts";
 
+const common = [memoryDialer, ...socketDialers, ...ttrpcDialers];
 const byNodesClients = createConnect([
-  memoryDialer,
+  ...common,
   ...httpDialers,
   ...fetchDialers.filter((dialer) => dialer.carrier === "service-binding"),
 ]);
 const byFetch = createConnect([
-  memoryDialer,
+  ...common,
   ...httpDialers.filter((dialer) => dialer.carrier !== "http"),
   ...fetchDialers,
 ]);

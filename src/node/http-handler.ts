@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
+import { allowOrigins } from "./cors.ts";
 import { refuseHost } from "./request-host.ts";
 
 /** What an HTTP request is answered with. */
@@ -19,6 +20,8 @@ export interface HttpHandlerOptions {
   readonly shutdownSignal: AbortSignal;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
+  /** Origins whose pages may call. */
+  readonly origins: readonly string[];
   /** True while no new calls should come. */
   readonly draining: () => boolean;
 }
@@ -36,7 +39,7 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  * connection; hence this one.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { table, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, draining } = options;
+  const { table, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, origins, draining } = options;
   const find = createHttpHandlers(table, {
     readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -48,6 +51,9 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     if (refusal !== undefined) {
       const { status, ...error } = refusal;
       answerJson(response, status, error);
+      return;
+    }
+    if (allowOrigins(origins, request, response)) {
       return;
     }
     const path = request.url?.split("?", 1)[0] ?? "";

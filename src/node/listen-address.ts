@@ -4,6 +4,7 @@ import { parseAddress } from "../client/target.ts";
 import type { EndpointSchema } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 
 /** Where a plugin process listens. */
 export type ListenAddress =
@@ -42,11 +43,17 @@ export function formatListenAddress(address: ListenAddress): string {
 
 /** What a listener's manifest offers. The address stays empty: where the manifest was got from. */
 export function listenerEndpoints({ carrier }: ListenAddress): MessageInitShape<typeof EndpointSchema>[] {
-  return [Protocol.GRPC, Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({
-    protocol,
-    carrier: carrier === "unix" ? Carrier.UNIX : Carrier.TCP,
-  }));
+  const own = carrier === "unix" ? Carrier.UNIX : Carrier.TCP;
+  const http = [Protocol.GRPC, Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier: own }));
+  return [ttrpcEndpoint(own), ...http, ...(carrier === "tcp" ? webEndpoints : [])];
 }
+
+/** What browsers can use of a server. */
+const webEndpoints = [
+  { protocol: Protocol.CONNECT, carrier: Carrier.HTTP },
+  { protocol: Protocol.GRPC_WEB, carrier: Carrier.HTTP },
+  ttrpcEndpoint(Carrier.WEBSOCKET),
+];
 
 /** Whether only this machine can reach the host. */
 export function isLoopback(host: string): boolean {

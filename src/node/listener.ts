@@ -1,19 +1,20 @@
 import * as fs from "node:fs/promises";
-import * as http from "node:http";
-import * as http2 from "node:http2";
 import * as net from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
-import type { HttpHandler } from "./http-handler.ts";
-import { createHttpHandler } from "./http-handler.ts";
 import type { ListenAddress } from "./listen-address.ts";
+import type { ProtocolServer } from "./protocol-server.ts";
+import type { Sniffed } from "./sniff.ts";
 import { sniff } from "./sniff.ts";
+import { createTtrpcServer } from "./ttrpc-server.ts";
 
 /** How to listen. */
 export interface ListenOptions {
   /** Largest request message, in bytes. */
   readonly maxMessageBytes: number;
+  /** Origins whose pages may call. Default: none. */
+  readonly origins?: readonly string[];
   /** How long a connection may take for its first bytes, and for its request headers, in milliseconds. Default: 10,000. */
   readonly headerTimeoutMs?: number;
 }
@@ -32,11 +33,9 @@ export interface Listener {
 /** How long the last answers may take to leave, in milliseconds. */
 const flushMs = 250;
 
-/** What is told apart by the first bytes of a connection goes to its own server. TLS and ttrpc will join here. */
-type Accept = (socket: net.Socket) => void;
-
 /**
- * Listens for all protocols on one socket.
+ * Listens for all protocols on one socket. What the first bytes of a connection tell apart goes to a server of its own;
+ * TLS will join here.
  * @throws PlugboardError PB-LISTEN-FAILED or PB-SOCKET-PATH
  */
 export async function listen(
@@ -44,68 +43,39 @@ export async function listen(
   address: ListenAddress,
   options: ListenOptions,
 ): Promise<Listener> {
-  const { maxMessageBytes, headerTimeoutMs = 10_000 } = options;
-  const shutdown = new AbortController();
-  const sockets = new Set<net.Socket>();
-  const sessions = new Set<http2.Http2Session>();
-  const responses = new Set<unknown>();
-  const idle = createIdleSignal();
-  let draining = false;
-
-  const serveHttp = createHttpHandler({
+  const { maxMessageBytes, origins = [], headerTimeoutMs = 10_000 } = options;
+  const serverOptions = {
     table: running.table,
     maxMessageBytes,
-    shutdownSignal: shutdown.signal,
+    origins,
+    headerTimeoutMs,
     onlyLoopbackHosts: address.carrier === "tcp",
-    draining: () => draining,
-  });
-  const handle: HttpHandler = (request, response) => {
-    responses.add(response);
-    response.once("close", () => {
-      responses.delete(response);
-      if (responses.size === 0) {
-        idle.notify();
-      }
-    });
-    if (draining && request.httpVersionMajor === 1) {
-      response.setHeader("Connection", "close");
+  };
+  const sockets = new Set<net.Socket>();
+  const ttrpc = createTtrpcServer(serverOptions);
+  /** Loaded when the first connection wants it: a plugin that only its host calls does without. */
+  let http: Promise<HttpServer> | undefined;
+  let draining = false;
+  type HttpServer = Awaited<ReturnType<typeof loadHttp>>;
+  const loadHttp = async () => (await import("./http-server.ts")).createHttpServer(serverOptions);
+
+  async function serverFor(protocol: Sniffed): Promise<ProtocolServer | undefined> {
+    if (protocol === "ttrpc") {
+      return ttrpc;
     }
-    serveHttp(request, response);
-  };
+    if (protocol === "http/1.1" || protocol === "http/2") {
+      http ??= loadHttp();
+      const servers = await http;
+      return draining ? undefined : servers[protocol];
+    }
+    return undefined;
+  }
 
-  const http1Server = http.createServer(
-    {
-      headersTimeout: headerTimeoutMs,
-      connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
-      requestTimeout: 0,
-      keepAliveTimeout: 60_000,
-    },
-    handle,
-  );
-  // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
-  http1Server.emit("listening");
-  const http2Server = http2.createServer(handle);
-  http2Server.on("session", (session) => {
-    sessions.add(session);
-    // The settings are what a client says first in HTTP/2.
-    const timer = setTimeout(() => session.destroy(), headerTimeoutMs);
-    session.once("remoteSettings", () => clearTimeout(timer));
-    session.once("close", () => {
-      clearTimeout(timer);
-      sessions.delete(session);
-    });
-    session.on("error", () => session.destroy());
-  });
-
-  const accept: Readonly<Partial<Record<string, Accept>>> = {
-    "http/1.1": (socket) => http1Server.emit("connection", socket),
-    "http/2": (socket) => http2Server.emit("connection", socket),
-  };
   const server = net.createServer((socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    handOver(socket, accept, headerTimeoutMs);
+    handOver(socket, serverFor, headerTimeoutMs);
   });
   const bound = await bind(server, address);
 
@@ -114,18 +84,19 @@ export async function listen(
     async drain(graceMs) {
       draining = true;
       const closed = new Promise((resolve) => server.close(resolve));
-      for (const session of sessions) {
-        session.close();
-      }
-      http1Server.closeIdleConnections();
-      if (responses.size > 0) {
-        await idle.wait(graceMs);
-        shutdown.abort(new ConnectError("the plugin is shutting down", Code.Unavailable));
+      const loaded = http === undefined ? undefined : await http;
+      const servers: ProtocolServer[] = [
+        ttrpc,
+        ...(loaded === undefined ? [] : [loaded["http/1.1"], loaded["http/2"]]),
+      ];
+      const idle = Promise.all(servers.map((each) => each.drain()));
+      if (!(await within(graceMs, idle))) {
+        for (const each of servers) {
+          each.abort(new ConnectError("the plugin is shutting down", Code.Unavailable));
+        }
         // Handlers that heed their signal get to answer.
-        await idle.wait(responses.size > 0 ? flushMs : 0);
+        await within(flushMs, idle);
       }
-      http1Server.close();
-      http2Server.close();
       for (const socket of sockets) {
         socket.destroySoon();
       }
@@ -141,11 +112,24 @@ export async function listen(
   };
 }
 
-function handOver(socket: net.Socket, accept: Readonly<Partial<Record<string, Accept>>>, timeoutMs: number) {
+/** Waits for a promise, at most so many milliseconds; tells whether it has settled. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
+  const { promise: expired, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), milliseconds);
+  const settled = await Promise.race([promise.then(() => true), expired]);
+  clearTimeout(timer);
+  return settled;
+}
+
+function handOver(
+  socket: net.Socket,
+  serverFor: (protocol: Sniffed) => Promise<ProtocolServer | undefined>,
+  timeoutMs: number,
+) {
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   socket.once("close", () => clearTimeout(timer));
   let head = Buffer.alloc(0);
-  socket.on("data", function onData(chunk) {
+  socket.on("data", async function onData(chunk) {
     head = Buffer.concat([head, chunk]);
     const protocol = sniff(head);
     if (protocol === undefined) {
@@ -153,14 +137,14 @@ function handOver(socket: net.Socket, accept: Readonly<Partial<Record<string, Ac
     }
     clearTimeout(timer);
     socket.off("data", onData);
-    const to = accept[protocol];
-    if (to === undefined) {
+    socket.pause();
+    const server = await serverFor(protocol);
+    if (server === undefined || socket.destroyed) {
       socket.destroy();
       return;
     }
-    socket.pause();
     socket.unshift(head);
-    to(socket);
+    server.accept(socket);
     // Not before the server has attached its own listeners.
     process.nextTick(() => socket.resume());
   });
@@ -228,24 +212,4 @@ async function removeStaleSocket(error: unknown, path: string): Promise<boolean>
     await fs.unlink(path);
   }
   return !inUse;
-}
-
-function createIdleSignal() {
-  const waiting = new Set<() => void>();
-  return {
-    notify() {
-      for (const resolve of waiting) {
-        resolve();
-      }
-    },
-    /** Waits until notify is called, at most so many milliseconds. */
-    async wait(milliseconds: number) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, milliseconds);
-      waiting.add(resolve);
-      await promise;
-      clearTimeout(timer);
-      waiting.delete(resolve);
-    },
-  };
 }

@@ -10,6 +10,7 @@ import { createManifest } from "../plugin/manifest.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { maxConcurrentCalls } from "../ttrpc/serving.ts";
 import { formatHandshake, magicCookie, parseVersions, withoutHandshake } from "./handshake.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { formatListenAddress, listenerEndpoints, parseListenAddress } from "./listen-address.ts";
@@ -24,12 +25,14 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> {
   readonly gracePeriodMs?: number;
   /** Largest request message, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
+  /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
+  readonly origins?: readonly string[];
   /** The command line, without interpreter and script. Default: that of the process. */
   readonly args?: readonly string[];
 }
 
 /** Protocols that a handshake can name, and that the listener serves. */
-const handshakeProtocols = ["grpc", "connect"] as const;
+const handshakeProtocols = ["ttrpc", "grpc", "connect"] as const;
 
 /**
  * Makes this process a plugin process. Started by a host, it answers with the handshake; started with
@@ -115,14 +118,15 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const manifest = createManifest(plugin, {
     protocolVersion,
     endpoints: listenerEndpoints(place.address),
-    limits: { maxMessageBytes: BigInt(maxMessageBytes) },
+    limits: { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls },
   });
   const running = await startPlugin(plugin, {
     env: withoutHandshake(env),
     standardRoutes: [pluginServiceRoutes(manifest)],
     ...(config && { config }),
   });
-  const listener = await listen(running, place.address, { maxMessageBytes }).catch(async (error: unknown) => {
+  const { origins = [] } = options;
+  const listener = await listen(running, place.address, { maxMessageBytes, origins }).catch(async (error: unknown) => {
     await running.stop();
     throw error;
   });

@@ -38,15 +38,27 @@ export interface FrameReceiver {
 const endOfTurn: (run: () => void) => void =
   (globalThis as { setImmediate?: (run: () => void) => void }).setImmediate ?? queueMicrotask;
 
-/** Begins to exchange frames over a connection. */
-export function createFrameLink(connection: CarrierConnection, receiver: FrameReceiver): FrameLink {
+/**
+ * Begins to exchange frames over a connection.
+ * @param frameTimeoutMs How long the bytes of one frame may take to come in, in milliseconds. Default: for ever.
+ */
+export function createFrameLink(
+  connection: CarrierConnection,
+  receiver: FrameReceiver,
+  frameTimeoutMs?: number,
+): FrameLink {
   const writer = createFrameWriter();
-  const decoder = createFrameDecoder((frame) => receiver.frame(frame));
+  const decoder = createFrameDecoder((frame) => {
+    frameEnded = true;
+    receiver.frame(frame);
+  });
   const waiting = new Set<() => void>();
   let flushing = false;
   let blocked = false;
   let ended = false;
   let pauses = 0;
+  let frameTimer: ReturnType<typeof setTimeout> | undefined;
+  let frameEnded = false;
 
   function sendWritten() {
     flushing = false;
@@ -67,9 +79,26 @@ export function createFrameLink(connection: CarrierConnection, receiver: FrameRe
     waiting.clear();
   }
 
+  /** Watches over a frame of which only a part has come in, unless it is us who do not read on. */
+  function watchFrame() {
+    const waits = frameTimeoutMs !== undefined && !ended && pauses === 0 && !decoder.atBoundary();
+    if (frameEnded || !waits) {
+      frameEnded = false;
+      clearTimeout(frameTimer);
+      frameTimer = undefined;
+    }
+    if (waits) {
+      frameTimer ??= setTimeout(
+        () => link.close(new Error(`a frame was not whole within ${frameTimeoutMs} ms`)),
+        frameTimeoutMs,
+      );
+    }
+  }
+
   function end(error: Error | undefined) {
     if (!ended) {
       ended = true;
+      watchFrame();
       blocked = false;
       wake();
       receiver.ended(error);
@@ -105,12 +134,14 @@ export function createFrameLink(connection: CarrierConnection, receiver: FrameRe
       }
       pauses += 1;
       connection.pause();
+      watchFrame();
       return true;
     },
     resume() {
       pauses -= 1;
       if (pauses === 0) {
         connection.resume?.();
+        watchFrame();
       }
     },
     close(error) {
@@ -131,6 +162,7 @@ export function createFrameLink(connection: CarrierConnection, receiver: FrameRe
         if (connection.wholeFrames && !decoder.atBoundary()) {
           throw new Error("a message ends in the middle of a frame");
         }
+        watchFrame();
       } catch (error) {
         // Only what the other side has sent can fail here: whoever hears a frame does not throw.
         link.close(error instanceof Error ? error : new Error(String(error)));

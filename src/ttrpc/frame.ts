@@ -61,7 +61,8 @@ export function writeHeader(
 /** Takes chunks of bytes apart into frames, however they were cut. */
 export interface FrameDecoder {
   /**
-   * Takes the next chunk. Frames that lie whole in it are views of it.
+   * Takes the next chunk. The data of a frame is a copy of its own: a message's bytes may be handed on together with the
+   * buffer they lie in, and with a chunk that would be other calls' messages, too.
    * @throws Error if what came is no ttrpc; the decoder is of no use after that.
    */
   push(chunk: Uint8Array): void;
@@ -92,7 +93,7 @@ export function createFrameDecoder(onFrame: (frame: Frame) => void): FrameDecode
     const flags = header[at + 9] ?? 0;
     const end = dataAt + length;
     if (length <= maxDataBytes && end <= chunk.byteLength) {
-      onFrame({ streamId, type, flags, data: length === 0 ? empty : chunk.subarray(dataAt, end) });
+      onFrame({ streamId, type, flags, data: length === 0 ? empty : chunk.slice(dataAt, end) });
       return end;
     }
     const available = Math.min(length, chunk.byteLength - dataAt);

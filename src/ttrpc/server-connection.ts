@@ -18,6 +18,8 @@ export interface TtrpcServerOptions {
   readonly maxMessageBytes: number;
   /** How many calls one connection may have in flight. */
   readonly maxConcurrentCalls: number;
+  /** How long the bytes of one frame may take to come in, in milliseconds. Default: for ever. */
+  readonly frameTimeoutMs?: number;
 }
 
 /** The server's end of a ttrpc connection: starts a call for each request, and hands it what comes in for it. */
@@ -36,17 +38,21 @@ export class ServerConnection {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#options = options;
-    this.#link = createFrameLink(carrier, {
-      frame: (frame) => this.#frame(frame),
-      ended: (error) => {
-        const why = error?.message ?? "the caller has closed it";
-        const reason = new ConnectError(`the connection was lost: ${why}`, Code.Canceled);
-        for (const call of this.#calls.values()) {
-          call.end(reason);
-        }
-        resolve();
+    this.#link = createFrameLink(
+      carrier,
+      {
+        frame: (frame) => this.#frame(frame),
+        ended: (error) => {
+          const why = error?.message ?? "the caller has closed it";
+          const reason = new ConnectError(`the connection was lost: ${why}`, Code.Canceled);
+          for (const call of this.#calls.values()) {
+            call.end(reason);
+          }
+          resolve();
+        },
       },
-    });
+      options.frameTimeoutMs,
+    );
   }
 
   /** Refuses new calls, and ends the connection once those in flight have ended. */

@@ -17,11 +17,20 @@ const routes: readonly BehaviourRoute[] = [
     },
   },
   {
+    name: "unix+ttrpc",
+    protocol: "ttrpc",
+    async open() {
+      const host = new Host();
+      const connection = await host.load({ command: serve });
+      return { connection, close: () => host.close() };
+    },
+  },
+  {
     name: "unix+grpc",
     protocol: "grpc",
     async open() {
       const host = new Host();
-      const connection = await host.load({ command: serve });
+      const connection = await host.load({ command: serve, require: { protocols: ["grpc"] } });
       return { connection, close: () => host.close() };
     },
   },
@@ -45,17 +54,49 @@ const routes: readonly BehaviourRoute[] = [
       return { connection, close: () => host.close() };
     },
   },
+  ...(["ttrpc", "grpc"] as const).map(
+    (protocol): BehaviourRoute => ({
+      name: `tcp+${protocol}`,
+      protocol,
+      async open() {
+        const process = await startStandalone(serve, "tcp:127.0.0.1:0");
+        const connection = await connect(process.address, { require: { protocols: [protocol] } });
+        return {
+          connection,
+          async close() {
+            await connection.close();
+            await process.stop();
+          },
+        };
+      },
+    }),
+  ),
   {
-    name: "tcp+grpc",
-    protocol: "grpc",
+    name: "websocket+ttrpc",
+    protocol: "ttrpc",
     async open() {
       const process = await startStandalone(serve, "tcp:127.0.0.1:0");
-      const connection = await connect(process.address);
+      const connection = await connect(process.address.replace("tcp:", "ws://"), { require: { protocols: ["ttrpc"] } });
       return {
         connection,
         async close() {
           await connection.close();
           await process.stop();
+        },
+      };
+    },
+  },
+  {
+    name: "websocket+ttrpc",
+    protocol: "ttrpc",
+    async open() {
+      const worker = await startWorker("test/behaviour/worker.ts");
+      const connection = await connect(worker.url.replace("http:", "ws:"), { require: { protocols: ["ttrpc"] } });
+      return {
+        connection,
+        async close() {
+          await connection.close();
+          await worker.stop();
         },
       };
     },

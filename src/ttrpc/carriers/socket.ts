@@ -18,7 +18,10 @@ export function socketCarrier(stream: ByteStream): CarrierConnection {
     wholeFrames: false,
     start(receiver) {
       let failure: Error | undefined;
-      stream.on("data", (chunk) => receiver.receive(chunk));
+      // A Buffer behaves differently from the Uint8Array that it is, in slice() for one.
+      stream.on("data", ({ buffer, byteOffset, byteLength }) => {
+        receiver.receive(new Uint8Array(buffer, byteOffset, byteLength));
+      });
       stream.on("drain", () => receiver.drained());
       stream.on("error", (error) => {
         failure = error;

@@ -1,0 +1,60 @@
+import type { CarrierConnection } from "../ttrpc/carrier.ts";
+import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
+import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
+import { createTtrpcClient } from "../ttrpc/client.ts";
+import type { Dialer } from "./dialer.ts";
+import { dialFailed } from "./dialer.ts";
+import type { Address } from "./endpoint.ts";
+
+/** Calls over ttrpc: on message ports, WebSockets and carriers that others wrote. */
+export const ttrpcDialers: readonly Dialer[] = [
+  { protocol: "ttrpc", carrier: "message-port", dial: dialTtrpc(openMessagePort) },
+  { protocol: "ttrpc", carrier: "custom", dial: dialTtrpc(openCustom) },
+  { protocol: "ttrpc", carrier: "websocket", dial: dialTtrpc(openWebSocket) },
+];
+
+/**
+ * Makes the `dial` of a ttrpc dialer.
+ * @param open Opens a connection to an address. Whatever it rejects with means that nobody was reached.
+ */
+export function dialTtrpc(open: (address: Address) => Promise<CarrierConnection>): Dialer["dial"] {
+  return (address, { maxMessageBytes }) => {
+    const { plain, extended, close } = createTtrpcClient({
+      address: address.text,
+      maxMessageBytes,
+      open: () =>
+        open(address).catch((error: unknown) => {
+          throw dialFailed(address, error);
+        }),
+    });
+    return { transport: plain, extended, close };
+  };
+}
+
+async function openMessagePort(address: Address): Promise<CarrierConnection> {
+  if (address.carrier !== "message-port") {
+    throw new TypeError(`no message port: ${address.text}`);
+  }
+  return messagePortCarrier(address.port);
+}
+
+async function openCustom(address: Address): Promise<CarrierConnection> {
+  if (address.carrier !== "custom") {
+    throw new TypeError(`no carrier: ${address.text}`);
+  }
+  return address.open();
+}
+
+async function openWebSocket(address: Address): Promise<CarrierConnection> {
+  if (address.carrier !== "websocket") {
+    throw new TypeError(`no URL: ${address.text}`);
+  }
+  const socket = new WebSocket(new URL(address.url), webSocketProtocol);
+  const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
+  socket.addEventListener("open", () => resolve());
+  // Browsers tell nobody why.
+  socket.addEventListener("error", () => reject(new Error("the WebSocket can't be opened")));
+  socket.addEventListener("close", ({ code }) => reject(new Error(`the WebSocket was closed with code ${code}`)));
+  await opened;
+  return webSocketCarrier(socket);
+}

@@ -1,0 +1,21 @@
+import type * as net from "node:net";
+import type { ConnectError } from "@connectrpc/connect";
+import type { ServiceTable } from "../plugin/service-table.ts";
+
+/** What serves one protocol on the connections that a listener hands it. */
+export interface ProtocolServer {
+  accept(socket: net.Socket): void;
+  /** Takes no new calls. Settles when none is in flight any more. */
+  drain(): Promise<void>;
+  /** Ends the calls in flight; their callers and handlers are told the reason. */
+  abort(reason: ConnectError): void;
+}
+
+/** How to serve a protocol. */
+export interface ProtocolServerOptions {
+  readonly table: ServiceTable;
+  /** Largest request message, in bytes. */
+  readonly maxMessageBytes: number;
+  /** How long a connection may take to say what it wants, in milliseconds. */
+  readonly headerTimeoutMs: number;
+}

@@ -1,0 +1,31 @@
+import { once } from "node:events";
+import * as net from "node:net";
+import type { Dialer } from "../client/dialer.ts";
+import type { Address } from "../client/endpoint.ts";
+import { dialTtrpc } from "../client/ttrpc-dialers.ts";
+import type { CarrierConnection } from "../ttrpc/carrier.ts";
+import { socketCarrier } from "../ttrpc/carriers/socket.ts";
+
+/** Calls over ttrpc on sockets. */
+export const socketDialers: readonly Dialer[] = [
+  { protocol: "ttrpc", carrier: "unix", dial: dialTtrpc(openSocket) },
+  { protocol: "ttrpc", carrier: "tcp", dial: dialTtrpc(openSocket) },
+];
+
+async function openSocket(address: Address): Promise<CarrierConnection> {
+  const socket = net.connect(socketOptions(address));
+  await once(socket, "connect");
+  return socketCarrier(socket);
+}
+
+function socketOptions(address: Address): net.NetConnectOpts {
+  switch (address.carrier) {
+    case "unix":
+      return { path: address.path };
+    case "tcp":
+      // Frames that were written in one turn go out as one; waiting for more would only cost time.
+      return { host: address.host, port: address.port, noDelay: true };
+    default:
+      throw new TypeError(`no socket: ${address.text}`);
+  }
+}

@@ -1,0 +1,11 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Carrier, EndpointSchema } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+
+/** Our extension of ttrpc, as a manifest's endpoint names it. */
+export const streamExtension = "plugboard.stream.v1";
+
+/** What a manifest says of a place where a plugin serves ttrpc: its address is where the manifest came from. */
+export function ttrpcEndpoint(carrier: Carrier): MessageInitShape<typeof EndpointSchema> {
+  return { protocol: Protocol.TTRPC, carrier, extensions: [streamExtension] };
+}

@@ -1,0 +1,57 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CarrierConnection } from "./carrier.ts";
+import { ServerConnection } from "./server-connection.ts";
+
+/** How to serve. */
+export interface TtrpcServingOptions {
+  readonly table: ServiceTable;
+  /** Largest request message, in bytes. */
+  readonly maxMessageBytes: number;
+  /** How long the bytes of one frame may take to come in, in milliseconds. Default: 10,000. */
+  readonly frameTimeoutMs?: number;
+}
+
+/** Serves a plugin to many clients over ttrpc. */
+export interface TtrpcServing {
+  /** Serves a client, until it or its connection ends. */
+  accept(connection: CarrierConnection): void;
+  /** Takes no new calls, and ends each connection when it has no call any more. Settles when all have ended. */
+  drain(): Promise<void>;
+  /** Ends calls in flight with the reason, and all connections. */
+  abort(reason: ConnectError): void;
+}
+
+/** How many calls one connection may have in flight. */
+export const maxConcurrentCalls = 1024;
+
+/** Begins to serve a service table. */
+export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
+  const { table, maxMessageBytes, frameTimeoutMs = 10_000 } = options;
+  const connections = new Set<ServerConnection>();
+  let draining = false;
+  return {
+    accept(carrier) {
+      const connection = new ServerConnection(carrier, { table, maxMessageBytes, maxConcurrentCalls, frameTimeoutMs });
+      connections.add(connection);
+      void connection.closed.then(() => connections.delete(connection));
+      if (draining) {
+        connection.drain();
+      }
+    },
+    async drain() {
+      draining = true;
+      const open = [...connections];
+      for (const connection of open) {
+        connection.drain();
+      }
+      await Promise.all(open.map((connection) => connection.closed));
+    },
+    abort(reason) {
+      draining = true;
+      for (const connection of connections) {
+        connection.close(reason);
+      }
+    },
+  };
+}
