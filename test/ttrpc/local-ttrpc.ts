@@ -64,12 +64,14 @@ export async function listen(onSocket: (socket: net.Socket) => void): Promise<{ 
 }
 
 /** Calls what listens on a Unix socket. */
-export function connectTtrpc(path: string): TtrpcClient & Disposable {
+export function connectTtrpc(path: string): TtrpcClient & Disposable & { readonly sockets: readonly net.Socket[] } {
+  const sockets: net.Socket[] = [];
   const open = async () => {
     const socket = net.connect(path);
+    sockets.push(socket);
     await once(socket, "connect");
     return socketCarrier(socket);
   };
   const client = createTtrpcClient({ open, address: `unix:${path}`, maxMessageBytes });
-  return { ...client, [Symbol.dispose]: () => client.close(new Error("the test is over")) };
+  return { ...client, sockets, [Symbol.dispose]: () => client.close(new Error("the test is over")) };
 }
