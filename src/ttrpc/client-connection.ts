@@ -8,7 +8,7 @@ import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createFrameLink } from "./frame-link.ts";
 import { messageTooLong } from "./message-stream.ts";
-import { answerPing } from "./ping.ts";
+import { createPingAnswerer } from "./ping.ts";
 
 /** A call in flight, as its connection sees it. */
 export interface ClientCall {
@@ -26,6 +26,7 @@ const lastStreamId = 0x7fffffff;
 /** The client's end of a ttrpc connection: opens streams, and hands what comes in to the call it is for. */
 export class ClientConnection {
   readonly link: FrameLink;
+  readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ClientCall>();
   #nextId = 1;
   #ended: ConnectError | undefined;
@@ -36,6 +37,7 @@ export class ClientConnection {
       frame: (frame) => this.#frame(frame),
       ended: (error) => this.#end(lost(address, error)),
     });
+    this.#answerPing = createPingAnswerer(this.link);
   }
 
   /** False if it has ended, or has used up its stream ids. */
@@ -87,7 +89,7 @@ export class ClientConnection {
   #frame(frame: Frame) {
     const { streamId, type, data } = frame;
     if (type === frameType.ping) {
-      answerPing(this.link, frame);
+      this.#answerPing(frame);
       return;
     }
     const call = this.#calls.get(streamId);

@@ -4,9 +4,33 @@ import type { FrameLink } from "./frame-link.ts";
 
 const pingBytes = 8;
 
-/** Answers a ping with its own data. */
-export function answerPing(link: FrameLink, { flags, data }: Frame): void {
-  if (data?.byteLength === pingBytes && (flags & frameFlag.pingAnswer) === 0) {
-    link.send(0, frameType.ping, frameFlag.pingAnswer, data);
+/**
+ * Makes what answers pings with their own data. While the carrier takes no more, only the last one waits for its answer:
+ * whoever pings without reading must not fill the memory.
+ */
+export function createPingAnswerer(link: FrameLink): (ping: Frame) => void {
+  let waiting: Uint8Array | undefined;
+  const answer = (data: Uint8Array) => link.send(0, frameType.ping, frameFlag.pingAnswer, data);
+
+  async function answerWaiting() {
+    await link.writable();
+    if (waiting !== undefined) {
+      answer(waiting);
+      waiting = undefined;
+    }
   }
+
+  return ({ flags, data }) => {
+    if (data?.byteLength !== pingBytes || (flags & frameFlag.pingAnswer) !== 0) {
+      return;
+    }
+    if (waiting !== undefined) {
+      waiting = data;
+    } else if (link.congested) {
+      waiting = data;
+      void answerWaiting();
+    } else {
+      answer(data);
+    }
+  };
 }

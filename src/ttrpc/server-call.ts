@@ -141,7 +141,7 @@ export class ServerCall {
   }
 
   async #runStreaming(messages: MessageStream) {
-    const { entry, link, streamId } = this.#parts;
+    const { entry } = this.#parts;
     const { kind, method } = entry.spec;
     try {
       const iterable = invokeStreaming(entry, this.#context, this.#requests(messages));
@@ -164,7 +164,7 @@ export class ServerCall {
       if (!this.#ended) {
         const { header, trailer } = this.#metadata();
         if (header.length > 0 || trailer.length > 0) {
-          link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ header, trailer }));
+          this.#respond({ header, trailer });
         } else {
           messages.sendEnd();
         }
@@ -212,16 +212,24 @@ export class ServerCall {
       writePayloadResponse(link.writer, streamId, payload);
       link.flush();
     } else {
-      link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ payload, header, trailer }));
+      this.#respond({ payload, header, trailer });
     }
   }
 
   #answerError(error: ConnectError) {
-    const { link, streamId, request } = this.#parts;
     const { header, trailer } = this.#metadata();
-    const all = request.extended ? [...trailer, ...toKeyValues(error.metadata)] : [];
-    const response = encodeResponse({ status: toStatus(error), header, trailer: all });
-    link.send(streamId, frameType.response, frameFlag.none, response);
+    const all = this.#parts.request.extended ? [...trailer, ...toKeyValues(error.metadata)] : [];
+    this.#respond({ status: toStatus(error), header, trailer: all });
+  }
+
+  /** A frame that is too long would be skipped by the other side, and one of 16 MiB break the connection. */
+  #respond(response: Parameters<typeof encodeResponse>[0]) {
+    const { link, streamId } = this.#parts;
+    let data = encodeResponse(response);
+    if (data.byteLength > maxDataBytes) {
+      data = encodeResponse({ status: toStatus(answerTooLong("response with its metadata", data)) });
+    }
+    link.send(streamId, frameType.response, frameFlag.none, data);
   }
 
   /** What rides in a response beside status and message: only for those who know of it. */
@@ -239,7 +247,13 @@ export class ServerCall {
       const { link, streamId, request } = this.#parts;
       const entries = toKeyValues(this.#context.responseHeader);
       if (request.extended && entries.length > 0) {
-        link.send(streamId, frameType.header, frameFlag.none, encodeHeader(entries));
+        const data = encodeHeader(entries);
+        if (data.byteLength > maxDataBytes) {
+          const error = answerTooLong("response header", data);
+          this.end(error, error);
+        } else {
+          link.send(streamId, frameType.header, frameFlag.none, data);
+        }
       }
     }
   }
@@ -253,4 +267,11 @@ export class ServerCall {
     Promise.resolve(this.#responses?.return?.()).catch(() => undefined);
     this.#parts.onEnd();
   }
+}
+
+function answerTooLong(what: string, { byteLength }: Uint8Array): ConnectError {
+  return new ConnectError(
+    `the ${what} has ${byteLength} bytes, which is more than ttrpc can carry (${maxDataBytes})`,
+    Code.ResourceExhausted,
+  );
 }

@@ -7,7 +7,7 @@ import type { Frame } from "./frame.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createFrameLink } from "./frame-link.ts";
-import { answerPing } from "./ping.ts";
+import { createPingAnswerer } from "./ping.ts";
 import { ServerCall } from "./server-call.ts";
 import { toStatus } from "./status.ts";
 
@@ -28,6 +28,7 @@ export class ServerConnection {
   readonly closed: Promise<void>;
   readonly #options: TtrpcServerOptions;
   readonly #link: FrameLink;
+  readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ServerCall>();
   #lastId = 0;
   #draining = false;
@@ -53,6 +54,7 @@ export class ServerConnection {
       },
       options.frameTimeoutMs,
     );
+    this.#answerPing = createPingAnswerer(this.#link);
   }
 
   /** Refuses new calls, and ends the connection once those in flight have ended. */
@@ -94,7 +96,7 @@ export class ServerConnection {
         call?.cancel();
         break;
       case frameType.ping:
-        answerPing(this.#link, frame);
+        this.#answerPing(frame);
         break;
       default:
       // Something newer than this, or what only servers send. Ignored, as containerd does.
