@@ -42,13 +42,15 @@ export function drawCharts(
       ),
     });
 
-  const bySize = Map.groupBy(inPart("unary"), ({ size = 0 }) => size);
-  for (const [size, measurements] of bySize) {
-    const title = formatSize(size);
-    charts.set(
-      `unary-${title.replace(" ", "").toLowerCase()}.svg`,
-      byConcurrency(`Unary calls of ${title}`, measurements),
-    );
+  for (const [part, where] of [
+    ["unary", ""],
+    ["memory", " in the same process"],
+  ] as const) {
+    for (const [size, measurements] of Map.groupBy(inPart(part), ({ size = 0 }) => size)) {
+      const title = formatSize(size);
+      const file = `${part}-${title.replace(" ", "").toLowerCase()}.svg`;
+      charts.set(file, byConcurrency(`Unary calls of ${title}${where}`, measurements));
+    }
   }
   const streaming = inPart("streaming");
   if (streaming.length > 0) {
@@ -64,12 +66,10 @@ export function drawCharts(
       drawChart({ ...common, title: "Server streams", yTitle: "MB/s", curves: curves(streaming, x, megabytes) }),
     );
   }
-  const memory = inPart("memory");
-  if (memory.length > 0) {
-    charts.set("memory.svg", byConcurrency("Unary calls of 1 KiB in the same process", memory));
-  }
   for (const { title, unit, rounds } of inPart("startup")) {
-    const bars = Object.entries(rounds).map(([name, values]) => ({ name, value: median(values) }));
+    const bars = Object.entries(rounds).flatMap(([name, values]) =>
+      values.length > 0 ? [{ name, value: median(values) }] : [],
+    );
     const heading = `${title[0]?.toUpperCase()}${title.slice(1)}, ${unit}`;
     if (bars.length > 0) {
       charts.set(unit === "ms" ? "first-answer.svg" : "resident-memory.svg", drawBars(heading, bars));

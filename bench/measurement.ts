@@ -38,14 +38,13 @@ export const fullEffort: Effort = {
 /** Enough to see that it works, and roughly where things stand. */
 export const quickEffort: Effort = { rounds: 3, milliseconds: 150, sizes: [1024, 64 * 1024], concurrencies: [1, 64] };
 
-/** Collects what rounds show. */
-export function createRounds() {
-  const rounds: Record<string, number[]> = {};
+/** Collects what rounds show of each of these. */
+export function createRounds(names: readonly string[]) {
+  const rounds: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
   return {
     rounds,
     add(name: string, value: number) {
-      rounds[name] ??= [];
-      rounds[name].push(value);
+      rounds[name]?.push(value);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Measurement } from "./measurement.ts";
+import { formatSize } from "./measurement.ts";
 import type { Spread } from "./statistics.ts";
 import { ratio } from "./statistics.ts";
 
@@ -43,11 +44,11 @@ const targets: readonly Target[] = [
   ...against("connect-node", "Connect over HTTP/2", 8, 12),
   ...against("raw", "the raw framed echo", 0.6, 0.5),
   ...against("grpc-go", "grpc-go", 1, 1),
-  ...[1, 64].map((concurrency) => ({
-    title: `calls/s in the same process against createRouterTransport, ${concurrency} at once`,
+  ...[16, small].map((size) => ({
+    title: `calls/s in the same process against createRouterTransport, ${formatSize(size)}, 1 at once`,
     ours: "memory",
     theirs: "createRouterTransport",
-    of: (each: Measurement) => each.part === "memory" && each.concurrency === concurrency,
+    of: (each: Measurement) => each.part === "memory" && each.size === size && each.concurrency === 1,
     atLeast: 20,
   })),
   {

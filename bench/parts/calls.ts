@@ -45,7 +45,7 @@ export async function inRounds(
   run: (driver: Driver) => ReturnType<Driver["unary"]>,
 ): Promise<Measurement["rounds"]> {
   process.stderr.write(`${title}\n`);
-  const { rounds, add } = createRounds();
+  const { rounds, add } = createRounds(all.map(({ name }) => name));
   for (let round = 0; round <= effort.rounds; round++) {
     for (const { name, driver } of inTurn(all, round)) {
       try {

@@ -18,11 +18,14 @@ export async function measureMemory(effort: Effort): Promise<readonly Measuremen
     { name: "createRouterTransport", oneAtATime: false, driver: drive(transportClient(router, close)) },
   ];
   const measurements: Measurement[] = [];
-  const size = 1024;
-  for (const concurrency of effort.concurrencies) {
-    const title = `in the same process, ${formatSize(size)}, ${concurrency} at once`;
-    const rounds = await inRounds(title, all, effort, (driver) => driver.unary(size, concurrency, effort.milliseconds));
-    measurements.push({ part: "memory", title, unit: "calls/s", size, concurrency, rounds });
+  for (const size of [16, 1024]) {
+    for (const concurrency of effort.concurrencies) {
+      const title = `in the same process, ${formatSize(size)}, ${concurrency} at once`;
+      const rounds = await inRounds(title, all, effort, (driver) =>
+        driver.unary(size, concurrency, effort.milliseconds),
+      );
+      measurements.push({ part: "memory", title, unit: "calls/s", size, concurrency, rounds });
+    }
   }
   await connection.close();
   return measurements;

@@ -14,8 +14,6 @@ export async function measureStartup(
   pathOf: (name: string) => string,
 ): Promise<readonly Measurement[]> {
   process.stderr.write("start\n");
-  const times = createRounds();
-  const memory = createRounds();
   const runs = [
     { name: bare, run: runBare },
     ...contenders.map((contender) => ({
@@ -23,6 +21,9 @@ export async function measureStartup(
       run: () => runContender(contender, pathOf(contender.name)),
     })),
   ];
+  const names = runs.map(({ name }) => name);
+  const times = createRounds(names);
+  const memory = createRounds(names);
   // Two rounds that do not count: one in which Node compiles and keeps what it made, one that finds it.
   for (let round = -1; round <= effort.rounds; round++) {
     for (const { name, run } of inTurn(runs, round + 1)) {
