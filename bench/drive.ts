@@ -17,14 +17,25 @@ export function drive(client: EchoClient): Driver {
       const data = randomFillSync(new Uint8Array(size));
       const start = performance.now();
       let done = 0;
+      let failed = false;
       const work = async () => {
         const { signal } = new AbortController();
-        do {
-          expectSize(await client.unary(data, signal), size);
-          done += 1;
-        } while (performance.now() - start < milliseconds);
+        try {
+          do {
+            expectSize(await client.unary(data, signal), size);
+            done += 1;
+          } while (!failed && performance.now() - start < milliseconds);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
       };
-      await Promise.all(Array.from({ length: concurrency }, work));
+      // All of them, so that what fails leaves nothing behind for whoever comes next.
+      const results = await Promise.allSettled(Array.from({ length: concurrency }, work));
+      const failure = results.find((result) => result.status === "rejected");
+      if (failure !== undefined) {
+        throw failure.reason;
+      }
       return { done, seconds: (performance.now() - start) / 1000 };
     },
     async stream(size, count, milliseconds) {

@@ -16,6 +16,8 @@ export interface Measurement {
   readonly concurrency?: number;
   /** For each contender by name what each round has shown. */
   readonly rounds: Readonly<Record<string, readonly number[]>>;
+  /** Contenders that can't do it, and why. */
+  readonly failures?: Readonly<Record<string, string>>;
 }
 
 /** How much to measure. */

@@ -6,7 +6,7 @@ import type { Outcome } from "./targets.ts";
 const reference = { unary: "ttrpc", streaming: "ttrpc", memory: "memory", startup: "node -e 0" } as const;
 
 /** What was measured, as a table for each. */
-export function formatMeasurement({ part, title, unit, size, rounds }: Measurement): string {
+export function formatMeasurement({ part, title, unit, size, rounds, failures = {} }: Measurement): string {
   const compared = reference[part];
   const mine = rounds[compared];
   const speed = unit === "messages/s" && size !== undefined;
@@ -24,7 +24,8 @@ export function formatMeasurement({ part, title, unit, size, rounds }: Measureme
       ...(speed ? [formatNumber((median * size) / 1e6)] : []),
     ];
   });
-  return `${title}\n${formatTable([head, ...rows])}`;
+  const failed = Object.entries(failures).map(([name, reason]) => `  ${name} failed: ${reason}\n`);
+  return `${title}\n${formatTable([head, ...rows])}${failed.join("")}`;
 }
 
 /** The targets, and whether they were met. */

@@ -13,7 +13,10 @@ export const connectNode: Contender = {
   builtServer: builtServer("connect-node"),
   async connect(path) {
     const baseUrl = "http://localhost";
-    const sessionManager = new Http2SessionManager(baseUrl, undefined, { createConnection: () => connect(path) });
+    const sessionManager = new Http2SessionManager(baseUrl, undefined, {
+      createConnection: () => connect(path),
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+    });
     const transport = createConnectTransport({
       baseUrl,
       httpVersion: "2",

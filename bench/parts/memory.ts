@@ -21,10 +21,10 @@ export async function measureMemory(effort: Effort): Promise<readonly Measuremen
   for (const size of [16, 1024]) {
     for (const concurrency of effort.concurrencies) {
       const title = `in the same process, ${formatSize(size)}, ${concurrency} at once`;
-      const rounds = await inRounds(title, all, effort, (driver) =>
+      const shown = await inRounds(title, all, effort, (driver) =>
         driver.unary(size, concurrency, effort.milliseconds),
       );
-      measurements.push({ part: "memory", title, unit: "calls/s", size, concurrency, rounds });
+      measurements.push({ part: "memory", title, unit: "calls/s", size, concurrency, ...shown });
     }
   }
   await connection.close();
