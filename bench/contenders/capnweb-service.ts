@@ -1,0 +1,11 @@
+/** What a call carries beside its message, where the protocol has no place for it. */
+export interface CallParts {
+  readonly timeoutMs: number;
+  readonly header: Readonly<Record<string, string>>;
+}
+
+/** EchoService as Cap'n Web has it. */
+export interface EchoTarget {
+  echo(data: Uint8Array, parts: CallParts): Uint8Array;
+  produce(count: number, size: number, parts: CallParts): ReadableStream<Uint8Array>;
+}

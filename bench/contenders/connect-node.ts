@@ -1,0 +1,29 @@
+import { connect } from "node:net";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { Contender } from "../contender.ts";
+import { drive } from "../drive.ts";
+import { builtServer, nodeServer } from "../server-program.ts";
+import { transportClient } from "./transport-client.ts";
+
+/** Connect over HTTP/2, as connect-node has it. */
+export const connectNode: Contender = {
+  name: "connect-node",
+  title: "connect-node over HTTP/2",
+  server: nodeServer("connect-node"),
+  builtServer: builtServer("connect-node"),
+  async connect(path) {
+    const baseUrl = "http://localhost";
+    const sessionManager = new Http2SessionManager(baseUrl, undefined, {
+      createConnection: () => connect(path),
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+    });
+    const transport = createConnectTransport({
+      baseUrl,
+      httpVersion: "2",
+      sessionManager,
+      // Nobody else compresses here.
+      acceptCompression: [],
+    });
+    return drive(transportClient(transport, () => sessionManager.abort()));
+  },
+};

@@ -1,0 +1,29 @@
+import type { Transport } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
+import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
+import { header, timeoutMs } from "../contender.ts";
+import type { EchoClient } from "../drive.ts";
+
+/** Calls over a Connect transport. */
+export function transportClient(transport: Transport, close: () => void | Promise<void>): EchoClient {
+  return echoClient(createClient(EchoService, transport), close);
+}
+
+/** Calls by a client as Connect makes it. */
+export function echoClient(
+  client: ReturnType<typeof createClient<typeof EchoService>>,
+  close: () => void | Promise<void>,
+): EchoClient {
+  return {
+    async unary(data, signal) {
+      const response = await client.echo({ data }, { signal, timeoutMs, headers: header });
+      return response.data;
+    },
+    async *stream(count, size, signal) {
+      for await (const { data } of client.produce({ count, size }, { signal, timeoutMs, headers: header })) {
+        yield data;
+      }
+    },
+    close,
+  };
+}

@@ -1,0 +1,15 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
+
+/** The service as every server built on Connect registers it. */
+export function routes(router: Pick<ConnectRouter, "service">): void {
+  router.service(EchoService, {
+    echo: ({ data }) => ({ data }),
+    async *produce({ count, size }) {
+      const data = new Uint8Array(size);
+      for (let index = 0; index < count; index++) {
+        yield { data };
+      }
+    },
+  });
+}
