@@ -31,3 +31,7 @@ export type { Plugin, PluginDefinition, PluginDependency } from "./plugin/define
 export { definePlugin } from "./plugin/define-plugin.ts";
 export type { ErrorCode } from "./plugin/errors.ts";
 export { errorCodes, isPlugboardError, PlugboardError } from "./plugin/errors.ts";
+export type { CarrierConnection, CarrierReceiver } from "./ttrpc/carrier.ts";
+export type { MessagePortLike } from "./ttrpc/carriers/message-port.ts";
+export type { ServedPlugin, ServeOnOptions } from "./ttrpc/serve-on.ts";
+export { serveOn } from "./ttrpc/serve-on.ts";

@@ -15,7 +15,7 @@ export interface TtrpcServingOptions {
 /** Serves a plugin to many clients over ttrpc. */
 export interface TtrpcServing {
   /** Serves a client, until it or its connection ends. */
-  accept(connection: CarrierConnection): void;
+  accept(connection: CarrierConnection): ServerConnection;
   /** Takes no new calls, and ends each connection when it has no call any more. Settles when all have ended. */
   drain(): Promise<void>;
   /** Ends calls in flight with the reason, and all connections. */
@@ -38,6 +38,7 @@ export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
       if (draining) {
         connection.drain();
       }
+      return connection;
     },
     async drain() {
       draining = true;

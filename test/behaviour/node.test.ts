@@ -1,3 +1,4 @@
+import { Worker } from "node:worker_threads";
 import { connect, Host } from "plugboard/node";
 import { startWorker } from "../edge/local-worker.ts";
 import { startStandalone } from "../node/standalone.ts";
@@ -14,6 +15,26 @@ const routes: readonly BehaviourRoute[] = [
     async open() {
       const connection = await connect(plugin);
       return { connection, close: () => connection.close() };
+    },
+  },
+  {
+    name: "message-port+ttrpc",
+    protocol: "ttrpc",
+    async open() {
+      const { port1, port2 } = new MessageChannel();
+      const worker = new Worker(new URL("port-worker.ts", import.meta.url), {
+        execArgv: ["--conditions=plugboard-source"],
+        workerData: port2,
+        transferList: [port2],
+      });
+      const connection = await connect(port1);
+      return {
+        connection,
+        async close() {
+          await connection.close();
+          await worker.terminate();
+        },
+      };
     },
   },
   {

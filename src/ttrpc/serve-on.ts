@@ -1,0 +1,76 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { createManifest } from "../plugin/manifest.ts";
+import { startPlugin } from "../plugin/running-plugin.ts";
+import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import type { CarrierConnection } from "./carrier.ts";
+import type { MessagePortLike } from "./carriers/message-port.ts";
+import { messagePortCarrier } from "./carriers/message-port.ts";
+import { ttrpcEndpoint } from "./endpoint.ts";
+import { createTtrpcServing, maxConcurrentCalls } from "./serving.ts";
+
+/** How to serve on a message port or a carrier of one's own. */
+export interface ServeOnOptions<Config extends DescMessage = DescMessage> {
+  /** The configuration: a message of the plugin's config schema, or its fields. */
+  readonly config?: MessageInitShape<Config>;
+  /** What the plugin finds in `context.env`. Default: nothing. */
+  readonly env?: Readonly<Record<string, unknown>>;
+  /** Largest request message, in bytes. Default: 4 MiB. */
+  readonly maxMessageBytes?: number;
+  /** How long calls in flight may take when it is closed, in milliseconds. Default: 5,000. */
+  readonly gracePeriodMs?: number;
+}
+
+/** A plugin that is served on a connection. */
+export interface ServedPlugin extends AsyncDisposable {
+  /** Settles when the plugin has stopped: by `close`, or because the other side has ended the connection. */
+  readonly closed: Promise<void>;
+  /** Takes no new calls, lets those in flight finish within the grace period, and stops the plugin. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a plugin to whoever has the other end: of a message port (a worker thread, a Web Worker, an iframe), or of a
+ * connection of a carrier of one's own. The other side calls `connect` with its end.
+ *
+ * ```ts
+ * import { parentPort } from "node:worker_threads";
+ * await serveOn(plugin, parentPort);
+ * ```
+ *
+ * @throws PlugboardError PB-PLUGIN-START or PB-PLUGIN-ROUTES
+ */
+export async function serveOn<Config extends DescMessage>(
+  plugin: Plugin<Config>,
+  end: MessagePortLike | CarrierConnection,
+  options: ServeOnOptions<Config> = {},
+): Promise<ServedPlugin> {
+  const { config, env, maxMessageBytes = 4 * 1024 * 1024, gracePeriodMs = 5_000 } = options;
+  const isPort = "postMessage" in end;
+  const manifest = createManifest(plugin, {
+    endpoints: [ttrpcEndpoint(isPort ? Carrier.MESSAGE_PORT : Carrier.CUSTOM)],
+    limits: { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls },
+  });
+  const running = await startPlugin(plugin, {
+    standardRoutes: [pluginServiceRoutes(manifest)],
+    ...(config && { config }),
+    ...(env && { env }),
+  });
+  const { accept, drain, abort } = createTtrpcServing({ table: running.table, maxMessageBytes });
+  const connection = accept(isPort ? messagePortCarrier(end) : end);
+  const closed = connection.closed.then(() => running.stop());
+  // Whoever waits for it is told if stopping fails.
+  closed.catch(() => undefined);
+  const close = async () => {
+    const timer = setTimeout(
+      () => abort(new ConnectError("the plugin is shutting down", Code.Unavailable)),
+      gracePeriodMs,
+    );
+    await drain();
+    clearTimeout(timer);
+    await closed;
+  };
+  return { closed, close, [Symbol.asyncDispose]: close };
+}
