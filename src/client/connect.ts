@@ -67,7 +67,7 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
  * cheapest route over all of them wins; the others are its fallbacks.
  *
- * @throws PlugboardError PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
  * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
  * does not start.
  */
@@ -82,6 +82,13 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const { require: requirements = {}, fallback = true, interceptors = [], protocolVersions = [], signal } = options;
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
+    if ((options.config !== undefined || options.env !== undefined) && !targets.some(isPlugin)) {
+      throw new PlugboardError(
+        "PB-CONFIG-INVALID",
+        "config and env are for a plugin in this process, and no target is one",
+        { hint: "Configure a plugin where it is served: by serve(), Host.load() or edge(), or by PLUGBOARD_CONFIG." },
+      );
+    }
     const runtime = detectRuntime();
     const pool = createTransportPool({
       maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,

@@ -14,6 +14,7 @@ import { negotiate } from "./negotiate.ts";
 import { readManifest } from "./read-manifest.ts";
 import type { Runtime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
+import { parseAddress } from "./target.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
 /** What is known about the place behind an address. */
@@ -52,8 +53,9 @@ const protocolsOf = {
  * Asks the place behind an address what it offers. It is asked over one protocol after the other, the cheapest first,
  * until one is understood. Asking has no side effects, so that nothing is lost if an answer is.
  */
-export async function discover(address: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
+export async function discover(asked: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
   const { runtime, dialers, requirements, pool, dialTimeoutMs } = options;
+  const address = placeToAsk(asked, requirements);
   const guesses = protocolsOf[address.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, address) }));
   const { routes } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
   const deadline = performance.now() + dialTimeoutMs;
@@ -97,6 +99,13 @@ export async function discover(address: DialableAddress, options: DiscoverOption
     }
   }
   return { offers: known(guesses) };
+}
+
+/** A caller who wants nothing but ttrpc of a place on the web means its WebSocket. */
+function placeToAsk(address: DialableAddress, { protocols }: Requirements): DialableAddress {
+  return address.carrier === "http" && protocols?.every((protocol) => protocol === "ttrpc") && protocols.length > 0
+    ? parseAddress(address.url.replace(/^http/, "ws"))
+    : address;
 }
 
 /**

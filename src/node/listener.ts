@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import * as net from "node:net";
+import { dirname } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
@@ -166,7 +168,10 @@ async function bind(server: net.Server, address: ListenAddress): Promise<ListenA
       await listenOnce(server, address);
     });
   } catch (cause) {
-    throw new PlugboardError("PB-LISTEN-FAILED", `can't listen on ${text}: ${String(cause)}`, { cause });
+    // libuv says EACCES of a directory that is not there.
+    const missing = address.carrier === "unix" && !existsSync(dirname(address.path));
+    const why = missing ? `there is no directory ${dirname(address.path)}` : String(cause);
+    throw new PlugboardError("PB-LISTEN-FAILED", `can't listen on ${text}: ${why}`, { cause });
   }
   const info = server.address();
   return address.carrier === "tcp" && info !== null && typeof info === "object"

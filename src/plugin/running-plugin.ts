@@ -1,5 +1,5 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Plugin } from "./define-plugin.ts";
 import { PlugboardError } from "./errors.ts";
 import type { Routes, ServiceTable } from "./service-table.ts";
@@ -29,7 +29,7 @@ export interface RunningPlugin extends AsyncDisposable {
 
 /**
  * Starts a plugin: runs its start hook, then registers its handlers.
- * @throws PlugboardError PB-PLUGIN-START if the hook throws, PB-PLUGIN-ROUTES if `routes` does.
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-PLUGIN-START if the hook throws, PB-PLUGIN-ROUTES if `routes` does.
  */
 export async function startPlugin<Config extends DescMessage>(
   plugin: Plugin<Config>,
@@ -37,7 +37,7 @@ export async function startPlugin<Config extends DescMessage>(
 ): Promise<RunningPlugin> {
   const stopping = new AbortController();
   const context = {
-    config: create(plugin.config, options.config),
+    config: checkedConfig(plugin, options.config),
     env: options.env ?? {},
     signal: stopping.signal,
   };
@@ -68,4 +68,19 @@ export async function startPlugin<Config extends DescMessage>(
     throw new PlugboardError("PB-PLUGIN-ROUTES", `routes of plugin ${plugin.name} threw ${String(cause)}`, { cause });
   }
   return { plugin, table, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** What types forbid, a program without types may do all the same. */
+function checkedConfig<Config extends DescMessage>(
+  { config: schema }: Plugin<Config>,
+  init: MessageInitShape<Config> | undefined,
+): MessageShape<Config> {
+  try {
+    const config = create(schema, init);
+    toBinary(schema, config);
+    return config;
+  } catch {
+    // The library's message quotes the value, which may be a secret.
+    throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is no ${schema.typeName}`);
+  }
 }

@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { connect, Host } from "plugboard/node";
 import { startWorker } from "../edge/local-worker.ts";
 import { startStandalone } from "../node/standalone.ts";

@@ -123,9 +123,9 @@ describe("connect fails with PB-CONNECT-UNREACHABLE", () => {
   });
 
   test("if the manifest names only what nobody here can dial", async () => {
-    await using server = await unix({ endpoints: [{ ...overUnix, protocol: Protocol.TTRPC }] });
+    await using server = await unix({ endpoints: [{ ...overUnix, protocol: Protocol.GRPC_WEB }] });
     const error = await refusal(connect(server.address));
-    expect(error.message).toContain(`ttrpc at ${server.address}: no dialer for ttrpc over unix`);
+    expect(error.message).toContain(`grpc-web at ${server.address}: no dialer for grpc-web over unix`);
     expect(error.hint).toContain("Connect");
     expect(error.hint).not.toContain("plugboard/node");
   });

@@ -56,7 +56,6 @@ describe("parseAddress refuses", () => {
     "/run/markdown.sock",
     "host:4000",
     "ftp://host",
-    "ws://host",
     "file:///run/markdown.sock",
     "https://",
     "https://host:port",

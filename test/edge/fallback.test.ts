@@ -25,7 +25,7 @@ test("goes on with the Worker when the process has ended and its socket with it"
   const plugin = await startStandalone(serve, `unix:${join(directory, "ended.sock")}`);
   await using connection = await connect([plugin.address, worker.url]);
   const client = connection.client(BehaviourService);
-  expect((await client.inspect({})).protocol).toBe("grpc");
+  expect((await client.inspect({})).protocol).toBe("ttrpc");
   await plugin.stop();
   expect((await client.inspect({})).protocol).toBe("connect");
   expect(await Array.fromAsync(client.produce({ count: 3 }))).toHaveLength(3);
@@ -35,7 +35,7 @@ test("goes on with the Worker when the process was killed and has left its socke
   const plugin = await startStandalone(serve, `unix:${join(directory, "killed.sock")}`);
   await using connection = await connect([plugin.address, worker.url]);
   const client = connection.client(BehaviourService);
-  expect((await client.inspect({})).protocol).toBe("grpc");
+  expect((await client.inspect({})).protocol).toBe("ttrpc");
   await plugin.stop("SIGKILL");
   async function* requests() {
     yield { data: Uint8Array.of(1, 2, 3) };
@@ -54,7 +54,7 @@ test("comes back to the process when it is there again", async () => {
   await first.stop();
   expect((await client.inspect({})).protocol).toBe("connect");
   const second = await startStandalone(serve, address);
-  expect((await client.inspect({})).protocol).toBe("grpc");
+  expect((await client.inspect({})).protocol).toBe("ttrpc");
   await second.stop();
 });
 

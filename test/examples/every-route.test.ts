@@ -35,13 +35,15 @@ test("renders a file over every route, identically, and says why others were pas
   const rows = stdout.split("\n").filter((line) => line.endsWith("  yes"));
   expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual([
     "memory",
+    "unix+ttrpc",
     "unix+grpc",
     "unix+connect",
     "unix+connect (HTTP/1.1)",
     "http+connect",
     "http+grpc-web",
+    "websocket+ttrpc",
   ]);
-  expect(stdout).toContain("bidi-streaming: no route");
+  expect(stdout).toContain("bidi-streaming: websocket+ttrpc");
   expect(stdout).toMatch(/passed over for bidi-streaming: connect at http:/);
 }, 60_000);
 

@@ -224,7 +224,6 @@ test("understands HTTP/2 whose preface comes byte by byte", async () => {
 
 test.each([
   ["TLS", Buffer.of(0x16, 3, 1, 0, 0)],
-  ["ttrpc", Buffer.alloc(10)],
   ["noise", Buffer.of(0xff, 0xfe)],
   ["a blank line", "\r\n\r\n"],
 ])("closes a connection that starts with %s at once, and no other", async (_, bytes) => {
@@ -245,6 +244,7 @@ test.each([
 test.each([
   ["nothing", ""],
   ["one byte that may become anything", "P"],
+  ["no more than the beginning of a ttrpc frame", "\0\0\0"],
   ["no more than the beginning of HTTP/2's preface", "PRI * HTT"],
   ["no more than the beginning of its headers", "GET / HTTP/1.1\r\nHost: x"],
 ])(

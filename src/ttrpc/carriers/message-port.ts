@@ -3,7 +3,7 @@ import type { CarrierConnection } from "../carrier.ts";
 /** The part of a MessagePort that is used here: of browsers, of Node's worker threads, or of anything like them. */
 export interface MessagePortLike {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
-  addEventListener(type: "message" | "messageerror" | "close", listener: (event: { data?: unknown }) => void): void;
+  addEventListener(type: "message" | "messageerror" | "close", listener: (event: object) => void): void;
   start?(): void;
   close?(): void;
 }
@@ -16,7 +16,8 @@ export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
   return {
     wholeFrames: true,
     start(receiver) {
-      port.addEventListener("message", ({ data }) => {
+      port.addEventListener("message", (event) => {
+        const data = "data" in event ? event.data : undefined;
         if (data instanceof Uint8Array) {
           receiver.receive(data);
         } else if (data === null) {
