@@ -76,6 +76,7 @@ export async function callStreaming<M extends DescMethod>(
   const trailer = new Headers();
   const started = Promise.withResolvers<void>();
   let requestsEnded = single;
+  let begun = false;
 
   /** However the call has ended, the caller's iterator must not be left open. */
   const endRequests = (reason: unknown) => {
@@ -98,11 +99,17 @@ export async function callStreaming<M extends DescMethod>(
       try {
         switch (type) {
           case frameType.header:
-            appendHeaders(header, readHeader(data));
+            // Only before the first message: there is no window for headers.
+            if (begun) {
+              throw protocolError("headers have come a second time, or after a message");
+            }
+            begun = true;
+            appendHeaders(header, readHeaders(data));
             started.resolve();
             break;
           case frameType.data:
             if ((flags & frameFlag.noData) === 0) {
+              begun = true;
               messages.received(data);
               started.resolve();
             }
@@ -126,8 +133,12 @@ export async function callStreaming<M extends DescMethod>(
           }
         }
       } catch (error) {
-        // An error that the server tells comes after the messages before it.
-        finish(error as ConnectError);
+        if (type === frameType.response) {
+          // An error that the server tells comes after the messages before it.
+          finish(error as ConnectError);
+        } else {
+          watch.cancel(error as ConnectError);
+        }
       }
     },
     fail(error) {
@@ -168,6 +179,9 @@ function watchCall(
   flags: OpenFlags,
   { signal, timeoutMs, extended }: CallOptions,
 ): CallWatch {
+  if (signal?.aborted) {
+    throw ConnectError.from(signal.reason, Code.Canceled);
+  }
   const id = connection.open(call, parts, flags);
   let ended = false;
   const watch: CallWatch = {
@@ -241,6 +255,14 @@ function readMessages<M extends DescMethod>(
     [Symbol.asyncIterator]: () => iterator,
   };
   return iterator;
+}
+
+function readHeaders(data: Uint8Array) {
+  try {
+    return readHeader(data);
+  } catch {
+    throw protocolError("the headers can't be read");
+  }
 }
 
 /** What a response frame says. */

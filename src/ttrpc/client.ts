@@ -34,18 +34,14 @@ export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClien
   let closed: ConnectError | undefined;
 
   async function dial(): Promise<ClientConnection> {
-    try {
-      const carrier = await open();
-      const connection = new ClientConnection(carrier, address);
-      if (closed !== undefined) {
-        connection.close(closed);
-        throw closed;
-      }
-      current = connection;
-      return connection;
-    } finally {
-      opening = undefined;
+    const carrier = await open();
+    const connection = new ClientConnection(carrier, address);
+    if (closed !== undefined) {
+      connection.close(closed);
+      throw closed;
     }
+    current = connection;
+    return connection;
   }
 
   /** Runs a call on the connection; without a turn of waiting if that is open. */
@@ -63,7 +59,9 @@ export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClien
     if (current?.usable) {
       return run(current, options);
     }
-    opening ??= dial();
+    opening ??= dial().finally(() => {
+      opening = undefined;
+    });
     const deadline = startDeadline(options.timeoutMs);
     return untilCallEnds(opening, options).then((connection) =>
       run(connection, { ...options, timeoutMs: deadline?.left() }),

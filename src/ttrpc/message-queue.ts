@@ -5,9 +5,6 @@ export function weightOf(message: Uint8Array): number {
   return headerBytes + message.byteLength;
 }
 
-/** How many bytes of chunks those messages may keep that wait in one queue, beyond twice their own weight. */
-const slackBytes = 512 * 1024;
-
 /** Messages of a stream that have come in and were not read yet. */
 export interface MessageQueue {
   /** What those weigh that wait to be read. */
@@ -30,36 +27,8 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
   /** How many at the start of `messages` were read; taking them off one by one would cost time. */
   let read = 0;
   let weight = 0;
-  /** What the chunks weigh that messages came in since the queue was empty, or since they were copied out of them. */
-  let chunkBytes = 0;
-  let lastChunk: ArrayBufferLike | undefined;
   let ended: { readonly error: unknown } | undefined;
   let reader: PromiseWithResolvers<Uint8Array | undefined> | undefined;
-
-  /**
-   * A message is a view of the chunk that it came in, and keeps all of that. Copying each costs time; but tiny ones, each
-   * in a chunk of its own with much that is of no use, must not keep a thousand times what the windows allow.
-   */
-  function letGoOfChunks(message: Uint8Array) {
-    if (message.buffer !== lastChunk) {
-      lastChunk = message.buffer;
-      chunkBytes += message.buffer.byteLength;
-      if (chunkBytes > 2 * weight + slackBytes) {
-        for (const [index, each] of messages.entries()) {
-          if (each.buffer.byteLength > 2 * each.byteLength) {
-            messages[index] = new Uint8Array(each);
-          }
-        }
-        chunkBytes = weight;
-        lastChunk = undefined;
-      }
-    }
-  }
-
-  function forgetChunks() {
-    chunkBytes = 0;
-    lastChunk = undefined;
-  }
 
   /** Only somebody who waits for more is told of the end at once. */
   function settleReader() {
@@ -84,7 +53,6 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
       } else {
         messages.push(message);
         weight += weightOf(message);
-        letGoOfChunks(message);
       }
     },
     end(error) {
@@ -96,7 +64,6 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
       messages.length = 0;
       read = 0;
       weight = 0;
-      forgetChunks();
       settleReader();
     },
     async next() {
@@ -115,7 +82,6 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
       if (read === messages.length) {
         messages.length = 0;
         read = 0;
-        forgetChunks();
       } else if (read >= 1024) {
         messages.splice(0, read);
         read = 0;

@@ -1,11 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32, uint32Bytes } from "./frame.ts";
+import { frameFlag, frameType, maxDataBytes, uint32, uint32Bytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createMessageQueue, weightOf } from "./message-queue.ts";
 import { createSendWindow, initialWindowBytes } from "./send-window.ts";
 
 /** The messages of one stream in both directions, which are the same for a client and for a server. */
 export interface MessageStream {
+  /** A message has come in with the request, for which there is no window. */
+  receivedFirst(message: Uint8Array): void;
   /** A message has come in. */
   received(message: Uint8Array): void;
   /** No more will come in; after what waits comes the error, if there is one. */
@@ -33,9 +35,6 @@ const plainPauseBytes = 1024 * 1024;
 /** What a plain peer may send ahead where the carrier can't wait, in bytes. */
 const plainLimitBytes = 16 * 1024 * 1024;
 
-/** What may come in at most beyond the window: one whole message. */
-const windowLimitBytes = initialWindowBytes + headerBytes + maxDataBytes;
-
 /**
  * Makes the message part of a stream.
  * @param extended Whether the stream is one of plugboard.stream.v1, with a window in each direction. Without it the
@@ -52,8 +51,10 @@ export function createMessageStream(
   let sending = true;
   let receiving = true;
   let paused = false;
-  /** Bytes that were read and not given back to the sender yet. */
+  /** What was read and not given back to the sender yet. */
   let owed = 0;
+  /** What the sender may still send; one message may be larger than that. */
+  let allowed = initialWindowBytes;
 
   const queue = createMessageQueue((weight) => {
     owed += weight;
@@ -61,24 +62,33 @@ export function createMessageStream(
       // Not for every message: a window is worth its frame when it is worth half of what was there.
       if (owed >= initialWindowBytes / 2 && receiving) {
         link.send(streamId, frameType.window, frameFlag.none, uint32Bytes(owed));
+        allowed += owed;
         owed = 0;
       }
-    } else if (paused && queue.weight < plainPauseBytes / 2) {
+    } else if (queue.weight < plainPauseBytes / 2) {
+      readOn();
+    }
+  });
+  const readOn = () => {
+    if (paused) {
       paused = false;
       link.resume();
     }
-  });
+  };
 
   return {
+    receivedFirst: (message) => queue.push(message),
     received(message) {
       if (!receiving) {
         return;
       }
+      if (extended && allowed <= 0) {
+        onViolation(new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted));
+        return;
+      }
       queue.push(message);
       if (extended) {
-        if (queue.weight > windowLimitBytes) {
-          onViolation(new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted));
-        }
+        allowed -= weightOf(message);
       } else if (queue.weight > plainPauseBytes && !paused) {
         paused = link.pause();
       }
@@ -89,6 +99,8 @@ export function createMessageStream(
     receivedEnd(error) {
       receiving = false;
       queue.end(error);
+      // What waits is all there is, so nothing need wait for it.
+      readOn();
     },
     receivedWindow(data) {
       if (data.byteLength === 4) {
@@ -122,10 +134,7 @@ export function createMessageStream(
       window.end();
       receiving = false;
       queue.fail(error);
-      if (paused) {
-        paused = false;
-        link.resume();
-      }
+      readOn();
     },
   };
 }

@@ -69,10 +69,10 @@ export class ServerCall {
     this.#messages = messages;
     if ((flags & frameFlag.remoteOpen) === 0) {
       // The request is the only message; an empty one, too.
-      messages.received(request.payload);
+      messages.receivedFirst(request.payload);
       messages.receivedEnd();
     } else if (request.payload.byteLength > 0) {
-      messages.received(request.payload);
+      messages.receivedFirst(request.payload);
     }
     void this.#runStreaming(messages);
   }
