@@ -47,7 +47,7 @@ const pathOf = (name: string) => join(sockets.path, `${name}.sock`);
 const measurements: Measurement[] = [];
 
 if (isWanted("startup")) {
-  await buildServers(["plugboard", "ttrpc", "grpc-js", "connect-node", "capnweb", "raw", "net"]);
+  await buildServers(["plugboard", "grpc-js", "connect-node", "capnweb", "raw", "net"]);
   const started = await measureStartup(running, effort, pathOf);
   // Memory is not known everywhere.
   measurements.push(...started.filter(({ rounds }) => Object.values(rounds).some((values) => values.length > 0)));

@@ -32,16 +32,23 @@ export function socketTransport(socket: Socket): RpcTransport {
     failure = new Error("the connection has ended");
     waiting?.reject(failure);
   });
+  function flush() {
+    if (written !== "") {
+      socket.write(written);
+      written = "";
+    }
+  }
+
   return {
     send(message) {
-      // What is sent in the same turn leaves in one write.
+      // What is sent in the same turn leaves in one write, as long as that is not too much for a string.
       if (written === "") {
-        process.nextTick(() => {
-          socket.write(written);
-          written = "";
-        });
+        process.nextTick(flush);
       }
       written += `${message}\n`;
+      if (written.length > 1024 * 1024) {
+        flush();
+      }
     },
     receive() {
       const message = ready.shift();

@@ -7,7 +7,7 @@ import { goProgram } from "../server-program.ts";
 /** grpc-go on both sides, as between a Go host and its go-plugin plugin. Its client is a process of its own. */
 export const grpcGo: Contender = {
   name: "grpc-go",
-  title: "grpc-go, client and server in Go",
+  title: "grpc-go on both sides",
   server: [goProgram, "serve"],
   async connect(path) {
     const child = spawn(goProgram, ["drive", path], { stdio: ["pipe", "pipe", "inherit"] });

@@ -3,16 +3,9 @@ import * as http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { HttpHandler } from "./http-handler.ts";
 import { createHttpHandler } from "./http-handler.ts";
-import type { ProtocolServer, ProtocolServerOptions } from "./protocol-server.ts";
+import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
+import { maxSessionMemory } from "./session-memory.ts";
 import type { WebSocketUpgrade } from "./websocket-upgrade.ts";
-
-/** How to serve HTTP. */
-export interface HttpServerOptions extends ProtocolServerOptions {
-  /** Origins whose pages may call. */
-  readonly origins: readonly string[];
-  /** Answer only requests for a host name of the loopback interface. */
-  readonly onlyLoopbackHosts: boolean;
-}
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
 export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
@@ -88,7 +81,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   function createHttp2Server(): ProtocolServer {
     const { handle, idle } = countAnswers();
     const sessions = new Set<http2.Http2Session>();
-    const server = http2.createServer(handle);
+    const server = http2.createServer({ maxSessionMemory }, handle);
     server.on("session", (session) => {
       sessions.add(session);
       // The settings are what a client says first in HTTP/2.

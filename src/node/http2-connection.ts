@@ -4,6 +4,7 @@ import type { NodeHttpClientOptions } from "@connectrpc/connect-node";
 import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { maxSessionMemory } from "./session-memory.ts";
 
 type SessionProvider = NonNullable<Extract<NodeHttpClientOptions, { httpVersion: "2" }>["sessionProvider"]>;
 
@@ -35,7 +36,7 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
   function connect(): Promise<http2.ClientHttp2Session> {
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
     const carrier = net.connect(socket);
-    const session = http2.connect(baseUrl, { createConnection: () => carrier });
+    const session = http2.connect(baseUrl, { maxSessionMemory, createConnection: () => carrier });
     current = session;
     // Its settings are the first that a server says.
     session.once("remoteSettings", () => {

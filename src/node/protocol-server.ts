@@ -19,3 +19,11 @@ export interface ProtocolServerOptions {
   /** How long a connection may take to say what it wants, in milliseconds. */
   readonly headerTimeoutMs: number;
 }
+
+/** How to serve HTTP. */
+export interface HttpServerOptions extends ProtocolServerOptions {
+  /** Origins whose pages may call. */
+  readonly origins: readonly string[];
+  /** Answer only requests for a host name of the loopback interface. */
+  readonly onlyLoopbackHosts: boolean;
+}

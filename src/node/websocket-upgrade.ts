@@ -5,7 +5,7 @@ import { WebSocketServer } from "ws";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { maxDataBytes } from "../ttrpc/frame.ts";
 import { createTtrpcServing } from "../ttrpc/serving.ts";
-import type { HttpServerOptions } from "./http-server.ts";
+import type { HttpServerOptions } from "./protocol-server.ts";
 import { refuseHost } from "./request-host.ts";
 
 /** Serves ttrpc on WebSockets. */
