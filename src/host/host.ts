@@ -107,7 +107,8 @@ export class Host implements AsyncDisposable {
   }
 
   async #load(options: LoadOptions): Promise<LoadedPlugin> {
-    const { command, cwd, config, env, protocolVersions, startTimeoutMs = 10_000, onOutput = printToStderr } = options;
+    const { command, cwd, config, env, startTimeoutMs = 10_000, onOutput = printToStderr, ...connecting } = options;
+    const { protocolVersions } = connecting;
     const signals = [this.#stopStarting.signal, ...(options.signal ? [options.signal] : [])];
     const signal = AbortSignal.any(signals);
     signal.throwIfAborted();
@@ -131,7 +132,7 @@ export class Host implements AsyncDisposable {
     );
     try {
       const pid = await child.started;
-      const connection = await reachPlugin(child, { ...options, startTimeoutMs, signal });
+      const connection = await reachPlugin(child, { ...connecting, startTimeoutMs, signal });
       return this.#loaded(pid, child, connection, exited);
     } catch (error) {
       await child.stop(0);

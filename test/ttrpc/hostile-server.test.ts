@@ -122,7 +122,8 @@ describe("an answer that is wrong fails its call, and calls beside it and after 
       peer.send(...frames.map((frame) => ({ streamId, ...frame }))),
     );
     const responses = server.extended.produce({})[Symbol.asyncIterator]();
-    // Reads on only when all has come in.
+    // Reads on only when all has come in: before the second of these, the request was sent.
+    await server.extended.echo({});
     const beside = await server.extended.echo({});
     const reading = (async () => {
       while ((await responses.next()).done !== true) {}
