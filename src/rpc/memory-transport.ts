@@ -28,7 +28,6 @@ export interface MemoryTransport {
  * @param graceMs How long handlers may take to end once the transport is closed, in milliseconds.
  */
 export function createMemoryTransport(table: ServiceTable, graceMs: number): MemoryTransport {
-  const calls = new Set<MemoryCall>();
   const handlers = new Set<Promise<unknown>>();
   /** Handlers may go on when their calls have ended. */
   const track = <T>(handler: Promise<T>): Promise<T> => {
@@ -37,6 +36,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
     handler.then(done, done);
     return handler;
   };
+  const calls: MemoryCalls = { inFlight: new Set(), track };
 
   const transport: Transport = {
     async unary(method, signal, timeoutMs, header, input) {
@@ -45,7 +45,9 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
       const call = new MemoryCall(calls, method, signal, timeoutMs, header);
       const { context } = call;
       try {
-        const output = await call.race(track(invokeUnary(entry, context, message)));
+        const handler = invokeUnary(entry, context, message);
+        call.handler = handler;
+        const output = await call.race(handler);
         // Handlers are typed by the contract; Connect's dispatch drops that type on its way.
         return {
           ...responseInit(method, context),
@@ -81,7 +83,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
   return {
     transport,
     async close(reason) {
-      for (const call of calls) {
+      for (const call of calls.inFlight) {
         call.fail(reason);
       }
       const { promise: expired, resolve } = Promise.withResolvers<void>();
@@ -92,21 +94,30 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
   };
 }
 
+/** The calls of one transport. */
+interface MemoryCalls {
+  readonly inFlight: Set<MemoryCall>;
+  /** Takes over a handler whose call was ended. */
+  track(handler: Promise<unknown>): void;
+}
+
 /** A call in flight: ended by its handler, its caller, its deadline, or the transport's end. */
 class MemoryCall {
   readonly context: CallContext;
   /** Why it ended before its handler did. */
   failure: unknown;
+  /** What `close` waits for, if the call is ended before it. */
+  handler: Promise<unknown> | undefined;
   #ended = false;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #calls: Set<MemoryCall>;
+  readonly #calls: MemoryCalls;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
-  readonly #onFail = new Set<(reason: unknown) => void>();
-  readonly #onEnd = new Set<() => void>();
+  readonly #waiting = new Set<(reason: unknown) => void>();
+  #onEnd: (() => void) | undefined;
 
   constructor(
-    calls: Set<MemoryCall>,
+    calls: MemoryCalls,
     method: DescMethod,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
@@ -123,7 +134,7 @@ class MemoryCall {
     });
     this.#calls = calls;
     this.#signal = signal;
-    calls.add(this);
+    calls.inFlight.add(this);
     if (signal !== undefined) {
       this.#onAbort = () => this.fail(ConnectError.from(signal.reason, Code.Canceled));
       signal.addEventListener("abort", this.#onAbort);
@@ -140,14 +151,14 @@ class MemoryCall {
       if (this.#ended) {
         reject(this.failure ?? new ConnectError("the call has ended", Code.Canceled));
       }
-      this.#onFail.add(reject);
+      this.#waiting.add(reject);
       promise.then(
         (value) => {
-          this.#onFail.delete(reject);
+          this.#waiting.delete(reject);
           resolve(value);
         },
         (error: unknown) => {
-          this.#onFail.delete(reject);
+          this.#waiting.delete(reject);
           reject(error);
         },
       );
@@ -155,15 +166,18 @@ class MemoryCall {
   }
 
   onEnd(listener: () => void) {
-    this.#onEnd.add(listener);
+    this.#onEnd = listener;
   }
 
   /** Ends the call before its handler has. */
   fail(reason: unknown) {
     if (!this.#ended) {
       this.failure = reason;
+      if (this.handler !== undefined) {
+        this.#calls.track(this.handler);
+      }
       this.end();
-      for (const reject of this.#onFail) {
+      for (const reject of this.#waiting) {
         reject(reason);
       }
     }
@@ -175,15 +189,13 @@ class MemoryCall {
       return;
     }
     this.#ended = true;
-    this.#calls.delete(this);
+    this.#calls.inFlight.delete(this);
     clearTimeout(this.#timer);
     if (this.#onAbort !== undefined) {
       this.#signal?.removeEventListener("abort", this.#onAbort);
     }
     this.context.abort(this.failure);
-    for (const listener of this.#onEnd) {
-      listener();
-    }
+    this.#onEnd?.();
   }
 }
 

@@ -1,7 +1,8 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
+import { encodeMessage } from "../rpc/encode-message.ts";
 import type { ClientCall, ClientConnection, OpenFlags } from "./client-connection.ts";
 import type { RequestParts } from "./envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readHeader, readResponse } from "./envelope.ts";
@@ -36,7 +37,7 @@ export function callUnary<M extends DescMethod>(
   input: MessageInitShape<M["input"]>,
   options: CallOptions,
 ): Promise<CallResponse<MessageShape<M["output"]>>> {
-  const parts = requestParts(method, encodeMessage(method.input, input), options);
+  const parts = requestParts(method, encodeRequest(method.input, input), options);
   return new Promise((resolve, reject) => {
     const call: ClientCall = {
       frame({ type, data }) {
@@ -70,7 +71,7 @@ export async function callStreaming<M extends DescMethod>(
 ): Promise<CallResponse<AsyncIterableIterator<MessageShape<M["output"]>>>> {
   const single = method.methodKind === "server_streaming";
   const requests = input[Symbol.asyncIterator]();
-  const first = single ? encodeMessage(method.input, await onlyOne(requests)) : new Uint8Array(0);
+  const first = single ? encodeRequest(method.input, await onlyOne(requests)) : new Uint8Array(0);
   const parts = requestParts(method, first, options);
   const header = new Headers();
   const trailer = new Headers();
@@ -225,7 +226,7 @@ async function sendRequests<M extends DescMethod>(
       messages.sendEnd();
       return;
     }
-    await messages.send(encodeMessage(input, result.value));
+    await messages.send(encodeRequest(input, result.value));
   }
 }
 
@@ -313,9 +314,9 @@ function metadataOf(header: HeadersInit | undefined, extended: boolean): Uint8Ar
   return encodeMetadata(new Headers(header), extended);
 }
 
-function encodeMessage<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
+function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
   try {
-    return toBinary(schema, create(schema, message));
+    return encodeMessage(schema, create(schema, message));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConnectError(`cannot encode ${schema.typeName}: ${why}`, Code.Internal, undefined, undefined, error);

@@ -1,9 +1,10 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceTableEntry } from "../plugin/service-table.ts";
 import type { CallContext } from "../rpc/call-context.ts";
 import { createCallContext } from "../rpc/call-context.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
+import { encodeMessage } from "../rpc/encode-message.ts";
 import { concealError } from "../rpc/error-for-caller.ts";
 import type { AnyMessage } from "../rpc/invoke.ts";
 import { invokeStreaming, invokeUnary } from "../rpc/invoke.ts";
@@ -132,7 +133,7 @@ export class ServerCall {
       const input = this.#decode(request.payload);
       const output = await invokeUnary(entry, this.#context, input);
       if (!this.#ended) {
-        this.#answer(toBinary(method.output, output));
+        this.#answer(encodeMessage(method.output, output));
         this.#finish();
       }
     } catch (error) {
@@ -150,7 +151,7 @@ export class ServerCall {
       if (kind === "client_streaming") {
         const { value } = await responses.next();
         if (!this.#ended) {
-          this.#answer(toBinary(method.output, value));
+          this.#answer(encodeMessage(method.output, value));
           this.#finish();
         }
         return;
@@ -158,7 +159,7 @@ export class ServerCall {
       let result = await responses.next();
       while (!this.#ended && result.done !== true) {
         this.#sendHeader();
-        await messages.send(toBinary(method.output, result.value));
+        await messages.send(encodeMessage(method.output, result.value));
         result = await responses.next();
       }
       if (!this.#ended) {
