@@ -27,6 +27,9 @@ export interface FrameLink {
   close(error?: Error): void;
 }
 
+/** From how many bytes on the data of a frame is rather sent as it is than copied. */
+const apartBytes = 16 * 1024;
+
 /** What hears frames. */
 export interface FrameReceiver {
   frame(frame: Frame): void;
@@ -116,6 +119,11 @@ export function createFrameLink(
       }
     },
     send(streamId, type, flags, data) {
+      if (data !== undefined && data.byteLength >= apartBytes && !connection.wholeFrames) {
+        writer.writeApart(data, streamId, type, flags);
+        link.flush();
+        return;
+      }
       const at = writer.begin(data?.byteLength ?? 0, streamId, type, flags);
       if (data !== undefined) {
         writer.bytes.set(data, at);

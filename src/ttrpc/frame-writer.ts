@@ -9,6 +9,11 @@ export interface FrameWriter {
   readonly bytes: Uint8Array;
   /** Writes a frame's header and makes room for its data. Returns where in `bytes` that begins. */
   begin(length: number, streamId: number, type: number, flags: number): number;
+  /**
+   * Writes a frame whose data becomes a chunk of its own, without being copied; so the header is one of its own, too. The
+   * data must not be written to any more.
+   */
+  writeApart(data: Uint8Array, streamId: number, type: number, flags: number): void;
   /** How many bytes wait to be taken. */
   readonly pendingBytes: number;
   /** Takes what was written since the last time, each chunk with whole frames. */
@@ -24,6 +29,12 @@ export function createFrameWriter(): FrameWriter {
   let start = 0;
   let end = 0;
   let pendingBytes = 0;
+  const cut = () => {
+    if (end > start) {
+      full.push(writer.bytes.subarray(start, end));
+      start = end;
+    }
+  };
   const writer = {
     bytes: new Uint8Array(chunkBytes),
     get pendingBytes() {
@@ -32,9 +43,7 @@ export function createFrameWriter(): FrameWriter {
     begin(length: number, streamId: number, type: number, flags: number): number {
       const size = headerBytes + length;
       if (writer.bytes.byteLength - end < size) {
-        if (end > start) {
-          full.push(writer.bytes.subarray(start, end));
-        }
+        cut();
         writer.bytes = new Uint8Array(Math.max(size, chunkBytes));
         start = 0;
         end = 0;
@@ -44,13 +53,17 @@ export function createFrameWriter(): FrameWriter {
       pendingBytes += size;
       return end - length;
     },
+    writeApart(data: Uint8Array, streamId: number, type: number, flags: number) {
+      const at = writer.begin(0, streamId, type, flags);
+      writeHeader(writer.bytes, at - headerBytes, data.byteLength, streamId, type, flags);
+      cut();
+      full.push(data);
+      pendingBytes += data.byteLength;
+    },
     take() {
+      cut();
       const taken = full;
-      if (end > start) {
-        taken.push(writer.bytes.subarray(start, end));
-      }
       full = [];
-      start = end;
       pendingBytes = 0;
       return taken;
     },

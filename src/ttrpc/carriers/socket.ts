@@ -6,6 +6,8 @@ export interface ByteStream {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "close" | "drain" | "end", listener: () => void): unknown;
   write(bytes: Uint8Array): boolean;
+  cork(): unknown;
+  uncork(): unknown;
   end(): unknown;
   destroy(error?: Error): unknown;
   pause(): unknown;
@@ -14,6 +16,11 @@ export interface ByteStream {
 
 /** Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection. */
 export function socketCarrier(stream: ByteStream): CarrierConnection {
+  let corked = false;
+  const uncork = () => {
+    corked = false;
+    stream.uncork();
+  };
   return {
     wholeFrames: false,
     start(receiver) {
@@ -30,7 +37,15 @@ export function socketCarrier(stream: ByteStream): CarrierConnection {
       stream.on("end", () => stream.end());
       stream.on("close", () => receiver.ended(failure));
     },
-    send: (bytes) => stream.write(bytes),
+    send(bytes) {
+      if (!corked) {
+        // What is sent in one go leaves in one go.
+        corked = true;
+        stream.cork();
+        queueMicrotask(uncork);
+      }
+      return stream.write(bytes);
+    },
     close(error) {
       if (error === undefined) {
         stream.end();
