@@ -32,10 +32,14 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.workers.test.ts"],
+          exclude: ["test/**/*.workers.test.ts", "test/interop/**"],
           pool: "forks",
           testTimeout: 30_000,
         },
+      },
+      {
+        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+        test: { name: "interop", include: ["test/interop/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
       },
       {
         ssr: { resolve: { conditions: [source, "workerd", "worker", "module", "browser", "development|production"] } },

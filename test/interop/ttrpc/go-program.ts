@@ -1,0 +1,67 @@
+import type { ChildProcess } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+
+/** The program beside this file, built. */
+export interface GoProgram extends AsyncDisposable {
+  readonly command: string;
+  /** Path of the descriptors that it needs. */
+  readonly descriptors: string;
+}
+
+/** A process of it that serves. */
+export interface GoServer extends AsyncDisposable {
+  /** Its Unix socket. */
+  readonly path: string;
+  readonly process: ChildProcess;
+}
+
+/** True if there is a Go toolchain on PATH. */
+export function hasGo(): boolean {
+  return spawnSync("go", ["version"]).status === 0;
+}
+
+/** Builds the program, into a folder of its own. */
+export async function buildGoProgram(): Promise<GoProgram> {
+  const directory = await mkdtemp(join(tmpdir(), "ttrpc-go-"));
+  const command = join(directory, "ttrpc");
+  const cwd = fileURLToPath(new URL(".", import.meta.url));
+  await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd });
+  const descriptors = join(directory, "behaviour.binpb");
+  const set = create(FileDescriptorSetSchema, { file: [BehaviourService.file.proto] });
+  await writeFile(descriptors, toBinary(FileDescriptorSetSchema, set));
+  return {
+    command,
+    descriptors,
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Starts a server and waits until it listens. */
+export async function startGoServer({ command, descriptors }: GoProgram): Promise<GoServer> {
+  const directory = await mkdtemp(join(tmpdir(), "ttrpc-go-"));
+  const path = join(directory, "s.sock");
+  const server = spawn(command, ["server", descriptors, path], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(server, "exit").then(() => {
+    throw new Error("the Go server has ended");
+  });
+  exited.catch(() => undefined);
+  await Promise.race([once(server.stdout, "data"), exited]);
+  return {
+    path,
+    process: server,
+    async [Symbol.asyncDispose]() {
+      server.kill("SIGKILL");
+      await exited.catch(() => undefined);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
