@@ -32,10 +32,14 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.workers.test.ts", "test/interop/**"],
+          exclude: ["test/**/*.workers.test.ts", "test/interop/**", "test/browser/**"],
           pool: "forks",
           testTimeout: 30_000,
         },
+      },
+      {
+        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+        test: { name: "browser", include: ["test/browser/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
       },
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },

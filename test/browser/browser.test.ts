@@ -63,13 +63,9 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
     }
   };
   const use = (url: string) =>
-    run(friend.origin, (page) =>
-      page.evaluate((at) => (globalThis as unknown as PageFunctions).overTheWeb(at), url),
-    );
+    run(friend.origin, (page) => page.evaluate((at) => (globalThis as unknown as PageFunctions).overTheWeb(at), url));
   const intrude = (url: string) =>
-    run(stranger.origin, (page) =>
-      page.evaluate((at) => (globalThis as unknown as PageFunctions).strangerAt(at), url),
-    );
+    run(stranger.origin, (page) => page.evaluate((at) => (globalThis as unknown as PageFunctions).strangerAt(at), url));
 
   test("calls a Worker over Connect, and previews live over a WebSocket; a page of another origin can't", async () => {
     const worker = await startWorker("test/browser/worker.ts", { PAGE_ORIGIN: friend.origin });
@@ -111,13 +107,16 @@ interface PageServer {
 
 async function startPageServer(): Promise<PageServer> {
   const scripts = new Map<string, string>();
-  for (const name of ["page", "web-worker"]) {
+  for (const [name, runtime] of [
+    ["page", "browser"],
+    ["web-worker", "worker"],
+  ]) {
     const { outputFiles } = await build({
       entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
       bundle: true,
       write: false,
       format: "esm",
-      conditions: ["plugboard-source", "browser"],
+      conditions: ["plugboard-source", runtime ?? "browser", "browser"],
     });
     scripts.set(`/${name}.js`, outputFiles[0]?.text ?? "");
   }

@@ -69,7 +69,7 @@ async function useEverything(connection: Connection): Promise<Report> {
 Object.assign(globalThis, {
   async overTheWeb(url: string): Promise<Report> {
     await using connection = await connect(url);
-    return useEverything(connection);
+    return await useEverything(connection);
   },
 
   async overAPort(): Promise<Report> {
