@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Frame } from "../../src/ttrpc/frame.ts";
-import { createFrameDecoder, headerBytes, maxDataBytes, uint32, uint32Bytes } from "../../src/ttrpc/frame.ts";
+import {
+  createFrameDecoder,
+  frameType,
+  headerBytes,
+  maxDataBytes,
+  uint32,
+  uint32Bytes,
+} from "../../src/ttrpc/frame.ts";
 import { createFrameWriter } from "../../src/ttrpc/frame-writer.ts";
 import { cutAt, encodeFrame } from "./raw-frames.ts";
 
@@ -171,4 +178,13 @@ test("32 bits in network order are read as they were written", () => {
       expect(uint32(uint32Bytes(value), 0)).toBe(value);
     }),
   );
+});
+
+test("the data of a frame has a buffer of its own: it keeps no chunk, and no other call's message can be reached by it", () => {
+  const frames: Frame[] = [];
+  const decoder = createFrameDecoder((frame) => frames.push(frame));
+  const two = [1, 3].map((streamId) => encodeFrame({ streamId, type: frameType.data, data: Uint8Array.of(7, 7) }));
+  const chunk = new Uint8Array(Buffer.concat([...two, new Uint8Array(4)]));
+  decoder.push(chunk);
+  expect(frames.map(({ data }) => data?.buffer.byteLength)).toEqual([2, 2]);
 });
