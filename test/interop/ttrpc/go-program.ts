@@ -34,7 +34,9 @@ export async function buildGoProgram(): Promise<GoProgram> {
   const directory = await mkdtemp(join(tmpdir(), "ttrpc-go-"));
   const command = join(directory, "ttrpc");
   const cwd = fileURLToPath(new URL(".", import.meta.url));
-  await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd });
+  // Nothing but modules is to be downloaded, no other toolchain either.
+  const env = { ...process.env, GOTOOLCHAIN: "local" };
+  await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd, env });
   const descriptors = join(directory, "behaviour.binpb");
   const set = create(FileDescriptorSetSchema, { file: [BehaviourService.file.proto] });
   await writeFile(descriptors, toBinary(FileDescriptorSetSchema, set));
