@@ -36,7 +36,12 @@ export async function buildGoProgram(): Promise<GoProgram> {
   const cwd = fileURLToPath(new URL(".", import.meta.url));
   // Nothing but modules is to be downloaded, no other toolchain either.
   const env = { ...process.env, GOTOOLCHAIN: "local" };
-  await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd, env });
+  try {
+    await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd, env });
+  } catch (error) {
+    await rm(directory, { recursive: true });
+    throw error;
+  }
   const descriptors = join(directory, "behaviour.binpb");
   const set = create(FileDescriptorSetSchema, { file: [BehaviourService.file.proto] });
   await writeFile(descriptors, toBinary(FileDescriptorSetSchema, set));
