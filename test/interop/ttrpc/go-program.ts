@@ -34,7 +34,14 @@ export async function buildGoProgram(): Promise<GoProgram> {
   const directory = await mkdtemp(join(tmpdir(), "ttrpc-go-"));
   const command = join(directory, "ttrpc");
   const cwd = fileURLToPath(new URL(".", import.meta.url));
-  await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd });
+  // Nothing but modules is to be downloaded, no other toolchain either.
+  const env = { ...process.env, GOTOOLCHAIN: "local" };
+  try {
+    await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd, env });
+  } catch (error) {
+    await rm(directory, { recursive: true });
+    throw error;
+  }
   const descriptors = join(directory, "behaviour.binpb");
   const set = create(FileDescriptorSetSchema, { file: [BehaviourService.file.proto] });
   await writeFile(descriptors, toBinary(FileDescriptorSetSchema, set));
