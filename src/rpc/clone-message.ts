@@ -109,15 +109,16 @@ function copyList(copy: Copy): Copy {
 
 function copyMap(copy: Copy): Copy {
   return (value) => {
-    const copied: Record<string, unknown> = {};
+    // Entries, as assigning would lose the key "__proto__".
+    const entries: [string, unknown][] = [];
     for (const [key, member] of Object.entries(value as Record<string, unknown>)) {
-      const own = copy(member);
-      if (own === unfit) {
+      const copied = copy(member);
+      if (copied === unfit) {
         return unfit;
       }
-      copied[key] = own;
+      entries.push([key, copied]);
     }
-    return copied;
+    return Object.fromEntries(entries);
   };
 }
 

@@ -76,6 +76,13 @@ describe("a cloned message", () => {
     );
   });
 
+  test("has a map's entry whatever its key", () => {
+    const message = create(EveryKindSchema, { numbers: Object.fromEntries([["__proto__", 3]]) });
+    expect(toBinary(EveryKindSchema, cloneMessage(EveryKindSchema, message))).toEqual(
+      toBinary(EveryKindSchema, message),
+    );
+  });
+
   test("keeps fields that the contract does not know", () => {
     const message = fromBinary(EveryKindSchema, Uint8Array.of(0xfa, 0x3e, 2, 1, 2));
     expect(message.$unknown).toHaveLength(1);

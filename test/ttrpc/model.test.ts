@@ -172,6 +172,6 @@ test("whatever calls run beside each other, over whatever a carrier does to thei
       await drained;
       await connection.closed;
     }),
-    { numRuns: 300 },
+    { numRuns: 300, timeout: 4000, endOnFailure: true },
   );
 }, 60_000);

@@ -21,14 +21,16 @@ export function tornCarrierPair(whims: Whims): readonly [CarrierConnection, Carr
     const next = (from: Iterator<number>): number => Number(from.next().value);
     const deliver = async () => {
       delivering = true;
-      while (waiting.byteLength > 0 && !closed) {
+      do {
+        // Never in the turn in which it was sent, as nothing that goes over a wire.
+        await new Promise((resolve) => setImmediate(resolve));
         for (let turn = next(whims.turns); turn > 0; turn--) {
           await new Promise((resolve) => setImmediate(resolve));
         }
         const piece = waiting.subarray(0, next(whims.pieces));
         waiting = waiting.subarray(piece.byteLength);
         receivers[other]?.receive(new Uint8Array(piece));
-      }
+      } while (waiting.byteLength > 0 && !closed);
       delivering = false;
       if (paused) {
         paused = false;
@@ -42,11 +44,13 @@ export function tornCarrierPair(whims: Whims): readonly [CarrierConnection, Carr
       },
       send(bytes) {
         waiting = Buffer.concat([waiting, bytes]);
+        // Before the delivery, which may be over at once and then says that it goes on.
+        paused ||= next(whims.turns) % 2 === 1;
+        const takesMore = !paused;
         if (!delivering) {
           void deliver();
         }
-        paused ||= next(whims.turns) % 2 === 1;
-        return !paused;
+        return takesMore;
       },
       close() {
         closed = true;
