@@ -26,6 +26,8 @@ async function bundle(entry: string): Promise<string> {
 
 export default defineConfig({
   test: {
+    // What a test prints, such as the errors that a plugin logs, is of interest if it fails.
+    silent: "passed-only",
     projects: [
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
