@@ -51,30 +51,40 @@ export function createConnection(parts: ConnectionParts): Connection {
   let closing: Promise<void> | undefined;
   let closeReason: Error | undefined;
 
-  /** Makes a call over one route after the other, until somebody is reached. */
-  async function overRoutes<T>(
+  /** Makes a call over the best route and, where that is safe, over the next ones until somebody is reached. */
+  function overRoutes<T>(
     method: DescMethodUnary | DescMethodStreaming,
     timeoutMs: number | undefined,
     run: (transport: Transport, timeoutMs: number | undefined) => Promise<T>,
     canRepeat: () => boolean,
   ): Promise<T> {
     if (closeReason !== undefined) {
-      throw closeReason;
+      return Promise.reject(closeReason);
+    }
+    const [best, ...others] = routes[method.methodKind].routes;
+    if (best === undefined) {
+      return Promise.reject(noRoute(method, routes));
     }
     const deadline = startDeadline(timeoutMs);
-    let unreached: unknown;
-    for (const route of routes[method.methodKind].routes) {
-      try {
-        return await run(pool.get(route), deadline?.left());
-      } catch (error) {
-        // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-        if (!isPlugboardError(error, "PB-DIAL-FAILED") || !fallback || !canRepeat() || closeReason !== undefined) {
-          throw error;
-        }
-        unreached = error;
-      }
+    const first = run(pool.get(best), deadline?.left());
+    if (!fallback || others.length === 0) {
+      return first;
     }
-    throw unreached ?? noRoute(method, routes);
+    return first.catch(async (error: unknown) => {
+      let failure = error;
+      for (const route of others) {
+        // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
+        if (!isPlugboardError(failure, "PB-DIAL-FAILED") || !canRepeat() || closeReason !== undefined) {
+          break;
+        }
+        try {
+          return await run(pool.get(route), deadline?.left());
+        } catch (next) {
+          failure = next;
+        }
+      }
+      throw failure;
+    });
   }
 
   const direct: Transport = {

@@ -34,9 +34,17 @@ type AdaptOptions = (own: RegisterOptions) => RegisterOptions;
 
 type RegisterOptions = Parameters<ConnectRouter["service"]>[2];
 
+/** Kept, as a text that is put together has to be hashed anew each time something is looked up by it. */
+const paths = new WeakMap<DescMethod, string>();
+
 /** Path of a method, "/package.Service/Method". */
 export function methodPath(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
+  let path = paths.get(method);
+  if (path === undefined) {
+    path = `/${method.parent.typeName}/${method.name}`;
+    paths.set(method, path);
+  }
+  return path;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { createContextValues } from "@connectrpc/connect";
 
@@ -27,21 +27,57 @@ const ended = new Error("the call has ended");
  * their own, which costs as much as the rest of a call in the same process; here whoever runs the call does that.
  */
 export function createCallContext(init: CallContextInit): CallContext {
-  const { method, timeoutMs } = init;
-  const controller = new AbortController();
-  const expires = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  return {
-    method,
-    service: method.parent,
-    requestMethod: "POST",
-    protocolName: init.protocolName,
-    url: init.url,
-    signal: controller.signal,
-    timeoutMs: () => (expires === undefined ? undefined : expires - performance.now()),
-    values: createContextValues(),
-    requestHeader: init.requestHeader,
-    responseHeader: new Headers(),
-    responseTrailer: new Headers(),
-    abort: (reason = ended) => controller.abort(reason),
-  };
+  return new LazyCallContext(init);
 }
+
+/** Makes its signal when somebody asks for it: telling a signal that a call is over costs more than the call's headers. */
+class LazyCallContext implements CallContext {
+  readonly method: DescMethod;
+  readonly service: DescService;
+  readonly requestMethod = "POST";
+  readonly protocolName: string;
+  readonly url: string;
+  readonly values = createContextValues();
+  readonly requestHeader: Headers;
+  readonly responseHeader = new Headers();
+  readonly responseTrailer = new Headers();
+  readonly timeoutMs: () => number | undefined;
+  declare readonly signal: AbortSignal;
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  constructor({ method, protocolName, url, timeoutMs, requestHeader }: CallContextInit) {
+    this.method = method;
+    this.service = method.parent;
+    this.protocolName = protocolName;
+    this.url = url;
+    this.requestHeader = requestHeader;
+    const expires = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    this.timeoutMs = () => (expires === undefined ? undefined : expires - performance.now());
+    // A property of its own, so that a copy of the context, such as Connect makes for interceptors, has it too.
+    Object.defineProperty(this, "signal", lazySignal);
+  }
+
+  /** Made when it is asked for. */
+  controller(): AbortController {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) {
+        this.#controller.abort(this.#aborted.reason);
+      }
+    }
+    return this.#controller;
+  }
+
+  abort(reason: unknown = ended) {
+    this.#aborted ??= { reason };
+    this.#controller?.abort(reason);
+  }
+}
+
+const lazySignal: PropertyDescriptor & ThisType<LazyCallContext> = {
+  enumerable: true,
+  get() {
+    return this.controller().signal;
+  },
+};

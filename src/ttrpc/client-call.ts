@@ -1,5 +1,13 @@
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { create, fromBinary } from "@bufbuild/protobuf";
+import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
@@ -23,20 +31,13 @@ export interface CallOptions {
   readonly maxMessageBytes: number;
 }
 
-/** A call and what it is answered with. */
-export interface CallResponse<T> {
-  readonly header: Headers;
-  readonly trailer: Headers;
-  readonly message: T;
-}
-
 /** Makes a unary call. */
-export function callUnary<M extends DescMethod>(
+export function callUnary<I extends DescMessage, O extends DescMessage>(
   connection: ClientConnection,
-  method: M,
-  input: MessageInitShape<M["input"]>,
+  method: DescMethodUnary<I, O>,
+  input: MessageInitShape<I>,
   options: CallOptions,
-): Promise<CallResponse<MessageShape<M["output"]>>> {
+): Promise<UnaryResponse<I, O>> {
   const parts = requestParts(method, encodeRequest(method.input, input), options);
   return new Promise((resolve, reject) => {
     const call: ClientCall = {
@@ -45,7 +46,14 @@ export function callUnary<M extends DescMethod>(
           try {
             const { payload, header, trailer } = settle(data);
             watch.end();
-            resolve({ message: decodeMessage(method, payload, options), header, trailer });
+            resolve({
+              service: method.parent,
+              method,
+              stream: false,
+              header,
+              trailer,
+              message: decodeMessage(method, payload, options),
+            });
           } catch (error) {
             call.fail(error as ConnectError);
           }
@@ -63,12 +71,12 @@ export function callUnary<M extends DescMethod>(
 }
 
 /** Makes a streaming call. Its headers are there when its first message is, or its end. */
-export async function callStreaming<M extends DescMethod>(
+export async function callStreaming<I extends DescMessage, O extends DescMessage>(
   connection: ClientConnection,
-  method: M,
-  input: AsyncIterable<MessageInitShape<M["input"]>>,
+  method: DescMethodStreaming<I, O>,
+  input: AsyncIterable<MessageInitShape<I>>,
   options: CallOptions,
-): Promise<CallResponse<AsyncIterableIterator<MessageShape<M["output"]>>>> {
+): Promise<StreamResponse<I, O>> {
   const single = method.methodKind === "server_streaming";
   const requests = input[Symbol.asyncIterator]();
   const first = single ? encodeRequest(method.input, await onlyOne(requests)) : new Uint8Array(0);
@@ -161,7 +169,8 @@ export async function callStreaming<M extends DescMethod>(
     );
   }
   await started.promise;
-  return { header, trailer, message: readMessages(method, messages, options, watch) };
+  const message = readMessages(method, messages, options, watch);
+  return { service: method.parent, method, stream: true, header, trailer, message };
 }
 
 interface CallWatch {
@@ -211,9 +220,9 @@ function watchCall(
   return watch;
 }
 
-async function sendRequests<M extends DescMethod>(
-  { input }: M,
-  requests: AsyncIterator<MessageInitShape<M["input"]>>,
+async function sendRequests<I extends DescMessage>(
+  { input }: DescMethodStreaming<I>,
+  requests: AsyncIterator<MessageInitShape<I>>,
   messages: MessageStream,
   ended: () => boolean,
 ): Promise<void> {
@@ -230,13 +239,13 @@ async function sendRequests<M extends DescMethod>(
   }
 }
 
-function readMessages<M extends DescMethod>(
-  method: M,
+function readMessages<O extends DescMessage>(
+  method: DescMethodStreaming<DescMessage, O>,
   messages: MessageStream,
   options: CallOptions,
   watch: CallWatch,
-): AsyncIterableIterator<MessageShape<M["output"]>> {
-  const iterator: AsyncIterableIterator<MessageShape<M["output"]>> = {
+): AsyncIterableIterator<MessageShape<O>> {
+  const iterator: AsyncIterableIterator<MessageShape<O>> = {
     async next() {
       const bytes = await messages.next();
       if (bytes === undefined) {
@@ -323,11 +332,11 @@ function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitSha
   }
 }
 
-function decodeMessage<M extends DescMethod>(
-  { output }: M,
+function decodeMessage<O extends DescMessage>(
+  { output }: { readonly output: O },
   bytes: Uint8Array,
   { maxMessageBytes }: CallOptions,
-): MessageShape<M["output"]> {
+): MessageShape<O> {
   if (bytes.byteLength > maxMessageBytes) {
     throw new ConnectError(
       `the message has ${bytes.byteLength} bytes, and only ${maxMessageBytes} are accepted`,
@@ -335,8 +344,7 @@ function decodeMessage<M extends DescMethod>(
     );
   }
   try {
-    // The contract says which message it is.
-    return fromBinary(output, bytes) as MessageShape<M["output"]>;
+    return fromBinary(output, bytes);
   } catch {
     throw protocolError(`the message is no ${output.typeName}`);
   }

@@ -82,15 +82,13 @@ export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClien
       maxMessageBytes,
     });
     return {
-      async unary(method, signal, timeoutMs, header, input) {
+      unary(method, signal, timeoutMs, header, input) {
         const options = optionsOf(signal, timeoutMs, header);
-        const response = await connected(options, (connection, left) => callUnary(connection, method, input, left));
-        return { service: method.parent, method, stream: false, ...response };
+        return connected(options, (connection, left) => callUnary(connection, method, input, left));
       },
-      async stream(method, signal, timeoutMs, header, input) {
+      stream(method, signal, timeoutMs, header, input) {
         const options = optionsOf(signal, timeoutMs, header);
-        const response = await connected(options, (connection, left) => callStreaming(connection, method, input, left));
-        return { service: method.parent, method, stream: true, ...response };
+        return connected(options, (connection, left) => callStreaming(connection, method, input, left));
       },
     };
   }

@@ -54,17 +54,19 @@ export function encodeMethod(service: string, method: string): Uint8Array {
 
 /** The part of a request that is the same for all calls with the same headers. */
 export function encodeMetadata(headers: Headers | undefined, extended: boolean): Uint8Array {
-  const writer = new BinaryWriter();
   headers?.forEach((value, key) => {
-    writeMetadata(writer, key, value);
+    writeMetadata(key, value);
   });
   if (extended) {
-    writeMetadata(writer, extensionKey, extensionValue);
+    writeMetadata(extensionKey, extensionValue);
   }
   return writer.finish();
 }
 
-function writeMetadata(writer: BinaryWriter, key: string, value: string) {
+/** Made once, as its memory costs more than what is written. */
+const writer = new BinaryWriter();
+
+function writeMetadata(key: string, value: string) {
   writer.tag(5, WireType.LengthDelimited).fork();
   writer.tag(1, WireType.LengthDelimited).string(key).tag(2, WireType.LengthDelimited).string(value);
   writer.join();
