@@ -12,10 +12,27 @@ export const socketDialers: readonly Dialer[] = [
   { protocol: "ttrpc", carrier: "tcp", dial: dialTtrpc(openSocket) },
 ];
 
+/** Size of what is read at a time, in bytes; a Unix socket on Linux holds not more. */
+const readBytes = 208 * 1024;
+
 async function openSocket(address: Address): Promise<CarrierConnection> {
-  const socket = net.connect(socketOptions(address));
+  let receive = (_chunk: Uint8Array) => {};
+  const socket = net.connect({
+    ...socketOptions(address),
+    // Memory of its own for each read, as Node gets it otherwise, costs more than the reading. Frames are copied out of
+    // it before the next.
+    onread: {
+      buffer: new Uint8Array(readBytes),
+      callback(length, buffer) {
+        receive(buffer.subarray(0, length));
+        return true;
+      },
+    },
+  });
   await once(socket, "connect");
-  return socketCarrier(socket);
+  return socketCarrier(socket, (listener) => {
+    receive = listener;
+  });
 }
 
 function socketOptions(address: Address): net.NetConnectOpts {

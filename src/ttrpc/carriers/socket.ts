@@ -14,8 +14,14 @@ export interface ByteStream {
   resume(): unknown;
 }
 
-/** Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection. */
-export function socketCarrier(stream: ByteStream): CarrierConnection {
+/**
+ * Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection.
+ * @param listen Tells how to hear what comes in. Default: by the stream's data events.
+ */
+export function socketCarrier(
+  stream: ByteStream,
+  listen = (receive: (chunk: Uint8Array) => void) => void stream.on("data", receive),
+): CarrierConnection {
   let corked = false;
   const uncork = () => {
     corked = false;
@@ -26,7 +32,7 @@ export function socketCarrier(stream: ByteStream): CarrierConnection {
     start(receiver) {
       let failure: Error | undefined;
       // A Buffer behaves differently from the Uint8Array that it is, in slice() for one.
-      stream.on("data", ({ buffer, byteOffset, byteLength }) => {
+      listen(({ buffer, byteOffset, byteLength }) => {
         receiver.receive(new Uint8Array(buffer, byteOffset, byteLength));
       });
       stream.on("drain", () => receiver.drained());
