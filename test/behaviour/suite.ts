@@ -295,8 +295,8 @@ export function describeBehaviour(route: BehaviourRoute) {
             yield { data: Uint8Array.of(1) };
             yield { failCode: Code.Aborted };
             for (;;) {
-              yield { data: pattern(1024) };
-              await nextTask();
+              yield {};
+              await shortPause();
             }
           } finally {
             closed = true;
@@ -511,8 +511,12 @@ async function* repeat<T>(count: number, make: (index: number) => T): AsyncGener
   }
 }
 
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+/**
+ * Between messages to a handler that has ended: over HTTP/1.1, a server that nevertheless gets many closes the connection,
+ * which can take its answer away from a client that has not read it yet.
+ */
+function shortPause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function uniqueId(): string {
