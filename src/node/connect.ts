@@ -3,20 +3,7 @@ import { createConnect } from "../client/connect.ts";
 import { fetchDialers } from "../client/fetch-dialer.ts";
 import { memoryDialer } from "../client/memory-dialer.ts";
 import { ttrpcDialers } from "../client/ttrpc-dialers.ts";
-import { httpDialers } from "./http-dialers.ts";
 import { socketDialers } from "./ttrpc-dialers.ts";
-
-const common = [memoryDialer, ...socketDialers, ...ttrpcDialers];
-const byNodesClients = createConnect([
-  ...common,
-  ...httpDialers,
-  ...fetchDialers.filter((dialer) => dialer.carrier === "service-binding"),
-]);
-const byFetch = createConnect([
-  ...common,
-  ...httpDialers.filter((dialer) => dialer.carrier !== "http"),
-  ...fetchDialers,
-]);
 
 /**
  * Connects to a plugin from Node: in this process, at a Unix socket (`unix:/path`), at a TCP address
@@ -27,5 +14,16 @@ const byFetch = createConnect([
  * await using connection = await connect(["unix:/run/markdown.sock", "https://markdown.example.workers.dev"]);
  * ```
  */
-export const connect: Connect = (target, options) =>
-  (options?.fetch === undefined ? byNodesClients : byFetch)(target, options);
+export const connect: Connect = async (target, options) => {
+  // Loaded here, as a plugin process imports this module, too, and most never connect to anything.
+  const { httpDialers } = await import("./http-dialers.ts");
+  const byFetch = options?.fetch !== undefined;
+  const dial = createConnect([
+    memoryDialer,
+    ...socketDialers,
+    ...ttrpcDialers,
+    ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch),
+    ...fetchDialers.filter(({ carrier }) => carrier === "service-binding" || byFetch),
+  ]);
+  return dial(target, options);
+};

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import * as fs from "node:fs/promises";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 import { dirname } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -202,7 +201,7 @@ function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
 
 /** A plugin that was killed leaves its socket behind. It is removed if it is a socket and nobody answers on it. */
 async function removeStaleSocket(error: unknown, path: string): Promise<boolean> {
-  if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !(await fs.lstat(path)).isSocket()) {
+  if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !lstatSync(path).isSocket()) {
     return false;
   }
   const { promise: answered, resolve } = Promise.withResolvers<boolean>();
@@ -214,7 +213,7 @@ async function removeStaleSocket(error: unknown, path: string): Promise<boolean>
   const inUse = await answered;
   probe.destroy();
   if (!inUse) {
-    await fs.unlink(path);
+    unlinkSync(path);
   }
   return !inUse;
 }
