@@ -7,6 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { withoutHandshake } from "../node/handshake.ts";
 import { makeSocketDirectory } from "../node/socket-directory.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { compileCacheEnvironment } from "./compile-cache.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
 import { createLineSplitter, createOutputTail } from "./process-output.ts";
 
@@ -79,11 +80,12 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
     removeDirectory();
     throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} has a zero byte in it`);
   }
+  const given = { ...withoutHandshake(process.env), ...env };
   let child: ChildProcessByStdio<Writable, Readable, Readable>;
   try {
     child = spawn(file, args, {
       ...(cwd !== undefined && { cwd }),
-      env: { ...withoutHandshake(process.env), ...env, PLUGIN_UNIX_SOCKET_DIR: directory },
+      env: { ...given, ...compileCacheEnvironment(given), PLUGIN_UNIX_SOCKET_DIR: directory },
       stdio: ["pipe", "pipe", "pipe"],
       // A process group of its own: it can be killed with all its children, and Ctrl-C reaches only the host.
       detached: true,
