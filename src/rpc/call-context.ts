@@ -9,12 +9,16 @@ export interface CallContextInit {
   readonly url: string;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
   readonly timeoutMs: number | undefined;
-  /** The request's headers; they become the handler's own. */
-  readonly requestHeader: Headers;
+  /** Makes the request's headers, should somebody ask for them; they become the handler's own. */
+  readonly requestHeader: () => Headers;
 }
 
 /** A handler's context, with what ends the call for it. */
 export interface CallContext extends HandlerContext {
+  /** The response's headers, if somebody has asked for them. */
+  readonly responseHeaderIfAny: Headers | undefined;
+  /** The response's trailers, if somebody has asked for them. */
+  readonly responseTrailerIfAny: Headers | undefined;
   /** Aborts the signal; only the first reason counts. */
   abort(reason?: unknown): void;
 }
@@ -25,24 +29,32 @@ const ended = new Error("the call has ended");
 /**
  * Makes a handler's context. Connect's own createHandlerContext also watches over deadline and caller by signals of
  * their own, which costs as much as the rest of a call in the same process; here whoever runs the call does that.
+ *
+ * Signal and headers are made when they are asked for: to tell a signal that its call is over costs as much as five
+ * headers, and the first headers of a process make Node load all of its HTTP.
  */
 export function createCallContext(init: CallContextInit): CallContext {
-  return new LazyCallContext(init);
+  return new LazyCallContext(init) as LazyCallContext & LazyMembers;
 }
 
-/** Makes its signal when somebody asks for it: telling a signal that a call is over costs more than the call's headers. */
-class LazyCallContext implements CallContext {
+/** What is made when it is asked for. */
+interface LazyMembers {
+  signal: AbortSignal;
+  requestHeader: Headers;
+  responseHeader: Headers;
+  responseTrailer: Headers;
+}
+
+class LazyCallContext {
   readonly method: DescMethod;
   readonly service: DescService;
   readonly requestMethod = "POST";
   readonly protocolName: string;
   readonly url: string;
   readonly values = createContextValues();
-  readonly requestHeader: Headers;
-  readonly responseHeader = new Headers();
-  readonly responseTrailer = new Headers();
   readonly timeoutMs: () => number | undefined;
-  declare readonly signal: AbortSignal;
+  readonly #made: Partial<LazyMembers> = {};
+  readonly #makeRequestHeader: () => Headers;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
@@ -51,33 +63,52 @@ class LazyCallContext implements CallContext {
     this.service = method.parent;
     this.protocolName = protocolName;
     this.url = url;
-    this.requestHeader = requestHeader;
+    this.#makeRequestHeader = requestHeader;
     const expires = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
     this.timeoutMs = () => (expires === undefined ? undefined : expires - performance.now());
-    // A property of its own, so that a copy of the context, such as Connect makes for interceptors, has it too.
-    Object.defineProperty(this, "signal", lazySignal);
+    // Properties of its own, so that a copy of the context, such as Connect makes for interceptors, has them too.
+    Object.defineProperty(this, "signal", LazyCallContext.#signal);
+    Object.defineProperty(this, "requestHeader", LazyCallContext.#requestHeader);
+    Object.defineProperty(this, "responseHeader", LazyCallContext.#responseHeader);
+    Object.defineProperty(this, "responseTrailer", LazyCallContext.#responseTrailer);
   }
 
-  /** Made when it is asked for. */
-  controller(): AbortController {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#aborted !== undefined) {
-        this.#controller.abort(this.#aborted.reason);
-      }
-    }
-    return this.#controller;
+  get responseHeaderIfAny() {
+    return this.#made.responseHeader;
+  }
+
+  get responseTrailerIfAny() {
+    return this.#made.responseTrailer;
   }
 
   abort(reason: unknown = ended) {
     this.#aborted ??= { reason };
-    this.#controller?.abort(reason);
+    this.#controller?.abort(this.#aborted.reason);
   }
-}
 
-const lazySignal: PropertyDescriptor & ThisType<LazyCallContext> = {
-  enumerable: true,
-  get() {
-    return this.controller().signal;
-  },
-};
+  #makeSignal() {
+    this.#controller = new AbortController();
+    if (this.#aborted !== undefined) {
+      this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  static #lazy<Name extends keyof LazyMembers>(
+    name: Name,
+    make: (context: LazyCallContext) => LazyMembers[Name],
+  ): PropertyDescriptor & ThisType<LazyCallContext> {
+    return {
+      enumerable: true,
+      get() {
+        this.#made[name] ??= make(this);
+        return this.#made[name];
+      },
+    };
+  }
+
+  static readonly #signal = LazyCallContext.#lazy("signal", (context) => context.#makeSignal());
+  static readonly #requestHeader = LazyCallContext.#lazy("requestHeader", (context) => context.#makeRequestHeader());
+  static readonly #responseHeader = LazyCallContext.#lazy("responseHeader", () => new Headers());
+  static readonly #responseTrailer = LazyCallContext.#lazy("responseTrailer", () => new Headers());
+}

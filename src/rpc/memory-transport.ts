@@ -139,7 +139,7 @@ class MemoryCall {
       protocolName: "memory",
       url: `memory:${methodPath(method)}`,
       timeoutMs: deadline,
-      requestHeader: new Headers(header),
+      requestHeader: () => new Headers(header),
     });
     this.#calls = calls;
     this.#signal = signal;

@@ -19,7 +19,7 @@ export interface Request {
   readonly payload: Uint8Array;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
   readonly timeoutMs: number | undefined;
-  readonly metadata: Headers;
+  readonly metadata: readonly KeyValue[];
   /** True if the caller asks for plugboard.stream.v1. */
   readonly extended: boolean;
 }
@@ -110,7 +110,7 @@ export function readRequest(bytes: Uint8Array): Request {
   let payload: Uint8Array = empty;
   let timeoutMs: number | undefined;
   let extended = false;
-  const metadata = new Headers();
+  const metadata: KeyValue[] = [];
   while (reader.pos < reader.len) {
     const next = reader.uint32();
     switch (next) {
@@ -130,11 +130,11 @@ export function readRequest(bytes: Uint8Array): Request {
         break;
       }
       case tag.metadata: {
-        const { key, value } = readKeyValue(reader);
-        if (key === extensionKey) {
-          extended = value === extensionValue;
+        const entry = readKeyValue(reader);
+        if (entry.key === extensionKey) {
+          extended = entry.value === extensionValue;
         } else {
-          appendHeader(metadata, key, value);
+          metadata.push(entry);
         }
         break;
       }
@@ -145,7 +145,7 @@ export function readRequest(bytes: Uint8Array): Request {
   return { service, method, payload, timeoutMs, metadata, extended };
 }
 
-function readKeyValue(reader: BinaryReader): { key: string; value: string } {
+function readKeyValue(reader: BinaryReader): KeyValue {
   const end = reader.uint32() + reader.pos;
   let key = "";
   let value = "";
@@ -162,7 +162,7 @@ function readKeyValue(reader: BinaryReader): { key: string; value: string } {
   if (reader.pos !== end) {
     throw new RangeError("metadata is longer than it says");
   }
-  return { key, value };
+  return { $typeName: "plugboard.ttrpc.v1.KeyValue", key, value };
 }
 
 /** Writes a response frame with nothing but a message in it. */
@@ -221,15 +221,22 @@ export function readHeader(bytes: Uint8Array): readonly KeyValue[] {
 }
 
 /** Headers as they travel. */
-export function toKeyValues(headers: Headers): KeyValue[] {
+export function toKeyValues(headers: Headers | undefined): KeyValue[] {
   const entries: KeyValue[] = [];
-  headers.forEach((value, key) => {
+  headers?.forEach((value, key) => {
     entries.push({ $typeName: "plugboard.ttrpc.v1.KeyValue", key, value });
   });
   return entries;
 }
 
 /** Headers as programs use them. */
+export function toHeaders(entries: readonly KeyValue[]): Headers {
+  const headers = new Headers();
+  appendHeaders(headers, entries);
+  return headers;
+}
+
+/** Adds to headers what has travelled. */
 export function appendHeaders(headers: Headers, entries: readonly KeyValue[]): void {
   for (const { key, value } of entries) {
     appendHeader(headers, key, value);

@@ -9,7 +9,14 @@ import { concealError } from "../rpc/error-for-caller.ts";
 import type { AnyMessage } from "../rpc/invoke.ts";
 import { invokeStreaming, invokeUnary } from "../rpc/invoke.ts";
 import type { Request } from "./envelope.ts";
-import { encodeHeader, encodeResponse, fitsResponse, toKeyValues, writePayloadResponse } from "./envelope.ts";
+import {
+  encodeHeader,
+  encodeResponse,
+  fitsResponse,
+  toHeaders,
+  toKeyValues,
+  writePayloadResponse,
+} from "./envelope.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import type { MessageStream } from "./message-stream.ts";
@@ -28,7 +35,7 @@ export interface ServerCallParts {
   readonly onEnd: () => void;
 }
 
-const cancelled = new ConnectError("the caller has cancelled the call", Code.Canceled);
+const cancelled = () => new ConnectError("the caller has cancelled the call", Code.Canceled);
 
 /** One call on the server's side, from its request to its answer. */
 export class ServerCall {
@@ -50,7 +57,7 @@ export class ServerCall {
       protocolName: "ttrpc",
       url: `ttrpc:/${request.service}/${request.method}`,
       timeoutMs,
-      requestHeader: metadata,
+      requestHeader: () => toHeaders(metadata),
     });
   }
 
@@ -103,7 +110,7 @@ export class ServerCall {
 
   /** The caller has cancelled the call. It is told nothing more. */
   cancel(): void {
-    this.end(cancelled);
+    this.end(cancelled());
   }
 
   /** Ends the call before its handler has, and tells the caller. */
@@ -235,9 +242,9 @@ export class ServerCall {
 
   /** What rides in a response beside status and message: only for those who know of it. */
   #metadata() {
-    const { responseHeader, responseTrailer } = this.#context;
+    const { responseHeaderIfAny, responseTrailerIfAny } = this.#context;
     return this.#parts.request.extended
-      ? { header: this.#headerSent ? [] : toKeyValues(responseHeader), trailer: toKeyValues(responseTrailer) }
+      ? { header: this.#headerSent ? [] : toKeyValues(responseHeaderIfAny), trailer: toKeyValues(responseTrailerIfAny) }
       : { header: [], trailer: [] };
   }
 
@@ -246,7 +253,7 @@ export class ServerCall {
     if (!this.#headerSent) {
       this.#headerSent = true;
       const { link, streamId, request } = this.#parts;
-      const entries = toKeyValues(this.#context.responseHeader);
+      const entries = toKeyValues(this.#context.responseHeaderIfAny);
       if (request.extended && entries.length > 0) {
         const data = encodeHeader(entries);
         if (data.byteLength > maxDataBytes) {
@@ -262,7 +269,7 @@ export class ServerCall {
   #finish(reason?: unknown) {
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#messages?.fail(reason ?? cancelled);
+    this.#messages?.fail(reason ?? cancelled());
     this.#context.abort(reason);
     // The handler may be waiting for something else, so nobody waits for its finally blocks.
     Promise.resolve(this.#responses?.return?.()).catch(() => undefined);

@@ -44,10 +44,12 @@ export class ServerConnection {
       {
         frame: (frame) => this.#frame(frame),
         ended: (error) => {
-          const why = error?.message ?? "the caller has closed it";
-          const reason = new ConnectError(`the connection was lost: ${why}`, Code.Canceled);
-          for (const call of this.#calls.values()) {
-            call.end(reason);
+          if (this.#calls.size > 0) {
+            const why = error?.message ?? "the caller has closed it";
+            const reason = new ConnectError(`the connection was lost: ${why}`, Code.Canceled);
+            for (const call of this.#calls.values()) {
+              call.end(reason);
+            }
           }
           resolve();
         },

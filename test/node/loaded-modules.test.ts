@@ -5,7 +5,8 @@ import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.
 const command = ["node", "--conditions=plugboard-source", "test/node/fixtures/tell-modules.ts"] as const;
 
 /** What is only of use to HTTP: its servers, its clients and WebSockets. */
-const http = /^node:(http|https|http2|tls|zlib)$|\/(connect-node|ws)\/|\/src\/node\/(http|websocket)/;
+const http =
+  /^node:(http|https|http2|tls|zlib|internal\/deps\/undici\/undici)$|\/(connect-node|ws)\/|\/src\/node\/(http|websocket)/;
 
 test("a plugin process loads what HTTP needs with its first HTTP client, and not before", async () => {
   await using host = new Host();
