@@ -30,6 +30,8 @@ export class ServerConnection {
   readonly #link: FrameLink;
   readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ServerCall>();
+  /** How many handlers run. One that does not heed its signal goes on when its call has ended. */
+  #handlers = 0;
   #lastId = 0;
   #draining = false;
   /** The other side does not read its answers; until it does, it gets no more work done. */
@@ -126,6 +128,9 @@ export class ServerConnection {
       this.#refuse(streamId, `there is no method ${request.service}/${request.method}`, Code.Unimplemented);
     } else if (this.#calls.size >= maxConcurrentCalls) {
       this.#refuse(streamId, `there are ${maxConcurrentCalls} calls in flight already`, Code.ResourceExhausted);
+    } else if (this.#handlers >= 2 * maxConcurrentCalls) {
+      // As many again as may be in flight: who replaces a call that it has cancelled need not wait for its handler.
+      this.#refuse(streamId, "too many calls that have ended still run", Code.ResourceExhausted);
     } else if (request.payload.byteLength > maxMessageBytes) {
       this.#refuse(streamId, `the message is longer than ${maxMessageBytes} bytes`, Code.ResourceExhausted);
     } else {
@@ -137,7 +142,10 @@ export class ServerConnection {
       };
       const call = new ServerCall({ link, streamId, entry, request, maxMessageBytes, onEnd });
       this.#calls.set(streamId, call);
-      call.start(flags);
+      this.#handlers += 1;
+      void call.start(flags).then(() => {
+        this.#handlers -= 1;
+      });
     }
   }
 

@@ -172,6 +172,50 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
     await vi.waitFor(() => expect(seen.running).toBe(0));
     await expectNothingLeft(server);
   });
+
+  test.each([
+    ["that do not heed their signal", hang, frameFlag.none],
+    ["whose finally blocks take long", produce, frameFlag.remoteClosed],
+  ])("calls that are cancelled at once, and leave handlers behind %s", async (_what, method, flags) => {
+    let running = 0;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    await using server = await serveTtrpc((router) => {
+      router.rpc(echo, ({ text, data }) => ({ text, data }));
+      router.rpc(hang, async () => {
+        running += 1;
+        await released;
+        running -= 1;
+        return {};
+      });
+      router.rpc(produce, async function* () {
+        running += 1;
+        try {
+          // After the first, the window is closed.
+          yield { data: new Uint8Array(initialWindowBytes) };
+          yield {};
+        } finally {
+          await released;
+          running -= 1;
+        }
+      });
+    });
+    using peer = await connectRaw(server.path);
+    const most = 2 * maxConcurrentCalls;
+    for (let streamId = 1; streamId <= 2 * most; streamId += 2) {
+      peer.send(requestFrame(streamId, method, {}, { flags, extended: true }));
+      // It runs before it is cancelled.
+      await vi.waitFor(() => expect(running).toBe((streamId + 1) / 2), { interval: 1 });
+      peer.send({ streamId, type: frameType.cancel });
+    }
+    const next = 2 * most + 1;
+    peer.send(requestFrame(next, method, {}, { flags, extended: true }));
+    expect(answerOf(await peer.nextOn(next)).code).toBe(Code.ResourceExhausted);
+    expect(running).toBe(most);
+    release();
+    await vi.waitFor(() => expect(running).toBe(0));
+    await expectWorking(peer, next + 2);
+    await expectNothingLeft(server);
+  });
 });
 
 describe("what need not be answered is ignored", () => {
