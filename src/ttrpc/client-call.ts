@@ -53,6 +53,7 @@ export function callUnary<M extends DescMethod>(
           call.fail(protocolError("the server streams what is a unary method here"));
         }
       },
+      refuse: (error) => watch.cancel(error),
       fail(error) {
         watch.end();
         reject(error);
@@ -142,6 +143,7 @@ export async function callStreaming<M extends DescMethod>(
         }
       }
     },
+    refuse: (error) => watch.cancel(error),
     fail(error) {
       messages.fail(error);
       finish(error);

@@ -14,6 +14,8 @@ import { createPingAnswerer } from "./ping.ts";
 export interface ClientCall {
   /** A frame for it has come in; `data` is there. */
   frame(frame: Frame & { readonly data: Uint8Array }): void;
+  /** What has come in for it can't be taken: it fails, and the server is told, where it can be. */
+  refuse(error: ConnectError): void;
   /** It has failed, by what the connection knows. */
   fail(error: ConnectError): void;
 }
@@ -97,7 +99,7 @@ export class ClientConnection {
       return;
     }
     if (data === undefined) {
-      call.fail(new ConnectError("the response is longer than ttrpc allows", Code.ResourceExhausted));
+      call.refuse(new ConnectError("the response is longer than ttrpc allows", Code.ResourceExhausted));
     } else {
       call.frame(frame as Frame & { readonly data: Uint8Array });
     }

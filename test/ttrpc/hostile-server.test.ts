@@ -136,6 +136,16 @@ describe("an answer that is wrong fails its call, and calls beside it and after 
   });
 });
 
+test("a stream with an answer over 4 MiB is cancelled at the server, which would wait for a window otherwise", async () => {
+  const { promise: cancelled, resolve } = Promise.withResolvers<number>();
+  await using server = await misbehave(async (peer, streamId) => {
+    peer.send({ streamId, type: frameType.data, data: new Uint8Array(maxDataBytes + 1) });
+    resolve((await peer.nextOn(streamId)).type);
+  });
+  expect(await rejection(Array.fromAsync(server.extended.produce({})))).toMatchObject({ code: Code.ResourceExhausted });
+  expect(await cancelled).toBe(frameType.cancel);
+});
+
 describe("what need not be answered is ignored", () => {
   test("frames on streams that are not open, of types that nobody knows, and windows beyond all measure", async () => {
     await using server = await misbehave((peer, streamId) => {
