@@ -12,9 +12,14 @@ export const socketDialers: readonly Dialer[] = [
   { protocol: "ttrpc", carrier: "tcp", dial: dialTtrpc(openSocket) },
 ];
 
-async function openSocket(address: Address): Promise<CarrierConnection> {
+async function openSocket(address: Address, signal: AbortSignal): Promise<CarrierConnection> {
   const socket = net.connect(socketOptions(address));
-  await once(socket, "connect");
+  try {
+    await once(socket, "connect", { signal });
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   return socketCarrier(socket);
 }
 

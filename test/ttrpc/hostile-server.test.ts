@@ -369,6 +369,20 @@ describe("a caller that gives up", () => {
   });
 });
 
+test("a call that waits for a connection ends when its client is closed, and so does what opens the connection", async () => {
+  const { promise: asked, resolve } = Promise.withResolvers<AbortSignal>();
+  const open = (signal: AbortSignal) => {
+    resolve(signal);
+    return new Promise<never>(() => {});
+  };
+  const ttrpc = createTtrpcClient({ open, address: "here", maxMessageBytes });
+  const call = rejection(createClient(BehaviourService, ttrpc.plain).echo({}));
+  const signal = await asked;
+  ttrpc.close(new ConnectError("closed", Code.Unavailable));
+  expect(await call).toMatchObject({ rawMessage: "closed", code: Code.Unavailable });
+  expect(signal.aborted).toBe(true);
+});
+
 test("a connection that can't be opened fails the calls that need it, and the next call tries again", async () => {
   await using server = await serveTtrpc((router) => router.rpc(BehaviourService.method.echo, () => ({ text: "good" })));
   const failures = [
