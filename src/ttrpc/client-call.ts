@@ -1,8 +1,9 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../rpc/deadline.ts";
+import { setDeadlineTimer, startDeadline } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
+import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { ClientCall, ClientConnection, OpenFlags } from "./client-connection.ts";
 import type { RequestParts } from "./envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readHeader, readResponse } from "./envelope.ts";
@@ -68,11 +69,13 @@ export async function callStreaming<M extends DescMethod>(
   connection: ClientConnection,
   method: M,
   input: AsyncIterable<MessageInitShape<M["input"]>>,
-  options: CallOptions,
+  given: CallOptions,
 ): Promise<CallResponse<AsyncIterableIterator<MessageShape<M["output"]>>>> {
   const single = method.methodKind === "server_streaming";
   const requests = input[Symbol.asyncIterator]();
-  const first = single ? encodeRequest(method.input, await onlyOne(requests)) : new Uint8Array(0);
+  const deadline = startDeadline(given.timeoutMs);
+  const first = single ? encodeRequest(method.input, await onlyOne(requests, given)) : new Uint8Array(0);
+  const options = { ...given, timeoutMs: deadline?.left() };
   const parts = requestParts(method, first, options);
   const header = new Headers();
   const trailer = new Headers();
@@ -344,15 +347,25 @@ function decodeMessage<M extends DescMethod>(
   }
 }
 
-async function onlyOne<T>(messages: AsyncIterator<T>): Promise<T> {
-  const first = await messages.next();
-  if (first.done === true) {
-    throw protocolError("the request message is missing");
+/** Takes the one message out of the caller's iterator, for which the call does not wait longer than it lasts. */
+async function onlyOne<T>(messages: AsyncIterator<T>, options: CallOptions): Promise<T> {
+  const take = async () => {
+    const first = await messages.next();
+    if (first.done === true) {
+      throw protocolError("the request message is missing");
+    }
+    if ((await messages.next()).done !== true) {
+      throw protocolError("there is more than one request message");
+    }
+    return first.value;
+  };
+  try {
+    return await untilCallEnds(take(), options);
+  } catch (error) {
+    // It may be in the middle of something, so nobody waits for it.
+    messages.return?.().catch(() => undefined);
+    throw error;
   }
-  if ((await messages.next()).done !== true) {
-    throw protocolError("there is more than one request message");
-  }
-  return first.value;
 }
 
 function protocolError(what: string): ConnectError {

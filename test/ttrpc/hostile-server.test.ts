@@ -2,7 +2,7 @@ import * as net from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   BehaviourService,
   CollectResponseSchema,
@@ -58,6 +58,7 @@ async function misbehave(answer: (peer: RawPeer, streamId: number, method: strin
   return {
     peers,
     sockets: client.sockets,
+    transport: client.extended,
     plain: createClient(BehaviourService, client.plain),
     extended: createClient(BehaviourService, client.extended),
     async [Symbol.asyncDispose]() {
@@ -320,6 +321,33 @@ describe("what a server can make the client hold is bounded", () => {
     aborting.abort();
     expect(await call).toMatchObject({ code: Code.Canceled });
   });
+});
+
+describe("a caller whose one request never comes", () => {
+  test.each(["deadline", "signal"])(
+    "is told at the end of its call, by its %s, and its iterator is ended",
+    async (by) => {
+      await using server = await misbehave(() => undefined);
+      await server.plain.echo({});
+      const returned = vi.fn(async () => ({ done: true as const, value: undefined }));
+      const next = () => new Promise<never>(() => {});
+      const aborting = new AbortController();
+      const call = rejection(
+        server.transport.stream(
+          BehaviourService.method.produce,
+          aborting.signal,
+          by === "deadline" ? 1 : undefined,
+          undefined,
+          { [Symbol.asyncIterator]: () => ({ next, return: returned }) },
+        ),
+      );
+      if (by === "signal") {
+        aborting.abort();
+      }
+      expect(await call).toMatchObject({ code: by === "signal" ? Code.Canceled : Code.DeadlineExceeded });
+      expect(returned).toHaveBeenCalledOnce();
+    },
+  );
 });
 
 describe("a caller that gives up", () => {
