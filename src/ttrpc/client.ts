@@ -5,7 +5,7 @@ import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { CallOptions } from "./client-call.ts";
 import { callStreaming, callUnary } from "./client-call.ts";
-import { ClientConnection } from "./client-connection.ts";
+import { ClientConnection, maxStreamId } from "./client-connection.ts";
 
 /** How to call over ttrpc. */
 export interface TtrpcClientOptions {
@@ -18,6 +18,8 @@ export interface TtrpcClientOptions {
   readonly address: string;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
+  /** The last stream id that a connection uses, before there is another one. Default: the last there is. */
+  readonly lastStreamId?: number;
 }
 
 /** Calls over one connection, which is opened when it is needed, and again when it was lost. */
@@ -31,19 +33,23 @@ export interface TtrpcClient {
 }
 
 /** Makes a client; see wire.md for what it speaks. */
-export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClientOptions): TtrpcClient {
+export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
+  const { open, address, maxMessageBytes, lastStreamId = maxStreamId } = options;
   let current: ClientConnection | undefined;
+  /** Have no stream ids left, but calls in flight. */
+  let usedUp: readonly ClientConnection[] = [];
   let opening: Promise<ClientConnection> | undefined;
   let closed: ConnectError | undefined;
   const closing = new AbortController();
 
   async function dial(): Promise<ClientConnection> {
     const carrier = await open(closing.signal);
-    const connection = new ClientConnection(carrier, address);
+    const connection = new ClientConnection(carrier, address, lastStreamId);
     if (closed !== undefined) {
       connection.close(closed);
       throw closed;
     }
+    usedUp = [...usedUp, ...(current === undefined ? [] : [current])].filter(({ ended }) => !ended);
     current = connection;
     return connection;
   }
@@ -105,7 +111,9 @@ export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClien
     extended: transport(true),
     close(reason) {
       closed ??= ConnectError.from(reason, Code.Canceled);
-      current?.close(closed);
+      for (const connection of [...usedUp, ...(current === undefined ? [] : [current])]) {
+        connection.close(closed);
+      }
       closing.abort(closed);
     },
   };

@@ -1,5 +1,6 @@
 import * as net from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
@@ -409,6 +410,52 @@ test("a call that waits for a connection ends when its client is closed, and so 
   ttrpc.close(new ConnectError("closed", Code.Unavailable));
   expect(await call).toMatchObject({ rawMessage: "closed", code: Code.Unavailable });
   expect(signal.aborted).toBe(true);
+});
+
+describe("a connection whose stream ids are used up", () => {
+  let hanging = 0;
+  const routes = (router: ConnectRouter) => {
+    hanging = 0;
+    router.rpc(BehaviourService.method.echo, () => ({ text: "good" }));
+    router.rpc(BehaviourService.method.hang, () => {
+      hanging += 1;
+      return new Promise<never>(() => {});
+    });
+  };
+
+  test("is closed with its last call, and the next call gets another one", async () => {
+    await using server = await serveTtrpc(routes);
+    using ttrpc = connectTtrpc(server.path, { lastStreamId: 3 });
+    const client = createClient(BehaviourService, ttrpc.plain);
+    const aborting = new AbortController();
+    const given = rejection(client.hang({}, { signal: aborting.signal }));
+    for (const _ of [1, 2, 3, 4]) {
+      expect((await client.echo({})).text).toBe("good");
+    }
+    expect(server.connections.length).toBe(3);
+    await server.connections[1]?.closed;
+    aborting.abort();
+    await given;
+    await server.connections[0]?.closed;
+    expect((await client.echo({})).text).toBe("good");
+    expect(server.connections.length).toBe(3);
+  });
+
+  test("ends with its client, and so do its calls", async () => {
+    await using server = await serveTtrpc(routes);
+    const ttrpc = connectTtrpc(server.path, { lastStreamId: 1 });
+    const client = createClient(BehaviourService, ttrpc.plain);
+    const calls = [rejection(client.hang({}))];
+    await vi.waitFor(() => expect(hanging).toBe(1));
+    calls.push(rejection(client.hang({})));
+    await vi.waitFor(() => expect(hanging).toBe(2));
+    expect(server.connections.length).toBe(2);
+    ttrpc.close(new ConnectError("closed", Code.Canceled));
+    for (const call of calls) {
+      expect(await call).toMatchObject({ rawMessage: "closed" });
+    }
+    await Promise.all(server.connections.map(({ closed }) => closed));
+  });
 });
 
 test("a connection that can't be opened fails the calls that need it, and the next call tries again", async () => {
