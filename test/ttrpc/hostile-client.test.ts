@@ -1,7 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/frame.ts";
 import { initialWindowBytes } from "../../src/ttrpc/send-window.ts";
@@ -396,6 +396,64 @@ describe("what a client can make the server hold is bounded", () => {
     await vi.waitFor(() => expect(seen.running).toBe(0));
     await expectWorking(peer, 3);
     await expectNothingLeft(server);
+  });
+
+  describe("a handler that reads nothing, without a deadline, of a plain stream that holds the connection", () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    /** Lets minutes pass, and what goes on in this process have its turns meanwhile. */
+    async function passTimeUntil(done: () => boolean) {
+      while (!done()) {
+        vi.advanceTimersByTime(1_000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+
+    async function holdConnection(messages: number) {
+      const { seen, routes } = watched();
+      const server = await serveTtrpc(routes);
+      const peer = await connectRaw(server.path);
+      const message = dataFrame(1, converse, { text: "x".repeat(60_000) });
+      peer.send(requestFrame(1, converse, undefined, { flags: frameFlag.remoteOpen }));
+      peer.send(...Array.from({ length: messages }, () => message));
+      await vi.waitFor(() => expect(server.sockets[0]?.isPaused()).toBe(true));
+      return { seen, server, peer };
+    }
+
+    test("is told when the connection has ended", async () => {
+      const { seen, server, peer } = await holdConnection(20);
+      await using _server = server;
+      peer.socket.destroy();
+      await passTimeUntil(() => seen.running === 0);
+      await expectNothingLeft(server);
+    });
+
+    test("does not keep calls beside it from being answered", async () => {
+      const { seen, server, peer } = await holdConnection(20);
+      await using _server = server;
+      let answered = false;
+      const working = expectWorking(peer, 3).then(() => {
+        answered = true;
+      });
+      await passTimeUntil(() => answered);
+      await working;
+      expect(seen.running).toBe(1);
+      peer.socket.destroy();
+    });
+
+    test("is ended, after minutes, when 16 MiB wait for it", async () => {
+      const { seen, server, peer } = await holdConnection(400);
+      await using _server = server;
+      await passTimeUntil(() => seen.running === 0);
+      expect(answerOf(await peer.nextOn(1)).code).toBe(Code.ResourceExhausted);
+      await expectWorking(peer, 3);
+      peer.socket.destroy();
+    });
   });
 
   test.each([
