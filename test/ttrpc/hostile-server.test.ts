@@ -412,6 +412,25 @@ test("a call that waits for a connection ends when its client is closed, and so 
   expect(signal.aborted).toBe(true);
 });
 
+test("a client that is closed frees its socket, though the server reads nothing and does not end its half", async () => {
+  await using server = await listen((socket) => {
+    socket.pause();
+  });
+  const ttrpc = connectTtrpc(server.path);
+  const data = new Uint8Array(mib);
+  const call = rejection(createClient(BehaviourService, ttrpc.plain).echo({ data }));
+  await vi.waitFor(() => expect(ttrpc.sockets[0]?.writableLength).toBeGreaterThan(0));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    ttrpc.close(new ConnectError("closed", Code.Canceled));
+    expect(await call).toMatchObject({ rawMessage: "closed" });
+    vi.advanceTimersByTime(5_000);
+    expect(ttrpc.sockets[0]?.destroyed).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe("a connection whose stream ids are used up", () => {
   let hanging = 0;
   const routes = (router: ConnectRouter) => {

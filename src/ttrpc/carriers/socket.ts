@@ -14,9 +14,13 @@ export interface ByteStream {
   resume(): unknown;
 }
 
+/** How long what was sent may take to leave after the end, in milliseconds: the other side may never read it. */
+const lingerMs = 5_000;
+
 /** Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection. */
 export function socketCarrier(stream: ByteStream): CarrierConnection {
   let corked = false;
+  let lingering: ReturnType<typeof setTimeout> | undefined;
   const uncork = () => {
     corked = false;
     stream.uncork();
@@ -35,7 +39,10 @@ export function socketCarrier(stream: ByteStream): CarrierConnection {
       });
       // Half a connection is of no use to ttrpc.
       stream.on("end", () => stream.end());
-      stream.on("close", () => receiver.ended(failure));
+      stream.on("close", () => {
+        clearTimeout(lingering);
+        receiver.ended(failure);
+      });
     },
     send(bytes) {
       if (!corked) {
@@ -49,6 +56,7 @@ export function socketCarrier(stream: ByteStream): CarrierConnection {
     close(error) {
       if (error === undefined) {
         stream.end();
+        lingering = setTimeout(() => stream.destroy(), lingerMs);
       } else {
         stream.destroy();
       }
