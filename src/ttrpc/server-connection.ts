@@ -22,6 +22,9 @@ export interface TtrpcServerOptions {
   readonly frameTimeoutMs?: number;
 }
 
+/** How much of a name that a caller gave it is told again: with more, the answer might not fit into a frame. */
+const maxNameLength = 200;
+
 /** The server's end of a ttrpc connection: starts a call for each request, and hands it what comes in for it. */
 export class ServerConnection {
   /** Settles when the connection has ended, in whatever way. */
@@ -125,7 +128,8 @@ export class ServerConnection {
     } else if (this.#draining) {
       this.#refuse(streamId, "the plugin is shutting down", Code.Unavailable);
     } else if (entry === undefined) {
-      this.#refuse(streamId, `there is no method ${request.service}/${request.method}`, Code.Unimplemented);
+      const name = `${request.service}/${request.method}`.slice(0, maxNameLength);
+      this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented);
     } else if (this.#calls.size >= maxConcurrentCalls) {
       this.#refuse(streamId, `there are ${maxConcurrentCalls} calls in flight already`, Code.ResourceExhausted);
     } else if (this.#handlers >= 2 * maxConcurrentCalls) {

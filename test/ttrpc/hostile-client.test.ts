@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { encodeMethod } from "../../src/ttrpc/envelope.ts";
 import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/frame.ts";
 import { initialWindowBytes } from "../../src/ttrpc/send-window.ts";
 import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "./local-ttrpc.ts";
@@ -77,6 +78,11 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
       Code.InvalidArgument,
     ],
     ["a request without a method", { type: frameType.request }, Code.Unimplemented],
+    [
+      "a request for a method whose name fills the frame",
+      { type: frameType.request, data: encodeMethod("x".repeat(maxDataBytes - 20), "y") },
+      Code.Unimplemented,
+    ],
     [
       "a request over 4 MiB",
       { type: frameType.request, data: new Uint8Array(maxDataBytes + 1) },
