@@ -293,6 +293,13 @@ describe("what a server can make the client hold is bounded", () => {
     const responses = server.plain.produce({})[Symbol.asyncIterator]();
     await responses.next();
     const beside = server.plain.echo({});
+    await vi.waitFor(() => expect(server.sockets[0]?.isPaused()).toBe(true));
+    // Whoever still reads does so within a few turns.
+    for (let turn = 0, before = -1; turn < 50; turn++) {
+      turn = before === sent ? turn : 0;
+      before = sent;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     expect(sent).toBeLessThan(8 * mib);
     await responses.return?.();
     expect((await beside).text).toBe("good");
