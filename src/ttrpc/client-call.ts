@@ -87,9 +87,11 @@ export async function callStreaming<M extends DescMethod>(
   const endRequests = (reason: unknown) => {
     if (!requestsEnded) {
       requestsEnded = true;
-      const ending = reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.();
-      // It may be in the middle of something, so nobody waits for it.
-      ending?.catch(() => undefined);
+      const end = async () => {
+        await (reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.());
+      };
+      // It may be in the middle of something, so nobody waits for it; and what it throws must not reach other calls.
+      end().catch(() => undefined);
     }
   };
   const finish = (error?: ConnectError) => {
@@ -363,7 +365,10 @@ async function onlyOne<T>(messages: AsyncIterator<T>, options: CallOptions): Pro
     return await untilCallEnds(take(), options);
   } catch (error) {
     // It may be in the middle of something, so nobody waits for it.
-    messages.return?.().catch(() => undefined);
+    const end = async () => {
+      await messages.return?.();
+    };
+    end().catch(() => undefined);
     throw error;
   }
 }

@@ -358,6 +358,24 @@ describe("a caller whose one request never comes", () => {
   );
 });
 
+test("a caller whose iterator throws when it is ended keeps no other call from hearing that the connection is lost", async () => {
+  await using server = await misbehave((peer, _streamId, method) => {
+    if (method === "Hang") {
+      peer.socket.destroy();
+    }
+  });
+  const requests = {
+    next: () => new Promise<never>(() => {}),
+    return: () => {
+      throw new Error("the caller's own trouble");
+    },
+  };
+  const collecting = rejection(server.extended.collect({ [Symbol.asyncIterator]: () => requests }));
+  const hanging = rejection(server.extended.hang({}));
+  expect(await collecting).toMatchObject({ code: Code.Unavailable });
+  expect(await hanging).toMatchObject({ code: Code.Unavailable });
+});
+
 describe("a caller that gives up", () => {
   test("reading a plain stream that has ended, with much unread, holds up no other call", async () => {
     await using server = await misbehave((peer, streamId) => {
