@@ -4,6 +4,7 @@ import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { startDeadline } from "../rpc/deadline.ts";
+import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
@@ -98,11 +99,13 @@ export function createConnection(parts: ConnectionParts): Connection {
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
       const single = method.methodKind === "server_streaming";
-      const lender = single ? lendMessages(await Array.fromAsync(input)) : lendStream(input);
+      const deadline = startDeadline(timeoutMs);
+      const waiting = { signal, timeoutMs: deadline && timeoutMs };
+      const lender = single ? lendMessages(await untilCallEnds(Array.fromAsync(input), waiting)) : lendStream(input);
       try {
         return await overRoutes(
           method,
-          timeoutMs,
+          deadline?.left(),
           (each, left) => each.stream(method, signal, left, header, lender.lend(), contextValues),
           lender.canLendAgain,
         );

@@ -15,15 +15,16 @@ export const ttrpcDialers: readonly Dialer[] = [
 
 /**
  * Makes the `dial` of a ttrpc dialer.
- * @param open Opens a connection to an address. Whatever it rejects with means that nobody was reached.
+ * @param open Opens a connection to an address, unless the signal is aborted before. Whatever it rejects with means that
+ * nobody was reached.
  */
-export function dialTtrpc(open: (address: Address) => Promise<CarrierConnection>): Dialer["dial"] {
+export function dialTtrpc(open: (address: Address, signal: AbortSignal) => Promise<CarrierConnection>): Dialer["dial"] {
   return (address, { maxMessageBytes }) => {
     const { plain, extended, close } = createTtrpcClient({
       address: address.text,
       maxMessageBytes,
-      open: () =>
-        open(address).catch((error: unknown) => {
+      open: (signal) =>
+        open(address, signal).catch((error: unknown) => {
           throw dialFailed(address, error);
         }),
     });
@@ -45,7 +46,7 @@ async function openCustom(address: Address): Promise<CarrierConnection> {
   return address.open();
 }
 
-async function openWebSocket(address: Address): Promise<CarrierConnection> {
+async function openWebSocket(address: Address, signal: AbortSignal): Promise<CarrierConnection> {
   if (address.carrier !== "websocket") {
     throw new TypeError(`no URL: ${address.text}`);
   }
@@ -55,6 +56,9 @@ async function openWebSocket(address: Address): Promise<CarrierConnection> {
   // Browsers tell nobody why.
   socket.addEventListener("error", () => reject(new Error("the WebSocket can't be opened")));
   socket.addEventListener("close", ({ code }) => reject(new Error(`the WebSocket was closed with code ${code}`)));
-  await opened;
+  // Its close event follows.
+  const giveUp = () => socket.close();
+  signal.addEventListener("abort", giveUp);
+  await opened.finally(() => signal.removeEventListener("abort", giveUp));
   return webSocketCarrier(socket);
 }

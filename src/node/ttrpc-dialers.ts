@@ -15,7 +15,7 @@ export const socketDialers: readonly Dialer[] = [
 /** Size of what is read at a time, in bytes; a Unix socket on Linux holds not more. */
 const readBytes = 208 * 1024;
 
-async function openSocket(address: Address): Promise<CarrierConnection> {
+async function openSocket(address: Address, signal: AbortSignal): Promise<CarrierConnection> {
   let receive = (_chunk: Uint8Array) => {};
   const socket = net.connect({
     ...socketOptions(address),
@@ -29,7 +29,12 @@ async function openSocket(address: Address): Promise<CarrierConnection> {
       },
     },
   });
-  await once(socket, "connect");
+  try {
+    await once(socket, "connect", { signal });
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   return socketCarrier(socket, (listener) => {
     receive = listener;
   });

@@ -9,8 +9,9 @@ import type {
 import { create, fromBinary } from "@bufbuild/protobuf";
 import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../rpc/deadline.ts";
+import { setDeadlineTimer, startDeadline } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
+import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { ClientCall, ClientConnection, OpenFlags } from "./client-connection.ts";
 import type { RequestParts } from "./envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readHeader, readResponse } from "./envelope.ts";
@@ -61,6 +62,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
           call.fail(protocolError("the server streams what is a unary method here"));
         }
       },
+      refuse: (error) => watch.cancel(error),
       fail(error) {
         watch.end();
         reject(error);
@@ -75,11 +77,13 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   connection: ClientConnection,
   method: DescMethodStreaming<I, O>,
   input: AsyncIterable<MessageInitShape<I>>,
-  options: CallOptions,
+  given: CallOptions,
 ): Promise<StreamResponse<I, O>> {
   const single = method.methodKind === "server_streaming";
   const requests = input[Symbol.asyncIterator]();
-  const first = single ? encodeRequest(method.input, await onlyOne(requests)) : new Uint8Array(0);
+  const deadline = startDeadline(given.timeoutMs);
+  const first = single ? encodeRequest(method.input, await onlyOne(requests, given)) : new Uint8Array(0);
+  const options = { ...given, timeoutMs: deadline?.left() };
   const parts = requestParts(method, first, options);
   const header = new Headers();
   const trailer = new Headers();
@@ -91,9 +95,11 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
   const endRequests = (reason: unknown) => {
     if (!requestsEnded) {
       requestsEnded = true;
-      const ending = reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.();
-      // It may be in the middle of something, so nobody waits for it.
-      ending?.catch(() => undefined);
+      const end = async () => {
+        await (reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.());
+      };
+      // It may be in the middle of something, so nobody waits for it; and what it throws must not reach other calls.
+      end().catch(() => undefined);
     }
   };
   const finish = (error?: ConnectError) => {
@@ -150,6 +156,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
         }
       }
     },
+    refuse: (error) => watch.cancel(error),
     fail(error) {
       messages.fail(error);
       finish(error);
@@ -350,15 +357,28 @@ function decodeMessage<O extends DescMessage>(
   }
 }
 
-async function onlyOne<T>(messages: AsyncIterator<T>): Promise<T> {
-  const first = await messages.next();
-  if (first.done === true) {
-    throw protocolError("the request message is missing");
+/** Takes the one message out of the caller's iterator, for which the call does not wait longer than it lasts. */
+async function onlyOne<T>(messages: AsyncIterator<T>, options: CallOptions): Promise<T> {
+  const take = async () => {
+    const first = await messages.next();
+    if (first.done === true) {
+      throw protocolError("the request message is missing");
+    }
+    if ((await messages.next()).done !== true) {
+      throw protocolError("there is more than one request message");
+    }
+    return first.value;
+  };
+  try {
+    return await untilCallEnds(take(), options);
+  } catch (error) {
+    // It may be in the middle of something, so nobody waits for it.
+    const end = async () => {
+      await messages.return?.();
+    };
+    end().catch(() => undefined);
+    throw error;
   }
-  if ((await messages.next()).done !== true) {
-    throw protocolError("there is more than one request message");
-  }
-  return first.value;
 }
 
 function protocolError(what: string): ConnectError {

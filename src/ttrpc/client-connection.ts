@@ -14,6 +14,8 @@ import { createPingAnswerer } from "./ping.ts";
 export interface ClientCall {
   /** A frame for it has come in; `data` is there. */
   frame(frame: Frame & { readonly data: Uint8Array }): void;
+  /** What has come in for it can't be taken: it fails, and the server is told, where it can be. */
+  refuse(error: ConnectError): void;
   /** It has failed, by what the connection knows. */
   fail(error: ConnectError): void;
 }
@@ -21,18 +23,24 @@ export interface ClientCall {
 /** How a request says whether messages follow: not at all, as a stream from the server only, or in both directions. */
 export type OpenFlags = typeof frameFlag.none | typeof frameFlag.remoteClosed | typeof frameFlag.remoteOpen;
 
-const lastStreamId = 0x7fffffff;
+/** The last stream id of a client that other implementations take, too: theirs are 32 bits with a sign. */
+export const maxStreamId = 0x7fffffff;
 
 /** The client's end of a ttrpc connection: opens streams, and hands what comes in to the call it is for. */
 export class ClientConnection {
   readonly link: FrameLink;
   readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ClientCall>();
+  readonly #lastId: number;
   #nextId = 1;
   #ended: ConnectError | undefined;
 
-  /** @param address Where it leads, for messages. */
-  constructor(connection: CarrierConnection, address: string) {
+  /**
+   * @param address Where it leads, for messages.
+   * @param lastId The last stream id it uses. When that is taken, it ends with its last call.
+   */
+  constructor(connection: CarrierConnection, address: string, lastId: number) {
+    this.#lastId = lastId;
     this.link = createFrameLink(connection, {
       frame: (frame) => this.#frame(frame),
       ended: (error) => this.#end(lost(address, error)),
@@ -42,7 +50,12 @@ export class ClientConnection {
 
   /** False if it has ended, or has used up its stream ids. */
   get usable(): boolean {
-    return this.#ended === undefined && this.#nextId <= lastStreamId;
+    return this.#ended === undefined && this.#nextId <= this.#lastId;
+  }
+
+  /** True once it has ended, in whatever way. */
+  get ended(): boolean {
+    return this.#ended !== undefined;
   }
 
   /**
@@ -71,6 +84,9 @@ export class ClientConnection {
   /** Forgets a call that has ended; what still comes in for it is ignored. */
   forget(id: number): void {
     this.#calls.delete(id);
+    if (this.#nextId > this.#lastId && this.#calls.size === 0) {
+      this.close(new ConnectError("the connection has no stream ids left", Code.Unavailable));
+    }
   }
 
   /** Tells the server that a call was cancelled. Only for calls that asked for our extension. */
@@ -97,7 +113,7 @@ export class ClientConnection {
       return;
     }
     if (data === undefined) {
-      call.fail(new ConnectError("the response is longer than ttrpc allows", Code.ResourceExhausted));
+      call.refuse(new ConnectError("the response is longer than ttrpc allows", Code.ResourceExhausted));
     } else {
       call.frame(frame as Frame & { readonly data: Uint8Array });
     }

@@ -1,20 +1,25 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { untilAborted } from "../plugin/until-aborted.ts";
-import { setDeadlineTimer, startDeadline } from "../rpc/deadline.ts";
+import { startDeadline } from "../rpc/deadline.ts";
+import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { CallOptions } from "./client-call.ts";
 import { callStreaming, callUnary } from "./client-call.ts";
-import { ClientConnection } from "./client-connection.ts";
+import { ClientConnection, maxStreamId } from "./client-connection.ts";
 
 /** How to call over ttrpc. */
 export interface TtrpcClientOptions {
-  /** Opens a connection. What it rejects with is what a call fails with that needed it. */
-  readonly open: () => Promise<CarrierConnection>;
+  /**
+   * Opens a connection. What it rejects with is what a call fails with that needed it.
+   * @param signal Is aborted when nobody needs it any more, as the client was closed.
+   */
+  readonly open: (signal: AbortSignal) => Promise<CarrierConnection>;
   /** Where that leads, for messages. */
   readonly address: string;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
+  /** The last stream id that a connection uses, before there is another one. Default: the last there is. */
+  readonly lastStreamId?: number;
 }
 
 /** Calls over one connection, which is opened when it is needed, and again when it was lost. */
@@ -28,18 +33,23 @@ export interface TtrpcClient {
 }
 
 /** Makes a client; see wire.md for what it speaks. */
-export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClientOptions): TtrpcClient {
+export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
+  const { open, address, maxMessageBytes, lastStreamId = maxStreamId } = options;
   let current: ClientConnection | undefined;
+  /** Have no stream ids left, but calls in flight. */
+  let usedUp: readonly ClientConnection[] = [];
   let opening: Promise<ClientConnection> | undefined;
   let closed: ConnectError | undefined;
+  const closing = new AbortController();
 
   async function dial(): Promise<ClientConnection> {
-    const carrier = await open();
-    const connection = new ClientConnection(carrier, address);
+    const carrier = await open(closing.signal);
+    const connection = new ClientConnection(carrier, address, lastStreamId);
     if (closed !== undefined) {
       connection.close(closed);
       throw closed;
     }
+    usedUp = [...usedUp, ...(current === undefined ? [] : [current])].filter(({ ended }) => !ended);
     current = connection;
     return connection;
   }
@@ -63,7 +73,8 @@ export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClien
       opening = undefined;
     });
     const deadline = startDeadline(options.timeoutMs);
-    return untilCallEnds(opening, options).then((connection) =>
+    const { timeoutMs } = options;
+    return untilCallEnds(opening, { signal, timeoutMs, closing: closing.signal }).then((connection) =>
       run(connection, { ...options, timeoutMs: deadline?.left() }),
     );
   }
@@ -98,25 +109,10 @@ export function createTtrpcClient({ open, address, maxMessageBytes }: TtrpcClien
     extended: transport(true),
     close(reason) {
       closed ??= ConnectError.from(reason, Code.Canceled);
-      current?.close(closed);
+      for (const connection of [...usedUp, ...(current === undefined ? [] : [current])]) {
+        connection.close(closed);
+      }
+      closing.abort(closed);
     },
   };
-}
-
-/** Waits for a connection, but no longer than a call that needs it may last. */
-async function untilCallEnds<T>(opening: Promise<T>, { signal, timeoutMs }: CallOptions): Promise<T> {
-  if (signal === undefined && timeoutMs === undefined) {
-    return opening;
-  }
-  const ending = new AbortController();
-  const onAbort = () => ending.abort(ConnectError.from(signal?.reason, Code.Canceled));
-  signal?.addEventListener("abort", onAbort);
-  const expire = () => ending.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-  const timer = timeoutMs === undefined ? undefined : setDeadlineTimer(expire, timeoutMs);
-  try {
-    return await untilAborted(ending.signal, opening);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
 }

@@ -243,12 +243,18 @@ export function appendHeaders(headers: Headers, entries: readonly KeyValue[]): v
   }
 }
 
-/** Other implementations allow any text, of which Headers takes only what HTTP allows; the rest is left out. */
+/** See https://fetch.spec.whatwg.org/#header-name and #header-value. */
+const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
+const noHeaderValue = /[\0\r\n\u0100-\uffff]/;
+
+/**
+ * Other implementations allow any text, of which Headers takes only what HTTP allows; the rest is left out, as neither
+ * side has an answer to it. Headers itself is not asked: two million errors, as many as a frame has room for, take
+ * it ten seconds.
+ */
 function appendHeader(headers: Headers, key: string, value: string) {
-  try {
+  if (headerName.test(key) && !noHeaderValue.test(value)) {
     headers.append(key, value);
-  } catch {
-    // Neither side has an answer to it.
   }
 }
 

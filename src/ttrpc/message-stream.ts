@@ -32,8 +32,15 @@ export interface MessageStream {
 /** What a plain peer may send ahead before the connection is not read any more for a while, in bytes. */
 const plainPauseBytes = 1024 * 1024;
 
-/** What a plain peer may send ahead where the carrier can't wait, in bytes. */
+/** What a plain peer may send ahead in all, in bytes: where the carrier can't wait, or a reader takes many minutes. */
 const plainLimitBytes = 16 * 1024 * 1024;
+
+/**
+ * How long a connection is not read, in milliseconds for each byte that waits to be read. Then one more message is let
+ * in, be it that nobody takes those before: a connection that is not read does not tell its end, and the calls beside
+ * this one would wait for ever.
+ */
+const plainPauseMsPerByte = 10_000 / (1024 * 1024);
 
 /**
  * Makes the message part of a stream.
@@ -51,6 +58,7 @@ export function createMessageStream(
   let sending = true;
   let receiving = true;
   let paused = false;
+  let pauseTimer: ReturnType<typeof setTimeout> | undefined;
   /** What was read and not given back to the sender yet. */
   let owed = 0;
   /** What the sender may still send; one message may be larger than that. */
@@ -72,6 +80,7 @@ export function createMessageStream(
   const readOn = () => {
     if (paused) {
       paused = false;
+      clearTimeout(pauseTimer);
       link.resume();
     }
   };
@@ -91,6 +100,7 @@ export function createMessageStream(
         allowed -= weightOf(message);
       } else if (queue.weight > plainPauseBytes && !paused) {
         paused = link.pause();
+        pauseTimer = paused ? setTimeout(readOn, queue.weight * plainPauseMsPerByte) : undefined;
       }
       if (queue.weight > plainLimitBytes) {
         onViolation(new ConnectError("the messages come faster than they are read", Code.ResourceExhausted));

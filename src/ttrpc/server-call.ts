@@ -45,6 +45,8 @@ export class ServerCall {
   /** Missing for a unary call. */
   #messages: MessageStream | undefined;
   #responses: AsyncIterator<AnyMessage> | undefined;
+  /** Settles when the finally blocks of a handler that was ended early have run. */
+  #closing: Promise<unknown> | undefined;
   #headerSent = false;
   #ended = false;
 
@@ -61,8 +63,11 @@ export class ServerCall {
     });
   }
 
-  /** Runs the handler. By the flags, messages follow the request or not. */
-  start(flags: number): void {
+  /**
+   * Runs the handler. By the flags, messages follow the request or not.
+   * @returns Settles when the handler has ended, which may be long after its call.
+   */
+  start(flags: number): Promise<void> {
     const { entry, request, link, streamId } = this.#parts;
     const { timeoutMs, extended } = request;
     if (timeoutMs !== undefined) {
@@ -70,8 +75,7 @@ export class ServerCall {
       this.#timer = setDeadlineTimer(expire, timeoutMs);
     }
     if (entry.spec.kind === "unary") {
-      void this.#runUnary();
-      return;
+      return this.#runUnary();
     }
     const messages = createMessageStream(link, streamId, extended, (error) => this.end(error, error));
     this.#messages = messages;
@@ -82,7 +86,7 @@ export class ServerCall {
     } else if (request.payload.byteLength > 0) {
       messages.receivedFirst(request.payload);
     }
-    void this.#runStreaming(messages);
+    return this.#runStreaming(messages);
   }
 
   /** The data of a Data frame has come in; `undefined` if it was too long. */
@@ -180,6 +184,8 @@ export class ServerCall {
       }
     } catch (error) {
       this.#handlerFailed(error);
+    } finally {
+      await this.#closing;
     }
   }
 
@@ -271,8 +277,8 @@ export class ServerCall {
     clearTimeout(this.#timer);
     this.#messages?.fail(reason ?? cancelled());
     this.#context.abort(reason);
-    // The handler may be waiting for something else, so nobody waits for its finally blocks.
-    Promise.resolve(this.#responses?.return?.()).catch(() => undefined);
+    // The handler may be waiting for something else, so the call does not wait for its finally blocks.
+    this.#closing = this.#responses?.return?.().catch(() => undefined);
     this.#parts.onEnd();
   }
 }

@@ -22,6 +22,9 @@ export interface TtrpcServerOptions {
   readonly frameTimeoutMs?: number;
 }
 
+/** How much of a name that a caller gave it is told again: with more, the answer might not fit into a frame. */
+const maxNameLength = 200;
+
 /** The server's end of a ttrpc connection: starts a call for each request, and hands it what comes in for it. */
 export class ServerConnection {
   /** Settles when the connection has ended, in whatever way. */
@@ -30,6 +33,8 @@ export class ServerConnection {
   readonly #link: FrameLink;
   readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ServerCall>();
+  /** How many handlers run. One that does not heed its signal goes on when its call has ended. */
+  #handlers = 0;
   #lastId = 0;
   #draining = false;
   /** The other side does not read its answers; until it does, it gets no more work done. */
@@ -125,9 +130,13 @@ export class ServerConnection {
     } else if (this.#draining) {
       this.#refuse(streamId, "the plugin is shutting down", Code.Unavailable);
     } else if (entry === undefined) {
-      this.#refuse(streamId, `there is no method ${request.service}/${request.method}`, Code.Unimplemented);
+      const name = `${request.service}/${request.method}`.slice(0, maxNameLength);
+      this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented);
     } else if (this.#calls.size >= maxConcurrentCalls) {
       this.#refuse(streamId, `there are ${maxConcurrentCalls} calls in flight already`, Code.ResourceExhausted);
+    } else if (this.#handlers >= 2 * maxConcurrentCalls) {
+      // As many again as may be in flight: who replaces a call that it has cancelled need not wait for its handler.
+      this.#refuse(streamId, "too many calls that have ended still run", Code.ResourceExhausted);
     } else if (request.payload.byteLength > maxMessageBytes) {
       this.#refuse(streamId, `the message is longer than ${maxMessageBytes} bytes`, Code.ResourceExhausted);
     } else {
@@ -139,7 +148,10 @@ export class ServerConnection {
       };
       const call = new ServerCall({ link, streamId, entry, request, maxMessageBytes, onEnd });
       this.#calls.set(streamId, call);
-      call.start(flags);
+      this.#handlers += 1;
+      void call.start(flags).then(() => {
+        this.#handlers -= 1;
+      });
     }
   }
 

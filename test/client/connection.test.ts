@@ -237,6 +237,17 @@ test("a method for which there is no route fails with PB-ROUTE-NONE, the reasons
   expect(server.calls).toEqual([]);
 });
 
+test("a call whose one request never comes ends at its deadline, and when it is cancelled", async () => {
+  await using server = await startRpcServer(overHttp);
+  await using connection: Connection = await connect(server.address);
+  const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+  const call = (signal: AbortSignal | undefined, timeoutMs: number | undefined) =>
+    rejection(connection.transport.stream(BehaviourService.method.produce, signal, timeoutMs, undefined, never));
+  expect(await call(undefined, 1)).toMatchObject({ code: Code.DeadlineExceeded });
+  expect(await call(AbortSignal.abort(), undefined)).toMatchObject({ code: Code.Canceled });
+  expect(server.calls).toEqual([]);
+});
+
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => {

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { KeyValue, Request } from "../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import {
   KeyValueSchema,
@@ -181,6 +181,16 @@ describe("a request", () => {
     ];
     const read = readRequest(toBinary(RequestSchema, create(RequestSchema, { metadata })));
     expect([...toHeaders(read.metadata)]).toEqual([["x-one", "1, 3"]]);
+  });
+
+  test("makes no error for each header that is none: a frame of them would block the process for seconds", () => {
+    const append = vi.spyOn(Headers.prototype, "append");
+    const metadata = ["", "no name", "näme", "x:y"].map((key) => ({ key, value: "1" }));
+    metadata.push(...["line\nbreak", "\0", "世界"].map((value) => ({ key: "x", value })));
+    const read = readRequest(toBinary(RequestSchema, create(RequestSchema, { metadata })));
+    expect([...read.metadata]).toEqual([]);
+    expect(append.mock.results.filter(({ type }) => type === "throw")).toEqual([]);
+    append.mockRestore();
   });
 });
 

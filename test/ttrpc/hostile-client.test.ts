@@ -1,8 +1,9 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { encodeMethod } from "../../src/ttrpc/envelope.ts";
 import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/frame.ts";
 import { initialWindowBytes } from "../../src/ttrpc/send-window.ts";
 import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "./local-ttrpc.ts";
@@ -77,6 +78,11 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
       Code.InvalidArgument,
     ],
     ["a request without a method", { type: frameType.request }, Code.Unimplemented],
+    [
+      "a request for a method whose name fills the frame",
+      { type: frameType.request, data: encodeMethod("x".repeat(maxDataBytes - 20), "y") },
+      Code.Unimplemented,
+    ],
     [
       "a request over 4 MiB",
       { type: frameType.request, data: new Uint8Array(maxDataBytes + 1) },
@@ -170,6 +176,50 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
     await expectWorking(peer, last + 2);
     peer.socket.destroy();
     await vi.waitFor(() => expect(seen.running).toBe(0));
+    await expectNothingLeft(server);
+  });
+
+  test.each([
+    ["that do not heed their signal", hang, frameFlag.none],
+    ["whose finally blocks take long", produce, frameFlag.remoteClosed],
+  ])("calls that are cancelled at once, and leave handlers behind %s", async (_what, method, flags) => {
+    let running = 0;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    await using server = await serveTtrpc((router) => {
+      router.rpc(echo, ({ text, data }) => ({ text, data }));
+      router.rpc(hang, async () => {
+        running += 1;
+        await released;
+        running -= 1;
+        return {};
+      });
+      router.rpc(produce, async function* () {
+        running += 1;
+        try {
+          // After the first, the window is closed.
+          yield { data: new Uint8Array(initialWindowBytes) };
+          yield {};
+        } finally {
+          await released;
+          running -= 1;
+        }
+      });
+    });
+    using peer = await connectRaw(server.path);
+    const most = 2 * maxConcurrentCalls;
+    for (let streamId = 1; streamId <= 2 * most; streamId += 2) {
+      peer.send(requestFrame(streamId, method, {}, { flags, extended: true }));
+      // It runs before it is cancelled.
+      await vi.waitFor(() => expect(running).toBe((streamId + 1) / 2), { interval: 1 });
+      peer.send({ streamId, type: frameType.cancel });
+    }
+    const next = 2 * most + 1;
+    peer.send(requestFrame(next, method, {}, { flags, extended: true }));
+    expect(answerOf(await peer.nextOn(next)).code).toBe(Code.ResourceExhausted);
+    expect(running).toBe(most);
+    release();
+    await vi.waitFor(() => expect(running).toBe(0));
+    await expectWorking(peer, next + 2);
     await expectNothingLeft(server);
   });
 });
@@ -352,6 +402,64 @@ describe("what a client can make the server hold is bounded", () => {
     await vi.waitFor(() => expect(seen.running).toBe(0));
     await expectWorking(peer, 3);
     await expectNothingLeft(server);
+  });
+
+  describe("a handler that reads nothing, without a deadline, of a plain stream that holds the connection", () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    /** Lets minutes pass, and what goes on in this process have its turns meanwhile. */
+    async function passTimeUntil(done: () => boolean) {
+      while (!done()) {
+        vi.advanceTimersByTime(1_000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+
+    async function holdConnection(messages: number) {
+      const { seen, routes } = watched();
+      const server = await serveTtrpc(routes);
+      const peer = await connectRaw(server.path);
+      const message = dataFrame(1, converse, { text: "x".repeat(60_000) });
+      peer.send(requestFrame(1, converse, undefined, { flags: frameFlag.remoteOpen }));
+      peer.send(...Array.from({ length: messages }, () => message));
+      await vi.waitFor(() => expect(server.sockets[0]?.isPaused()).toBe(true));
+      return { seen, server, peer };
+    }
+
+    test("is told when the connection has ended", async () => {
+      const { seen, server, peer } = await holdConnection(20);
+      await using _server = server;
+      peer.socket.destroy();
+      await passTimeUntil(() => seen.running === 0);
+      await expectNothingLeft(server);
+    });
+
+    test("does not keep calls beside it from being answered", async () => {
+      const { seen, server, peer } = await holdConnection(20);
+      await using _server = server;
+      let answered = false;
+      const working = expectWorking(peer, 3).then(() => {
+        answered = true;
+      });
+      await passTimeUntil(() => answered);
+      await working;
+      expect(seen.running).toBe(1);
+      peer.socket.destroy();
+    });
+
+    test("is ended, after minutes, when 16 MiB wait for it", async () => {
+      const { seen, server, peer } = await holdConnection(400);
+      await using _server = server;
+      await passTimeUntil(() => seen.running === 0);
+      expect(answerOf(await peer.nextOn(1)).code).toBe(Code.ResourceExhausted);
+      await expectWorking(peer, 3);
+      peer.socket.destroy();
+    });
   });
 
   test.each([

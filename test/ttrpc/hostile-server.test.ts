@@ -1,8 +1,9 @@
 import * as net from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   BehaviourService,
   CollectResponseSchema,
@@ -58,6 +59,7 @@ async function misbehave(answer: (peer: RawPeer, streamId: number, method: strin
   return {
     peers,
     sockets: client.sockets,
+    transport: client.extended,
     plain: createClient(BehaviourService, client.plain),
     extended: createClient(BehaviourService, client.extended),
     async [Symbol.asyncDispose]() {
@@ -134,6 +136,16 @@ describe("an answer that is wrong fails its call, and calls beside it and after 
     expect([beside.text, (await server.extended.echo({})).text]).toEqual(["good", "good"]);
     expect(server.peers.length).toBe(1);
   });
+});
+
+test("a stream with an answer over 4 MiB is cancelled at the server, which would wait for a window otherwise", async () => {
+  const { promise: cancelled, resolve } = Promise.withResolvers<number>();
+  await using server = await misbehave(async (peer, streamId) => {
+    peer.send({ streamId, type: frameType.data, data: new Uint8Array(maxDataBytes + 1) });
+    resolve((await peer.nextOn(streamId)).type);
+  });
+  expect(await rejection(Array.fromAsync(server.extended.produce({})))).toMatchObject({ code: Code.ResourceExhausted });
+  expect(await cancelled).toBe(frameType.cancel);
 });
 
 describe("what need not be answered is ignored", () => {
@@ -281,6 +293,13 @@ describe("what a server can make the client hold is bounded", () => {
     const responses = server.plain.produce({})[Symbol.asyncIterator]();
     await responses.next();
     const beside = server.plain.echo({});
+    await vi.waitFor(() => expect(server.sockets[0]?.isPaused()).toBe(true));
+    // Whoever still reads does so within a few turns.
+    for (let turn = 0, before = -1; turn < 50; turn++) {
+      turn = before === sent ? turn : 0;
+      before = sent;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     expect(sent).toBeLessThan(8 * mib);
     await responses.return?.();
     expect((await beside).text).toBe("good");
@@ -310,6 +329,51 @@ describe("what a server can make the client hold is bounded", () => {
     aborting.abort();
     expect(await call).toMatchObject({ code: Code.Canceled });
   });
+});
+
+describe("a caller whose one request never comes", () => {
+  test.each(["deadline", "signal"])(
+    "is told at the end of its call, by its %s, and its iterator is ended",
+    async (by) => {
+      await using server = await misbehave(() => undefined);
+      await server.plain.echo({});
+      const returned = vi.fn(async () => ({ done: true as const, value: undefined }));
+      const next = () => new Promise<never>(() => {});
+      const aborting = new AbortController();
+      const call = rejection(
+        server.transport.stream(
+          BehaviourService.method.produce,
+          aborting.signal,
+          by === "deadline" ? 1 : undefined,
+          undefined,
+          { [Symbol.asyncIterator]: () => ({ next, return: returned }) },
+        ),
+      );
+      if (by === "signal") {
+        aborting.abort();
+      }
+      expect(await call).toMatchObject({ code: by === "signal" ? Code.Canceled : Code.DeadlineExceeded });
+      expect(returned).toHaveBeenCalledOnce();
+    },
+  );
+});
+
+test("a caller whose iterator throws when it is ended keeps no other call from hearing that the connection is lost", async () => {
+  await using server = await misbehave((peer, _streamId, method) => {
+    if (method === "Hang") {
+      peer.socket.destroy();
+    }
+  });
+  const requests = {
+    next: () => new Promise<never>(() => {}),
+    return: () => {
+      throw new Error("the caller's own trouble");
+    },
+  };
+  const collecting = rejection(server.extended.collect({ [Symbol.asyncIterator]: () => requests }));
+  const hanging = rejection(server.extended.hang({}));
+  expect(await collecting).toMatchObject({ code: Code.Unavailable });
+  expect(await hanging).toMatchObject({ code: Code.Unavailable });
 });
 
 describe("a caller that gives up", () => {
@@ -356,6 +420,85 @@ describe("a caller that gives up", () => {
       connection.drain();
       await connection.closed;
     }
+  });
+});
+
+test("a call that waits for a connection ends when its client is closed, and so does what opens the connection", async () => {
+  const { promise: asked, resolve } = Promise.withResolvers<AbortSignal>();
+  const open = (signal: AbortSignal) => {
+    resolve(signal);
+    return new Promise<never>(() => {});
+  };
+  const ttrpc = createTtrpcClient({ open, address: "here", maxMessageBytes });
+  const call = rejection(createClient(BehaviourService, ttrpc.plain).echo({}));
+  const signal = await asked;
+  ttrpc.close(new ConnectError("closed", Code.Unavailable));
+  expect(await call).toMatchObject({ rawMessage: "closed", code: Code.Unavailable });
+  expect(signal.aborted).toBe(true);
+});
+
+test("a client that is closed frees its socket, though the server reads nothing and does not end its half", async () => {
+  await using server = await listen((socket) => {
+    socket.pause();
+  });
+  const ttrpc = connectTtrpc(server.path);
+  const data = new Uint8Array(mib);
+  const call = rejection(createClient(BehaviourService, ttrpc.plain).echo({ data }));
+  await vi.waitFor(() => expect(ttrpc.sockets[0]?.writableLength).toBeGreaterThan(0));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    ttrpc.close(new ConnectError("closed", Code.Canceled));
+    expect(await call).toMatchObject({ rawMessage: "closed" });
+    vi.advanceTimersByTime(5_000);
+    expect(ttrpc.sockets[0]?.destroyed).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+describe("a connection whose stream ids are used up", () => {
+  let hanging = 0;
+  const routes = (router: ConnectRouter) => {
+    hanging = 0;
+    router.rpc(BehaviourService.method.echo, () => ({ text: "good" }));
+    router.rpc(BehaviourService.method.hang, () => {
+      hanging += 1;
+      return new Promise<never>(() => {});
+    });
+  };
+
+  test("is closed with its last call, and the next call gets another one", async () => {
+    await using server = await serveTtrpc(routes);
+    using ttrpc = connectTtrpc(server.path, { lastStreamId: 3 });
+    const client = createClient(BehaviourService, ttrpc.plain);
+    const aborting = new AbortController();
+    const given = rejection(client.hang({}, { signal: aborting.signal }));
+    for (const _ of [1, 2, 3, 4]) {
+      expect((await client.echo({})).text).toBe("good");
+    }
+    expect(server.connections.length).toBe(3);
+    await server.connections[1]?.closed;
+    aborting.abort();
+    await given;
+    await server.connections[0]?.closed;
+    expect((await client.echo({})).text).toBe("good");
+    expect(server.connections.length).toBe(3);
+  });
+
+  test("ends with its client, and so do its calls", async () => {
+    await using server = await serveTtrpc(routes);
+    const ttrpc = connectTtrpc(server.path, { lastStreamId: 1 });
+    const client = createClient(BehaviourService, ttrpc.plain);
+    const calls = [rejection(client.hang({}))];
+    await vi.waitFor(() => expect(hanging).toBe(1));
+    calls.push(rejection(client.hang({})));
+    await vi.waitFor(() => expect(hanging).toBe(2));
+    expect(server.connections.length).toBe(2);
+    ttrpc.close(new ConnectError("closed", Code.Canceled));
+    for (const call of calls) {
+      expect(await call).toMatchObject({ rawMessage: "closed" });
+    }
+    await Promise.all(server.connections.map(({ closed }) => closed));
   });
 });
 

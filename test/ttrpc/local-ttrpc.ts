@@ -64,7 +64,10 @@ export async function listen(onSocket: (socket: net.Socket) => void): Promise<{ 
 }
 
 /** Calls what listens on a Unix socket. */
-export function connectTtrpc(path: string): TtrpcClient & Disposable & { readonly sockets: readonly net.Socket[] } {
+export function connectTtrpc(
+  path: string,
+  options: { readonly lastStreamId?: number } = {},
+): TtrpcClient & Disposable & { readonly sockets: readonly net.Socket[] } {
   const sockets: net.Socket[] = [];
   const open = async () => {
     const socket = net.connect(path);
@@ -72,6 +75,6 @@ export function connectTtrpc(path: string): TtrpcClient & Disposable & { readonl
     await once(socket, "connect");
     return socketCarrier(socket);
   };
-  const client = createTtrpcClient({ open, address: `unix:${path}`, maxMessageBytes });
+  const client = createTtrpcClient({ open, address: `unix:${path}`, maxMessageBytes, ...options });
   return { ...client, sockets, [Symbol.dispose]: () => client.close(new Error("the test is over")) };
 }

@@ -14,6 +14,9 @@ export interface ByteStream {
   resume(): unknown;
 }
 
+/** How long what was sent may take to leave after the end, in milliseconds: the other side may never read it. */
+const lingerMs = 5_000;
+
 /**
  * Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection.
  * @param listen Tells how to hear what comes in. Default: by the stream's data events.
@@ -23,6 +26,7 @@ export function socketCarrier(
   listen = (receive: (chunk: Uint8Array) => void) => void stream.on("data", receive),
 ): CarrierConnection {
   let corked = false;
+  let lingering: ReturnType<typeof setTimeout> | undefined;
   const uncork = () => {
     corked = false;
     stream.uncork();
@@ -41,7 +45,10 @@ export function socketCarrier(
       });
       // Half a connection is of no use to ttrpc.
       stream.on("end", () => stream.end());
-      stream.on("close", () => receiver.ended(failure));
+      stream.on("close", () => {
+        clearTimeout(lingering);
+        receiver.ended(failure);
+      });
     },
     send(bytes) {
       if (!corked) {
@@ -55,6 +62,7 @@ export function socketCarrier(
     close(error) {
       if (error === undefined) {
         stream.end();
+        lingering = setTimeout(() => stream.destroy(), lingerMs);
       } else {
         stream.destroy();
       }

@@ -9,6 +9,9 @@ export interface WebSocketLike {
   readonly bufferedAmount?: number;
   send(data: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
+  /** Only those of the package ws can wait. */
+  pause?(): void;
+  resume?(): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
   addEventListener(type: "close", listener: (event: { code?: number; reason?: string }) => void): void;
   addEventListener(type: "error", listener: (event: object) => void): void;
@@ -39,7 +42,9 @@ export function webSocketCarrier(socket: WebSocketLike): CarrierConnection {
       socket.close(code, reason);
     }
   };
+  const waiting = socket.pause && { pause: () => socket.pause?.(), resume: () => socket.resume?.() };
   return {
+    ...waiting,
     wholeFrames: true,
     start(receiver) {
       socket.binaryType = "arraybuffer";
