@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import type { Duplex } from "node:stream";
+import { maxConcurrentCalls } from "../ttrpc/serving.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
@@ -81,7 +82,10 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   function createHttp2Server(): ProtocolServer {
     const { handle, idle } = countAnswers();
     const sessions = new Set<http2.Http2Session>();
-    const server = http2.createServer({ maxSessionMemory }, handle);
+    const server = http2.createServer(
+      { maxSessionMemory, settings: { maxConcurrentStreams: maxConcurrentCalls } },
+      handle,
+    );
     server.on("session", (session) => {
       sessions.add(session);
       // The settings are what a client says first in HTTP/2.

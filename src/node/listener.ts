@@ -80,10 +80,19 @@ export async function listen(
   });
   const bound = await bind(server, address);
 
+  function destroy(condition: (socket: net.Socket) => boolean) {
+    for (const socket of sockets) {
+      if (condition(socket)) {
+        socket.destroy();
+      }
+    }
+  }
+
   return {
     address: bound,
     async drain(graceMs) {
       draining = true;
+      const graceEnds = performance.now() + graceMs;
       const closed = new Promise((resolve) => server.close(resolve));
       const loaded = http === undefined ? undefined : await http;
       const servers: ProtocolServer[] = [
@@ -101,14 +110,12 @@ export async function listen(
       for (const socket of sockets) {
         socket.destroySoon();
       }
-      // A peer that does not read keeps its connection from ending well.
-      const timer = setTimeout(() => {
-        for (const socket of sockets) {
-          socket.destroy();
-        }
-      }, flushMs);
+      // A peer that does not read keeps its connection from ending well; one that reads slowly has the grace period.
+      const destroyIdle = setTimeout(() => destroy((socket) => socket.writableLength === 0), flushMs);
+      const destroyAll = setTimeout(() => destroy(() => true), Math.max(flushMs, graceEnds - performance.now()));
       await closed;
-      clearTimeout(timer);
+      clearTimeout(destroyIdle);
+      clearTimeout(destroyAll);
     },
   };
 }

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { Transport } from "@connectrpc/connect";
 import { Code, createClient } from "@connectrpc/connect";
@@ -20,11 +20,12 @@ import {
 } from "@connectrpc/connect-node";
 import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Listener, ListenOptions } from "../../src/node/listener.ts";
 import { listen } from "../../src/node/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import { rawPeer, requestFrame } from "../ttrpc/raw-peer.ts";
 
 const echo = "/plugboard.test.v1.BehaviourService/Echo";
 const directory = mkdtempSync(join(tmpdir(), "listener-"));
@@ -264,6 +265,29 @@ test.each([
   },
   10_000,
 );
+
+test("lets a caller that reads slowly have the whole of its last answer within the grace period", async () => {
+  const at = join(directory, "slow-reader.sock");
+  const slow = await listenAt(at, { maxMessageBytes: 4 * 1024 * 1024 });
+  const socket = net.connect({ path: at }).pause();
+  const peer = rawPeer(socket);
+  const data = new Uint8Array(3_000_000);
+  peer.send(requestFrame(1, BehaviourService.method.echo, { text: "slowly", data }));
+  await vi.waitUntil(() => handled.includes("slowly"), { timeout: 10_000 });
+  const drained = slow.drain(10_000);
+  // Those that do not read at all are cut off by now.
+  await setTimeout(500);
+  socket.resume();
+  expect((await peer.nextOn(1)).data?.byteLength).toBeGreaterThan(data.byteLength);
+  await drained;
+});
+
+test("allows a client as many streams at once as the manifest says", async () => {
+  const session = http2.connect("http://localhost", { createConnection: () => net.connect({ path }) });
+  const [settings] = await once(session, "remoteSettings");
+  expect(settings).toMatchObject({ maxConcurrentStreams: 1024 });
+  session.close();
+});
 
 test("leaves a connection that has said something alone, however long the next request takes", async () => {
   const slow = await listenAt(join(directory, "slow.sock"), { headerTimeoutMs: 100 });

@@ -13,9 +13,17 @@ export interface MessagePortLike {
  * the end. A port tells nothing of how much waits in it; the windows of plugboard.stream.v1 bound that.
  */
 export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
+  const close = () => {
+    port.postMessage(null, []);
+    port.close?.();
+  };
   return {
     wholeFrames: true,
     start(receiver) {
+      const end = (error: Error) => {
+        close();
+        receiver.ended(error);
+      };
       port.addEventListener("message", (event) => {
         const data = "data" in event ? event.data : undefined;
         if (data instanceof Uint8Array) {
@@ -24,11 +32,10 @@ export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
           port.close?.();
           receiver.ended();
         } else {
-          port.close?.();
-          receiver.ended(new Error("a message is no Uint8Array"));
+          end(new Error("a message is no Uint8Array"));
         }
       });
-      port.addEventListener("messageerror", () => receiver.ended(new Error("a message can't be read")));
+      port.addEventListener("messageerror", () => end(new Error("a message can't be read")));
       // Browsers tell this only by now, and not all of them.
       port.addEventListener("close", () => receiver.ended());
       port.start?.();
@@ -39,9 +46,6 @@ export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
       port.postMessage(own, [own.buffer]);
       return true;
     },
-    close() {
-      port.postMessage(null, []);
-      port.close?.();
-    },
+    close,
   };
 }
