@@ -4,8 +4,9 @@ import { startDeadline } from "../rpc/deadline.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { CallOptions } from "./client-call.ts";
-import { callStreaming, callUnary } from "./client-call.ts";
 import { ClientConnection, maxStreamId } from "./client-connection.ts";
+import { callStreaming } from "./streaming-call.ts";
+import { callUnary } from "./unary-call.ts";
 
 /** How to call over ttrpc. */
 export interface TtrpcClientOptions {

@@ -1,0 +1,206 @@
+import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { StreamResponse } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { startDeadline } from "../rpc/deadline.ts";
+import { untilCallEnds } from "../rpc/until-call-ends.ts";
+import type { CallOptions, CallWatch } from "./client-call.ts";
+import {
+  appendAll,
+  decodeMessage,
+  encodeRequest,
+  protocolError,
+  requestParts,
+  settle,
+  watchCall,
+} from "./client-call.ts";
+import type { ClientCall, ClientConnection } from "./client-connection.ts";
+import { appendHeaders, readHeader } from "./envelope.ts";
+import { frameFlag, frameType } from "./frame.ts";
+import type { MessageStream } from "./message-stream.ts";
+import { createMessageStream } from "./message-stream.ts";
+
+/** Makes a streaming call. Its headers are there when its first message is, or its end. */
+export async function callStreaming<I extends DescMessage, O extends DescMessage>(
+  connection: ClientConnection,
+  method: DescMethodStreaming<I, O>,
+  input: AsyncIterable<MessageInitShape<I>>,
+  given: CallOptions,
+): Promise<StreamResponse<I, O>> {
+  const single = method.methodKind === "server_streaming";
+  const requests = input[Symbol.asyncIterator]();
+  const deadline = startDeadline(given.timeoutMs);
+  const first = single ? encodeRequest(method.input, await onlyOne(requests, given)) : new Uint8Array(0);
+  const options = { ...given, timeoutMs: deadline?.left() };
+  const parts = requestParts(method, first, options);
+  const header = new Headers();
+  const trailer = new Headers();
+  const started = Promise.withResolvers<void>();
+  let requestsEnded = single;
+  let begun = false;
+
+  /** However the call has ended, the caller's iterator must not be left open. */
+  const endRequests = (reason: unknown) => {
+    if (!requestsEnded) {
+      requestsEnded = true;
+      const end = async () => {
+        await (reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.());
+      };
+      // It may be in the middle of something, so nobody waits for it; and what it throws must not reach other calls.
+      end().catch(() => undefined);
+    }
+  };
+  const finish = (error?: ConnectError) => {
+    watch.end();
+    messages.stopSending();
+    messages.receivedEnd(error);
+    endRequests(error);
+    started.resolve();
+  };
+  const call: ClientCall = {
+    frame({ type, flags, data }) {
+      try {
+        switch (type) {
+          case frameType.header:
+            // Only before the first message: there is no window for headers.
+            if (begun) {
+              throw protocolError("headers have come a second time, or after a message");
+            }
+            begun = true;
+            appendHeaders(header, readHeaders(data));
+            started.resolve();
+            break;
+          case frameType.data:
+            if ((flags & frameFlag.noData) === 0) {
+              begun = true;
+              messages.received(data);
+              started.resolve();
+            }
+            if ((flags & frameFlag.remoteClosed) !== 0) {
+              finish();
+            }
+            break;
+          case frameType.window:
+            messages.receivedWindow(data);
+            break;
+          case frameType.response: {
+            const settled = settle(data);
+            appendAll(header, settled.header);
+            appendAll(trailer, settled.trailer);
+            // It carries the one response message of a client-streaming method; otherwise, it is only an end.
+            if (method.methodKind === "client_streaming") {
+              messages.received(settled.payload);
+            }
+            finish();
+            break;
+          }
+        }
+      } catch (error) {
+        if (type === frameType.response) {
+          // An error that the server tells comes after the messages before it.
+          finish(error as ConnectError);
+        } else {
+          watch.cancel(error as ConnectError);
+        }
+      }
+    },
+    refuse: (error) => watch.cancel(error),
+    fail(error) {
+      messages.fail(error);
+      finish(error);
+    },
+  };
+  const watch = watchCall(connection, call, parts, single ? frameFlag.remoteClosed : frameFlag.remoteOpen, options);
+  const messages = createMessageStream(connection.link, watch.id, options.extended, watch.cancel);
+  if (!single) {
+    void sendRequests(method, requests, messages, () => requestsEnded).then(
+      () => {
+        requestsEnded = true;
+      },
+      (error: unknown) => {
+        requestsEnded = true;
+        watch.cancel(ConnectError.from(error, Code.Internal));
+      },
+    );
+  }
+  await started.promise;
+  const message = readMessages(method, messages, options, watch);
+  return { service: method.parent, method, stream: true, header, trailer, message };
+}
+
+async function sendRequests<I extends DescMessage>(
+  { input }: DescMethodStreaming<I>,
+  requests: AsyncIterator<MessageInitShape<I>>,
+  messages: MessageStream,
+  ended: () => boolean,
+): Promise<void> {
+  for (;;) {
+    const result = await requests.next();
+    if (ended()) {
+      return;
+    }
+    if (result.done === true) {
+      messages.sendEnd();
+      return;
+    }
+    await messages.send(encodeRequest(input, result.value));
+  }
+}
+
+function readMessages<O extends DescMessage>(
+  method: DescMethodStreaming<DescMessage, O>,
+  messages: MessageStream,
+  options: CallOptions,
+  watch: CallWatch,
+): AsyncIterableIterator<MessageShape<O>> {
+  const iterator: AsyncIterableIterator<MessageShape<O>> = {
+    async next() {
+      const bytes = await messages.next();
+      if (bytes === undefined) {
+        return { done: true, value: undefined };
+      }
+      try {
+        return { done: false, value: decodeMessage(method, bytes, options) };
+      } catch (error) {
+        watch.cancel(error as ConnectError);
+        throw error;
+      }
+    },
+    async return() {
+      watch.cancel(new ConnectError("the caller stopped reading", Code.Canceled));
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
+
+function readHeaders(data: Uint8Array) {
+  try {
+    return readHeader(data);
+  } catch {
+    throw protocolError("the headers can't be read");
+  }
+}
+
+async function onlyOne<T>(messages: AsyncIterator<T>, options: CallOptions): Promise<T> {
+  const take = async () => {
+    const first = await messages.next();
+    if (first.done === true) {
+      throw protocolError("the request message is missing");
+    }
+    if ((await messages.next()).done !== true) {
+      throw protocolError("there is more than one request message");
+    }
+    return first.value;
+  };
+  try {
+    return await untilCallEnds(take(), options);
+  } catch (error) {
+    // It may be in the middle of something, so nobody waits for it.
+    const end = async () => {
+      await messages.return?.();
+    };
+    end().catch(() => undefined);
+    throw error;
+  }
+}
