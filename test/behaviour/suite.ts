@@ -289,21 +289,28 @@ export function describeBehaviour(route: BehaviourRoute) {
       });
 
       test("delivers the error of a handler that does not wait for the end, and ends the caller's iterator", async () => {
-        let closed = false;
-        async function* requests() {
-          try {
-            yield { data: Uint8Array.of(1) };
-            yield { failCode: Code.Aborted };
-            for (;;) {
-              yield {};
-              await shortPause();
+        const closed = Promise.withResolvers<void>();
+        const messages = [{ data: Uint8Array.of(1) }, { failCode: Code.Aborted }];
+        const end = async () => {
+          closed.resolve();
+          return { done: true, value: undefined } as const;
+        };
+        // It has more to send, but not now: over HTTP/1.1, what still comes for a call that is over can take its answer away.
+        const requests: AsyncIterableIterator<(typeof messages)[number]> = {
+          async next() {
+            const value = messages.shift();
+            if (value === undefined) {
+              await closed.promise;
+              return end();
             }
-          } finally {
-            closed = true;
-          }
-        }
-        expect((await rejection(client().collect(requests()))).code).toBe(Code.Aborted);
-        await vi.waitFor(() => expect(closed).toBe(true), { timeout: 10_000 });
+            return { done: false, value };
+          },
+          return: end,
+          throw: end,
+          [Symbol.asyncIterator]: () => requests,
+        };
+        expect((await rejection(client().collect(requests))).code).toBe(Code.Aborted);
+        await closed.promise;
       });
 
       test("tells the handler when the caller's iterator fails", async () => {
@@ -509,14 +516,6 @@ async function* repeat<T>(count: number, make: (index: number) => T): AsyncGener
   for (let index = 0; index < count; index++) {
     yield make(index);
   }
-}
-
-/**
- * Between messages to a handler that has ended: over HTTP/1.1, a server that nevertheless gets many closes the connection,
- * which can take its answer away from a client that has not read it yet.
- */
-function shortPause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function uniqueId(): string {
