@@ -123,7 +123,8 @@ async function run(file: string) {
       return connection;
     })();
     explanations.push(`${place.name}\n${explainRoutes(routes).replace(/^/gm, "  ")}`);
-    for (const { endpoint, capability } of routes.unary.routes) {
+    for (const { name, endpoint, capability } of routes.unary.routes) {
+      process.stderr.write(`rendering over ${name}\n`);
       const { protocol } = endpoint;
       const { httpVersion } = capability;
       const require = { ...(protocol !== "none" && { protocols: [protocol] }), ...(httpVersion && { httpVersion }) };

@@ -43,7 +43,10 @@ const errors = {
     Code.FailedPrecondition,
     "Update the older side, or allow one of the versions the plugin speaks.",
   ],
-  "PB-CONNECTION-CLOSED": [Code.Canceled, "Open a new connection with connect()."],
+  "PB-CONNECTION-CLOSED": [
+    Code.Canceled,
+    "Open a new connection with connect(). If it was not meant to be closed, await the call before `await using` ends.",
+  ],
   "PB-CONNECTION-LOST": [
     Code.Unavailable,
     "The call may have been carried out: make it again only if that does no harm. The connection is opened anew by itself.",
@@ -74,7 +77,7 @@ const errors = {
     Code.Internal,
     "Look the code up in the manual of Node or of the operating system; check env and args for zero bytes.",
   ],
-  "PB-HANDSHAKE-EXITED": [Code.Unavailable, "Run the command by hand to see why it ends; what it printed is above."],
+  "PB-HANDSHAKE-EXITED": [Code.Unavailable, "Run the command by hand to see why it ends."],
   "PB-HANDSHAKE-INVALID": [
     Code.FailedPrecondition,
     "The command's first line on stdout has to be the handshake: call serve(plugin), and print nothing to stdout before.",
@@ -103,7 +106,10 @@ const errors = {
     Code.Unavailable,
     "Check that the plugin keeps listening after it has printed its handshake.",
   ],
-  "PB-PLUGIN-EXITED": [Code.Unavailable, "Load the plugin again; what it printed last is above."],
+  "PB-PLUGIN-EXITED": [
+    Code.Unavailable,
+    "Load the plugin again. If it ends again, run its command by hand to see why.",
+  ],
   "PB-HOST-CLOSED": [Code.FailedPrecondition, "Create a new Host."],
 } as const satisfies Record<string, readonly [Code, string]>;
 
