@@ -31,9 +31,7 @@ test("renders a file over every route, identically, and says why others were pas
   const file = join(files, "document.md");
   writeFileSync(file, "# Title\n\n| a | b |\n| - | - |\n| ~~1~~ | 2 |\n");
   const { code, stdout, stderr, left } = await start(file);
-  expect({ code, stderr, left }).toEqual({ code: 0, stderr: "", left: [] });
-  const rows = stdout.split("\n").filter((line) => line.endsWith("  yes"));
-  expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual([
+  const routes = [
     "memory",
     "unix+ttrpc",
     "unix+grpc",
@@ -42,7 +40,11 @@ test("renders a file over every route, identically, and says why others were pas
     "http+connect",
     "http+grpc-web",
     "websocket+ttrpc",
-  ]);
+  ];
+  const progress = routes.map((route) => `rendering over ${route}\n`).join("");
+  expect({ code, stderr, left }).toEqual({ code: 0, stderr: progress, left: [] });
+  const rows = stdout.split("\n").filter((line) => line.endsWith("  yes"));
+  expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual(routes);
   expect(stdout).toContain("bidi-streaming: websocket+ttrpc");
   expect(stdout).toMatch(/passed over for bidi-streaming: connect at http:/);
 }, 60_000);
