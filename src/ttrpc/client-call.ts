@@ -156,7 +156,6 @@ export function decodeMessage<O extends DescMessage>(
   }
 }
 
-/** Takes the one message out of the caller's iterator, for which the call does not wait longer than it lasts. */
 /** What a call fails with whose server does not keep to the protocol. */
 export function protocolError(what: string): ConnectError {
   return new ConnectError(`protocol error: ${what}`, Code.Internal);

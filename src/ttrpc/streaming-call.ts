@@ -182,6 +182,7 @@ function readHeaders(data: Uint8Array) {
   }
 }
 
+/** Takes the one message out of the caller's iterator, for which the call does not wait longer than it lasts. */
 async function onlyOne<T>(messages: AsyncIterator<T>, options: CallOptions): Promise<T> {
   const take = async () => {
     const first = await messages.next();
