@@ -45,7 +45,15 @@ export default defineConfig({
       },
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
-        test: { name: "interop", include: ["test/interop/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
+        test: {
+          name: "interop",
+          include: ["test/interop/**/*.test.ts"],
+          globalSetup: "test/interop/go-folder.ts",
+          pool: "forks",
+          testTimeout: 30_000,
+          // The first to need a Go program builds it.
+          hookTimeout: 300_000,
+        },
       },
       {
         ssr: { resolve: { conditions: [source, "workerd", "worker", "module", "browser", "development|production"] } },

@@ -21,6 +21,7 @@ import { negotiate } from "./negotiate.ts";
 import { detectRuntime } from "./runtime.ts";
 import type { AddressTarget, DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
+import type { ClientTls } from "./tls.ts";
 import { createTransportPool } from "./transport-pool.ts";
 import { leadNowhere, unreachable } from "./unreachable.ts";
 
@@ -57,6 +58,11 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    * Node's own HTTP clients. Other addresses have nothing to do with it.
    */
   readonly fetch?: typeof globalThis.fetch;
+  /**
+   * Speak TLS at tcp: and unix: addresses, and use these certificates there and for https:. Only with the `connect` of
+   * plugboard/node; WebSockets and fetch take none. Default: no TLS on sockets, and for https: the roots of the platform.
+   */
+  readonly tls?: ClientTls;
   /** Configuration of a plugin that is started in this process: a message of its config schema, or its fields. */
   readonly config?: MessageInitShape<Config>;
   /** `context.env` of a plugin that is started in this process. Default: empty. */
@@ -68,7 +74,7 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  * cheapest route over all of them wins; the others are its fallbacks.
  *
  * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
- * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
+ * PB-TLS-* if it is for TLS that none can be reached, PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
  * does not start.
  */
 export type Connect = <Config extends DescMessage>(
@@ -90,9 +96,11 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       );
     }
     const runtime = detectRuntime();
+    const tls = options.tls !== undefined;
     const pool = createTransportPool({
       maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
       ...(options.fetch && { fetch: options.fetch }),
+      ...(options.tls && { tls: options.tls }),
     });
     const running: RunningPlugin[] = [];
     const stopAll = async () => {
@@ -100,9 +108,11 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     };
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
       if (isPlugin(place)) {
-        const manifest = createManifest(place, { protocolVersion: commonVersion(place, protocolVersions) });
+        const protocolVersion = commonVersion(place, protocolVersions);
+        const manifest = createManifest(place, { protocolVersion });
         const { config, env } = options;
         const started = await startPlugin(place, {
+          protocolVersion,
           standardRoutes: [pluginServiceRoutes(manifest)],
           ...(config && { config }),
           ...(env && { env }),
@@ -112,16 +122,16 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         return { offers: [memoryOffer(started)], manifest };
       }
       const dialTimeoutMs = options.dialTimeoutMs ?? 10_000;
-      const found = { runtime, dialers, requirements, pool, interceptors, protocolVersions, dialTimeoutMs };
+      const found = { runtime, dialers, requirements, pool, interceptors, protocolVersions, dialTimeoutMs, tls };
       return discover(place, { ...found, ...(signal && { signal }) });
     };
     try {
       const found = await all(targets.map(find));
       const { offers, manifest } = combine(found, protocolVersions);
-      const input = { runtime, dialers, offers, requirements };
+      const input = { runtime, dialers, offers, requirements, tls };
       const routes = negotiate(input);
       if (leadNowhere(routes)) {
-        throw noCommonVersion(manifest, protocolVersions) ?? unreachable(input);
+        throw noCommonVersion(manifest, protocolVersions) ?? commonFailure(found) ?? unreachable(input);
       }
       return createConnection({ routes, manifest, pool, fallback, interceptors, onClose: stopAll });
     } catch (error) {
@@ -184,6 +194,11 @@ function unfit(manifest: Manifest, first: Manifest, protocolVersions: readonly n
   return speaksOneOf(manifest, protocolVersions)
     ? undefined
     : `it speaks protocol version ${versionsOf(manifest)}, the caller ${protocolVersions.join(", ")}`;
+}
+
+/** If no target could be reached for TLS, the first one's reason says more than a list. */
+function commonFailure(found: readonly Discovery[]): PlugboardError | undefined {
+  return found.every(({ failure }) => failure !== undefined) ? found[0]?.failure : undefined;
 }
 
 function versionsOf({ protocolVersions }: Manifest): string {

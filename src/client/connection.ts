@@ -1,13 +1,14 @@
 import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { startDeadline } from "../rpc/deadline.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
+import { isDialFailure } from "./dialer.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
 import type { Routes } from "./negotiate.ts";
@@ -75,7 +76,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       let failure = error;
       for (const route of others) {
         // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-        if (!isPlugboardError(failure, "PB-DIAL-FAILED") || !canRepeat() || closeReason !== undefined) {
+        if (!isDialFailure(failure) || !canRepeat() || closeReason !== undefined) {
           break;
         }
         try {

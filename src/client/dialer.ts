@@ -1,7 +1,9 @@
 import type { Transport } from "@connectrpc/connect";
-import { PlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { HttpVersion } from "./capability.ts";
 import type { Address, Carrier, Protocol } from "./endpoint.ts";
+import type { ClientTls } from "./tls.ts";
+import { isTlsFailure, tlsFailureIn } from "./tls-failure.ts";
 
 /** What a dialer needs to know beside the address. */
 export interface DialOptions {
@@ -9,6 +11,8 @@ export interface DialOptions {
   readonly maxMessageBytes: number;
   /** Replaces the global fetch, where a dialer uses fetch. */
   readonly fetch?: typeof globalThis.fetch;
+  /** Speak TLS on sockets, and by https: with these certificates. */
+  readonly tls?: ClientTls;
 }
 
 /** A way to a plugin that is ready for calls. */
@@ -24,19 +28,30 @@ export interface Dialed {
  * Turns one (protocol, carrier) pair into a Connect transport.
  *
  * Dialing is lazy: the transport connects with its first call. If nobody can be reached it rejects with
- * PB-DIAL-FAILED, and only then: the connection takes that error to mean that nothing was sent and nothing was read
- * from the caller's messages, and goes on to the next route.
+ * PB-DIAL-FAILED or PB-TLS-*, and only then: the connection takes those errors to mean that nothing was sent and nothing
+ * was read from the caller's messages, and goes on to the next route.
  */
 export interface Dialer {
   readonly protocol: Protocol;
   readonly carrier: Carrier;
   /** As in the capability table. */
   readonly httpVersion?: HttpVersion;
+  /** Uses `tls` for https:, as dialers of sockets always do. */
+  readonly takesTls?: true;
   dial(address: Address, options: DialOptions): Dialed;
 }
 
-/** Says that nobody could be reached, and that nothing was sent. */
-export function dialFailed(address: Address, cause: unknown): PlugboardError {
+/** Says that nobody could be reached, and that nothing was sent: by PB-DIAL-FAILED, or PB-TLS-* if it was for TLS. */
+export function dialFailed(address: Pick<Address, "text">, cause: unknown): PlugboardError {
+  const tlsFailure = tlsFailureIn(cause, address.text);
+  if (tlsFailure !== undefined) {
+    return tlsFailure;
+  }
   const why = cause instanceof Error ? cause.message : String(cause);
   return new PlugboardError("PB-DIAL-FAILED", `nothing answers at ${address.text} (${why})`, { cause });
+}
+
+/** Whether an error says that nobody could be reached, and that nothing was sent. */
+export function isDialFailure(error: unknown): boolean {
+  return isPlugboardError(error, "PB-DIAL-FAILED") || isTlsFailure(error);
 }

@@ -2,6 +2,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { PlugboardError } from "../plugin/errors.ts";
 import { printableLine } from "../plugin/printable.ts";
 import type { Capability } from "./capability.ts";
 import { capabilities } from "./capability.ts";
@@ -15,6 +16,7 @@ import { readManifest } from "./read-manifest.ts";
 import type { Runtime } from "./runtime.ts";
 import type { DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
+import { tlsFailureIn } from "./tls-failure.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
 /** What is known about the place behind an address. */
@@ -22,6 +24,8 @@ export interface Discovery {
   readonly offers: readonly Offer[];
   /** Undefined for a server that has no PluginService, or if nobody answers. */
   readonly manifest?: Manifest;
+  /** Why nothing at all can be had there, if it is for TLS. */
+  readonly failure?: PlugboardError;
 }
 
 /** What discovery needs to know beside the address. */
@@ -35,6 +39,8 @@ export interface DiscoverOptions {
   readonly protocolVersions: readonly number[];
   /** Longest wait for an answer, over all protocols together, in milliseconds. */
   readonly dialTimeoutMs: number;
+  /** Whether TLS is spoken on sockets, and by https: with certificates of the caller's. */
+  readonly tls: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -54,10 +60,12 @@ const protocolsOf = {
  * until one is understood. Asking has no side effects, so that nothing is lost if an answer is.
  */
 export async function discover(asked: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
-  const { runtime, dialers, requirements, pool, dialTimeoutMs } = options;
+  const { runtime, dialers, requirements, pool, dialTimeoutMs, tls } = options;
   const address = placeToAsk(asked, requirements);
-  const guesses = protocolsOf[address.carrier].map((protocol): Offer => ({ endpoint: endpointAt(protocol, address) }));
-  const { routes } = negotiate({ runtime, dialers, offers: guesses, requirements }).unary;
+  const guesses = protocolsOf[address.carrier].map(
+    (protocol): Offer => ({ endpoint: endpointAt(protocol, address, { encrypted: tls }) }),
+  );
+  const { routes } = negotiate({ runtime, dialers, offers: guesses, requirements, tls }).unary;
   const deadline = performance.now() + dialTimeoutMs;
   const failures = new Map<Capability, string>();
   const unsure = new Set<Capability>();
@@ -67,11 +75,16 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
     // Others than us speak ttrpc rarely, and some wait for ever for the rest of what is no request to them.
     const patienceMs = capability.protocol === "ttrpc" && routes.length > 1 ? ttrpcPatienceMs : dialTimeoutMs;
     const until = Math.min(deadline, performance.now() + patienceMs);
-    const answer = await describe(pool.get(route), until, options);
+    const answer = await describe(pool.get(route), address, until, options);
     if (answer.kind === "manifest") {
-      const { manifest, offers } = readManifest(answer.manifest, address);
+      const { manifest, offers } = readManifest(answer.manifest, address, tls);
       const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
       return { offers: known(offered), manifest };
+    }
+    if (answer.kind === "insecure") {
+      // It would be no better in another protocol.
+      const { failure } = answer;
+      return { offers: refuse(guesses, brief(failure.rawMessage)), failure };
     }
     if (answer.kind === "misunderstood" || (answer.kind === "silent" && until < deadline)) {
       failures.set(capability, answer.reason);
@@ -141,13 +154,20 @@ type Answer =
   | { readonly kind: "foreign" }
   /** It knows no such path, and does not say so in the protocol. */
   | { readonly kind: "unsure" }
+  /** There is no agreeing on TLS with it. */
+  | { readonly kind: "insecure"; readonly failure: PlugboardError }
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
 /** How long to wait for an answer in ttrpc where others can be had, in milliseconds. */
 const ttrpcPatienceMs = 1_000;
 
-async function describe(transport: Transport, deadline: number, options: DiscoverOptions): Promise<Answer> {
+async function describe(
+  transport: Transport,
+  address: DialableAddress,
+  deadline: number,
+  options: DiscoverOptions,
+): Promise<Answer> {
   const { protocolVersions, signal } = options;
   const timeoutMs = Math.ceil(deadline - performance.now());
   const client = createClient(PluginService, interceptTransport(transport, options.interceptors));
@@ -161,6 +181,10 @@ async function describe(transport: Transport, deadline: number, options: Discove
       : { kind: "manifest", manifest };
   } catch (cause) {
     signal?.throwIfAborted();
+    const failure = tlsFailureIn(cause, address.text);
+    if (failure !== undefined) {
+      return { kind: "insecure", failure };
+    }
     const error = ConnectError.from(cause);
     switch (error.code) {
       case Code.Unimplemented:

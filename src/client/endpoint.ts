@@ -44,10 +44,24 @@ export interface Endpoint {
   readonly extensions: readonly string[];
 }
 
+/** What is known of an endpoint beside protocol and address. */
+export interface EndpointProperties {
+  /** Extensions of the protocol that the plugin knows. Default: none. */
+  readonly extensions?: readonly string[];
+  /** Whether TLS is spoken there, where the address does not say so itself. Default: no. */
+  readonly encrypted?: boolean;
+}
+
 /** The endpoint for a protocol at an address. */
-export function endpointAt(protocol: Protocol, address: Address, extensions: readonly string[] = []): Endpoint {
-  const encrypted = "url" in address && /^(?:https|wss):/.test(address.url);
-  return { protocol, address, encrypted, extensions };
+export function endpointAt(protocol: Protocol, address: Address, properties: EndpointProperties = {}): Endpoint {
+  const { extensions = [], encrypted = false } = properties;
+  const secure = "url" in address ? /^(?:https|wss):/.test(address.url) : encrypted && isSocket(address);
+  return { protocol, address, encrypted: secure, extensions };
+}
+
+/** Whether an address is that of a socket, which itself says nothing of TLS. */
+export function isSocket({ carrier }: Pick<Address, "carrier">): boolean {
+  return carrier === "unix" || carrier === "tcp";
 }
 
 /** Says in words which endpoint this is, such as "grpc at unix:/run/markdown.sock". */

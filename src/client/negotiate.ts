@@ -1,7 +1,7 @@
 import type { Capability, HttpVersion, MethodKind } from "./capability.ts";
 import { capabilities, methodKinds } from "./capability.ts";
 import type { Carrier, Endpoint, Protocol } from "./endpoint.ts";
-import { describeEndpoint } from "./endpoint.ts";
+import { describeEndpoint, isSocket } from "./endpoint.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What the caller can dial. */
@@ -9,6 +9,8 @@ export interface Dialable {
   readonly protocol: Protocol;
   readonly carrier: Carrier;
   readonly httpVersion?: HttpVersion;
+  /** Can use certificates of the caller's for https:. */
+  readonly takesTls?: true;
 }
 
 /** What a plugin offers: an endpoint, or one that is known not to work, with the reason. */
@@ -22,8 +24,9 @@ export interface Offer {
 /** What the caller insists on. */
 export interface Requirements {
   /**
-   * Nobody on the way may read along. What counts: https:, a Worker's service binding, and a plugin in this process. A
-   * Unix socket does not, though nobody else may enter its directory: what travels there is not encrypted.
+   * Nobody on the way may read along. What counts: https:, sockets on which TLS is spoken (see the option `tls`), a
+   * Worker's service binding, and a plugin in this process. A Unix socket without TLS does not, though nobody else may
+   * enter its directory: what travels there is not encrypted.
    */
   readonly encryption?: boolean;
   /** Only these protocols. The memory route speaks none, and is always allowed. */
@@ -64,6 +67,8 @@ export interface NegotiateInput<D extends Dialable> {
   readonly dialers: readonly D[];
   readonly offers: readonly Offer[];
   readonly requirements?: Requirements;
+  /** Whether the caller speaks TLS on sockets, and by https: with certificates of its own. Default: no. */
+  readonly tls?: boolean;
   /** The capability table. Default: `capabilities`. */
   readonly table?: readonly Capability[];
 }
@@ -73,8 +78,8 @@ export interface NegotiateInput<D extends Dialable> {
  * the order of offers only decides between those that cost the same.
  */
 export function negotiate<D extends Dialable>(input: NegotiateInput<D>): Routes<D> {
-  const { runtime, dialers, offers, requirements = {}, table = capabilities } = input;
-  const outcomes = withoutDoubles(offers).flatMap((offer) => assess(offer, runtime, dialers, requirements, table));
+  const { runtime, offers, table = capabilities } = input;
+  const outcomes = withoutDoubles(offers).flatMap((offer) => assess(offer, input));
   const ofKind = (kind: MethodKind): RoutesOfKind<D> => {
     const routes: Route<D>[] = [];
     const rejected: Rejection[] = [];
@@ -105,10 +110,7 @@ export function negotiate<D extends Dialable>(input: NegotiateInput<D>): Routes<
 /** Turns an offer into the routes it opens, one for each dialer that fits, or into the reason why it opens none. */
 function assess<D extends Dialable>(
   offer: Offer,
-  runtime: Runtime,
-  dialers: readonly D[],
-  requirements: Requirements,
-  table: readonly Capability[],
+  { runtime, dialers, requirements = {}, tls = false, table = capabilities }: NegotiateInput<D>,
 ): readonly (Route<D> | Rejection)[] {
   const { endpoint, httpVersion: only, refused } = offer;
   const reject = (reason: string): Rejection[] => [{ endpoint: describeWay(endpoint, only), reason }];
@@ -134,6 +136,10 @@ function assess<D extends Dialable>(
   }
   return candidates.map((route) => {
     const { capability } = route;
+    const unfit = unfitForTls(route, tls);
+    if (unfit !== undefined) {
+      return { endpoint: describeRoute(route), reason: unfit };
+    }
     if (encryption && !endpoint.encrypted && !capability.private) {
       return { endpoint: describeRoute(route), reason: "not encrypted, and the caller requires encryption" };
     }
@@ -157,6 +163,19 @@ function withoutDoubles(offers: readonly Offer[]): readonly Offer[] {
   );
 }
 
+/** Why a way can't be taken by a caller who speaks TLS on sockets, or by one who doesn't. */
+function unfitForTls({ endpoint, dialer }: Route, tls: boolean): string | undefined {
+  const { encrypted, address } = endpoint;
+  if (isSocket(address) && encrypted !== tls) {
+    return tls
+      ? "no TLS is spoken there, and the caller wants it (`tls`)"
+      : "TLS is spoken there: it takes the option `tls`";
+  }
+  return tls && encrypted && !isSocket(address) && dialer.takesTls !== true
+    ? "certificates of the caller's (`tls`) can't be used there"
+    : undefined;
+}
+
 /** Whether an offer says all that another says; of what was refused and what works, what works counts. */
 function makesNeedless(offer: Offer, other: Offer, isFirst: boolean): boolean {
   const wider = offer.httpVersion === undefined && other.httpVersion !== undefined;
@@ -171,7 +190,7 @@ function makesNeedless(offer: Offer, other: Offer, isFirst: boolean): boolean {
 }
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  if (a.protocol !== b.protocol || a.address.carrier !== b.address.carrier) {
+  if (a.protocol !== b.protocol || a.address.carrier !== b.address.carrier || a.encrypted !== b.encrypted) {
     return false;
   }
   // What a text does not name for certain, the object does.

@@ -40,13 +40,16 @@ export interface ReadManifest {
   readonly offers: readonly Offer[];
 }
 
-/** Reads the manifest that somebody gives at an address. Nothing in it is trusted. */
-export function readManifest(manifest: Manifest, source: DialableAddress): ReadManifest {
+/**
+ * Reads the manifest that somebody gives at an address. Nothing in it is trusted.
+ * @param tls Whether TLS was spoken, where that address is a socket.
+ */
+export function readManifest(manifest: Manifest, source: DialableAddress, tls: boolean): ReadManifest {
   const offers = manifest.endpoints.slice(0, maxEndpoints).flatMap((endpoint) => {
     const protocol = protocols[endpoint.protocol];
     const carrier = carriers[endpoint.carrier];
     // From a newer manifest than this client knows.
-    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source)];
+    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source, tls)];
   });
   const more = manifest.endpoints.length - maxEndpoints;
   return { manifest: printableManifest(manifest), offers: more > 0 ? [...offers, notLookedAt(more, source)] : offers };
@@ -86,15 +89,16 @@ function notLookedAt(count: number, source: DialableAddress): Offer {
 }
 
 function offerOf(
-  { address, extensions }: WireEndpoint,
+  { address, extensions, encrypted }: WireEndpoint,
   protocol: Protocol,
   carrier: WireableCarrier,
   source: DialableAddress,
+  tls: boolean,
 ): Offer {
   if (address === "") {
     const same = carrier === source.carrier ? source : sameHost(source, carrier);
     return same !== undefined
-      ? { endpoint: endpointAt(protocol, same, extensions) }
+      ? { endpoint: endpointAt(protocol, same, { extensions, encrypted: tls }) }
       : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
   }
   const shown = unnamed(protocol, printableLine(withoutCredentials(address)));
@@ -105,7 +109,7 @@ function offerOf(
   if (named === undefined) {
     return { endpoint: shown, refused: "its address can't be read" };
   }
-  const endpoint = endpointAt(protocol, named, extensions);
+  const endpoint = endpointAt(protocol, named, { extensions, encrypted });
   return mayName(source, named)
     ? { endpoint }
     : {

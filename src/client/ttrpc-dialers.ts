@@ -2,7 +2,7 @@ import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
-import type { Dialer } from "./dialer.ts";
+import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 
@@ -18,13 +18,15 @@ export const ttrpcDialers: readonly Dialer[] = [
  * @param open Opens a connection to an address, unless the signal is aborted before. Whatever it rejects with means that
  * nobody was reached.
  */
-export function dialTtrpc(open: (address: Address, signal: AbortSignal) => Promise<CarrierConnection>): Dialer["dial"] {
-  return (address, { maxMessageBytes }) => {
+export function dialTtrpc(
+  open: (address: Address, signal: AbortSignal, options: DialOptions) => Promise<CarrierConnection>,
+): Dialer["dial"] {
+  return (address, options) => {
     const { plain, extended, close } = createTtrpcClient({
       address: address.text,
-      maxMessageBytes,
+      maxMessageBytes: options.maxMessageBytes,
       open: (signal) =>
-        open(address, signal).catch((error: unknown) => {
+        open(address, signal, options).catch((error: unknown) => {
           throw dialFailed(address, error);
         }),
     });

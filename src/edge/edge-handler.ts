@@ -6,7 +6,9 @@ import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import type { FindHttpHandler } from "../rpc/http-handlers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
+import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { reflectionRoutes } from "../services/reflection-service.ts";
 import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 import type { TtrpcServing } from "../ttrpc/serving.ts";
 import { createTtrpcServing, maxConcurrentCalls } from "../ttrpc/serving.ts";
@@ -34,13 +36,13 @@ export async function startEdgeHandler<Config extends DescMessage>(
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
 ): Promise<EdgeHandler> {
-  const { maxMessageBytes = 4 * 1024 * 1024 } = options;
+  const { maxMessageBytes = 4 * 1024 * 1024, reflection = false } = options;
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
   const limits = { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls };
   const manifest = createManifest(plugin, { endpoints, limits });
   const { table } = await startPlugin(plugin, {
     env: env ?? {},
-    standardRoutes: [pluginServiceRoutes(manifest)],
+    standardRoutes: [pluginServiceRoutes(manifest), healthRoutes(), ...(reflection ? [reflectionRoutes()] : [])],
     ...(config && { config }),
   });
   // gRPC needs HTTP/2 trailers, which Workers can't send.

@@ -8,4 +8,6 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> {
   readonly origins?: readonly string[];
   /** Largest request message, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
+  /** Whether callers may ask what there is to call, by grpc.reflection.v1 and v1alpha. Default: false. */
+  readonly reflection?: boolean;
 }

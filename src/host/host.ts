@@ -1,27 +1,42 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { onExit } from "signal-exit";
-import { createCancellingClient } from "../client/cancelling-client.ts";
 import type { ConnectOptions } from "../client/connect.ts";
-import type { Connection } from "../client/connection.ts";
-import { magicCookie } from "../node/handshake.ts";
+import type { ClientTls } from "../client/tls.ts";
+import type { HostSettings } from "../node/settings.ts";
+import { cookieOf, readSettings } from "../node/settings.ts";
 import { PlugboardError } from "../plugin/errors.ts";
-import type { OutputLine, PluginProcess, ProcessExit } from "./plugin-process.ts";
-import { describeExit, startProcess } from "./plugin-process.ts";
+import { setLogLevel } from "../plugin/log.ts";
+import type { GoPluginServicesOptions } from "./go-plugin-services.ts";
+import { exceptForHousekeeping } from "./housekeeping.ts";
+import type { GoPluginHandshake } from "./launch-environment.ts";
+import { launchEnvironment } from "./launch-environment.ts";
+import type { LoadedPlugin } from "./loaded-plugin.ts";
+import { createLoadedPlugin } from "./loaded-plugin.ts";
+import { mayPass } from "./may-pass.ts";
+import type { OutputListeners } from "./plugin-output.ts";
+import { pluginOutput } from "./plugin-output.ts";
+import type { PluginProcess } from "./plugin-process.ts";
+import { startProcess } from "./plugin-process.ts";
+import type { ReachedPlugin } from "./reach-plugin.ts";
 import { reachPlugin, withOutput } from "./reach-plugin.ts";
-import { tellExit } from "./tell-exit.ts";
+import type { ReattachedPlugin, ReattachOptions } from "./reattach.ts";
+import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
+
+/** Largest message that is taken from a plugin made with go-plugin, unless told otherwise; their own hosts set no limit. */
+const goPluginMessageBytes = 64 * 1024 * 1024;
 
 /** How a host treats its plugins. */
 export interface HostOptions {
   /** How long a plugin may take to end after it was told to, in milliseconds; then it is killed. Default: 5,000. */
   readonly gracePeriodMs?: number;
+  /** Settings that go before those in the environment; docs/settings.md has all of them. */
+  readonly settings?: Partial<HostSettings>;
 }
 
 /** What to load, and how. */
 export interface LoadOptions
-  extends Pick<
-    ConnectOptions,
-    "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "signal"
-  > {
+  extends OutputListeners,
+    Pick<ConnectOptions, "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "signal"> {
   /** The program and its arguments. No shell is involved. */
   readonly command: readonly [string, ...string[]];
   /** Working directory. Default: the host's. */
@@ -30,17 +45,28 @@ export interface LoadOptions
   readonly env?: Readonly<Record<string, string>>;
   /** The plugin's configuration, as protobuf JSON. */
   readonly config?: JsonObject;
-  /** Longest wait for the handshake and the first answer together, in milliseconds. Default: 10,000. */
+  /**
+   * Longest wait for the handshake and the first answer together, in milliseconds. Default: 10 s for the handshake
+   * (PLUGIN_HANDSHAKE_TIMEOUT), and then 30 s for the answer (PLUGIN_CONNECTION_TIMEOUT).
+   */
   readonly startTimeoutMs?: number;
-  /** Gets every line that the plugin prints after the handshake, and all of stderr. Default: to the host's stderr. */
-  readonly onOutput?: (line: OutputLine) => void;
-}
-
-/** A plugin that a host has launched. Closing it ends the process. */
-export interface LoadedPlugin extends Connection {
-  readonly pid: number;
-  /** Settles when the process has ended, however that came about. */
-  readonly exited: Promise<ProcessExit>;
+  /**
+   * For a plugin made with HashiCorp's go-plugin, or for its hosts: what its author has agreed on with them. Messages may
+   * then have 64 MiB, unless `maxMessageBytes` says else. Default: the plugin is one of Plugboard.
+   */
+  readonly handshake?: GoPluginHandshake;
+  /**
+   * What the SHA-256 of the command's file has to be, in hexadecimal; else it is not started. Of an interpreter and a
+   * script it is the interpreter that is checked. Default: any.
+   */
+  readonly sha256?: string;
+  /**
+   * Speak TLS with the plugin. "auto": host and plugin each make a certificate for this one start, and trust nothing but
+   * the other's, as with AutoMTLS of go-plugin. Otherwise for a plugin with certificates of its own; its certificate then
+   * has to carry the name "localhost", or `serverName`. Default: as the settings PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY and
+   * PLUGIN_SERVER_ROOT_CERTS say, and no TLS without them.
+   */
+  readonly tls?: "auto" | ClientTls;
 }
 
 /**
@@ -54,16 +80,20 @@ export interface LoadedPlugin extends Connection {
  */
 export class Host implements AsyncDisposable {
   readonly #gracePeriodMs: number;
+  readonly #settings: HostSettings;
   /** All that were started and have not been stopped. */
   readonly #processes = new Set<PluginProcess>();
-  readonly #plugins = new Set<LoadedPlugin>();
+  readonly #plugins = new Set<LoadedPlugin | ReattachedPlugin>();
   readonly #starting = new Set<Promise<unknown>>();
   readonly #stopStarting = new AbortController();
   readonly #forgetExit: () => void;
   #closing: Promise<void> | undefined;
 
-  constructor({ gracePeriodMs = 5_000 }: HostOptions = {}) {
+  /** @throws PlugboardError PB-SETTING-INVALID */
+  constructor({ gracePeriodMs = 5_000, settings = {} }: HostOptions = {}) {
     this.#gracePeriodMs = gracePeriodMs;
+    this.#settings = readSettings("host", settings, process.env);
+    setLogLevel(this.#settings.PLUGIN_LOG_LEVEL);
     // For a host that exits, crashes or is interrupted without having been closed. SIGKILL leaves no time for this:
     // then the plugins see the end of their stdin.
     this.#forgetExit = onExit(() => {
@@ -74,21 +104,29 @@ export class Host implements AsyncDisposable {
   }
 
   /**
-   * Launches a plugin and connects to it.
+   * Launches a plugin and connects to it. A start that failed by chance is tried again, as PLUGIN_CLIENT_RETRY_ENABLED and
+   * its like say; nothing was called yet then.
    * @throws PlugboardError PB-LAUNCH-* or PB-SOCKET-* if the process can't be started, PB-HANDSHAKE-* if it is no plugin
-   * that fits; then the process has been ended, and the message holds what it printed.
+   * that fits, PB-TLS-* if it can't be agreed on TLS with it; then the process has been ended, and the message holds what it printed.
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
-    if (this.#closing !== undefined) {
-      throw new PlugboardError("PB-HOST-CLOSED", "the host is closed");
-    }
-    const loading = this.#load(options);
-    this.#starting.add(loading);
-    try {
-      return await loading;
-    } finally {
-      this.#starting.delete(loading);
-    }
+    return await this.#start(options.signal, (signal) => this.#loadAgain({ ...options, signal }));
+  }
+
+  /**
+   * Connects to a plugin that runs already and that somebody else has started: another host, or a debugger.
+   * @param target Also a value of what the environment variable TF_REATTACH_PROVIDERS holds.
+   * @throws PlugboardError PB-REATTACH-* or PB-HANDSHAKE-UNSUPPORTED if there is no such plugin, and what connect() throws.
+   */
+  async reattach(target: ReattachTarget | TerraformReattach, options: ReattachOptions = {}): Promise<ReattachedPlugin> {
+    return await this.#start(options.signal, async (signal) => {
+      // Loaded here, as most hosts launch their plugins.
+      const { reattach } = await import("./reattach.ts");
+      const onClose = () => this.#plugins.delete(plugin);
+      const plugin = await reattach(target, { ...options, signal, gracePeriodMs: this.#gracePeriodMs, onClose });
+      this.#plugins.add(plugin);
+      return plugin;
+    });
   }
 
   /** Ends all plugins, also those that are just starting. May be called more than once. */
@@ -106,65 +144,112 @@ export class Host implements AsyncDisposable {
     return this.close();
   }
 
-  async #load(options: LoadOptions): Promise<LoadedPlugin> {
-    const { command, cwd, config, env, startTimeoutMs = 10_000, onOutput = printToStderr, ...connecting } = options;
-    const { protocolVersions } = connecting;
-    const signals = [this.#stopStarting.signal, ...(options.signal ? [options.signal] : [])];
-    const signal = AbortSignal.any(signals);
+  /** Starts something that the host's end gives up, and that it waits for. */
+  async #start<T>(given: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) {
+      throw new PlugboardError("PB-HOST-CLOSED", "the host is closed");
+    }
+    const starting = start(AbortSignal.any([this.#stopStarting.signal, ...(given ? [given] : [])]));
+    this.#starting.add(starting);
+    try {
+      return await starting;
+    } finally {
+      this.#starting.delete(starting);
+    }
+  }
+
+  async #loadAgain(options: LoadOptions & { readonly signal: AbortSignal }): Promise<LoadedPlugin> {
+    const startedAt = performance.now();
+    const load = () => this.#load(options);
+    try {
+      return await load();
+    } catch (error) {
+      if (!this.#settings.PLUGIN_CLIENT_RETRY_ENABLED || !mayPass(error)) {
+        throw error;
+      }
+      // Loaded here, as most plugins start at the first attempt.
+      const { repeat } = await import("./repeat.ts");
+      return await repeat(load, error, { settings: this.#settings, startedAt, signal: options.signal });
+    }
+  }
+
+  async #load(options: LoadOptions & { readonly signal: AbortSignal }): Promise<LoadedPlugin> {
+    const { command, cwd, config, env, handshake, sha256, startTimeoutMs, signal, ...rest } = options;
+    const { onOutput, onLog, tls: wantedTls, ...connecting } = rest;
+    const protocolVersions = handshake?.protocolVersions ?? options.protocolVersions;
     signal.throwIfAborted();
+    const settings = this.#settings;
+    const cookie = handshake?.cookie ?? cookieOf(settings);
+    const tls = wantsTls(wantedTls, settings) ? await tlsFor(wantedTls, settings) : undefined;
+    const added = { ...launchEnvironment({ env, config, cookie, protocolVersions }), ...tls?.env };
+    const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) });
+    let file: string | undefined;
+    if (sha256 !== undefined) {
+      const { verifiedCommand } = await import("./verified-command.ts");
+      const surroundings = { cwd: cwd ?? process.cwd(), env: { ...process.env, ...added }, signal };
+      file = await verifiedCommand(command[0], sha256, surroundings);
+    }
     const child = startProcess({
       command,
       ...(cwd !== undefined && { cwd }),
-      env: {
-        ...env,
-        [magicCookie.key]: magicCookie.value,
-        PLUGBOARD_PARENT: "stdin",
-        PLUGBOARD_PROTOCOLS: "ttrpc,grpc,connect",
-        ...(protocolVersions?.length && { PLUGIN_PROTOCOL_VERSIONS: protocolVersions.join(",") }),
-        ...(config && { PLUGBOARD_CONFIG: JSON.stringify(config) }),
-      },
-      onOutput,
+      ...(file !== undefined && { file }),
+      env: added,
+      onStdout: (text) => output.printed({ stream: "stdout", text }),
+      onStderr: output.stderr,
     });
     this.#processes.add(child);
-    const exited = child.exited.then(
-      (exit) =>
-        new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
-    );
     try {
       const pid = await child.started;
-      const connection = await reachPlugin(child, { ...connecting, startTimeoutMs, signal });
-      return this.#loaded(pid, child, connection, exited);
+      const reached = await reachPlugin(child, {
+        ...(handshake && { maxMessageBytes: goPluginMessageBytes }),
+        ...connecting,
+        ...(protocolVersions && { protocolVersions }),
+        interceptors: (connecting.interceptors ?? []).map(exceptForHousekeeping),
+        startTimeoutMs,
+        settings,
+        signal,
+        isGoPlugin: handshake !== undefined,
+        hostTls: tls,
+      });
+      const onClose = () => {
+        this.#processes.delete(child);
+        this.#plugins.delete(plugin);
+      };
+      const own = await ownServices(reached, {
+        printed: output.printed,
+        broker: {
+          socketDirectory: child.directory,
+          maxMessageBytes: options.maxMessageBytes ?? goPluginMessageBytes,
+          ...(reached.tls && { secure: reached.tls.secure }),
+        },
+      });
+      const plugin = createLoadedPlugin({ pid, child, ...reached, own, gracePeriodMs: this.#gracePeriodMs, onClose });
+      this.#plugins.add(plugin);
+      return plugin;
     } catch (error) {
       await child.stop(0);
       this.#processes.delete(child);
       throw withOutput(error, child);
     }
   }
-
-  #loaded(pid: number, child: PluginProcess, connection: Connection, exited: Promise<Error>): LoadedPlugin {
-    const close = async (reason?: Error) => {
-      await connection.close(reason);
-      await child.stop(this.#gracePeriodMs);
-      this.#processes.delete(child);
-      this.#plugins.delete(plugin);
-    };
-    const transport = tellExit(connection.transport, exited);
-    const plugin: LoadedPlugin = {
-      ...connection,
-      transport,
-      client: (service) => createCancellingClient(service, transport),
-      pid,
-      exited: child.exited,
-      close,
-      [Symbol.asyncDispose]: () => close(),
-    };
-    this.#plugins.add(plugin);
-    // Nobody waits for this, and it must not end the host; whoever calls close() is told.
-    void exited.then(close).catch(() => undefined);
-    return plugin;
-  }
 }
 
-function printToStderr({ text }: OutputLine) {
-  process.stderr.write(`${text}\n`);
+function wantsTls(wanted: "auto" | ClientTls | undefined, settings: HostSettings): boolean {
+  const { PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY, PLUGIN_SERVER_ROOT_CERTS } = settings;
+  return [wanted, PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY, PLUGIN_SERVER_ROOT_CERTS].some((each) => each !== undefined);
+}
+
+async function tlsFor(wanted: "auto" | ClientTls | undefined, settings: HostSettings) {
+  // Loaded here, as most hosts need no TLS.
+  const { prepareTls } = await import("./host-tls.ts");
+  return prepareTls(wanted, settings);
+}
+
+/** Who names gRPC in the handshake means it as go-plugin does: plugins of Plugboard name something better to their host. */
+async function ownServices({ handshake, connection }: ReachedPlugin, options: GoPluginServicesOptions) {
+  if (handshake.protocol !== "grpc") {
+    return undefined;
+  }
+  const { useGoPluginServices } = await import("./go-plugin-services.ts");
+  return useGoPluginServices(connection, options);
 }

@@ -8,14 +8,9 @@ import { withoutHandshake } from "../node/handshake.ts";
 import { makeSocketDirectory } from "../node/socket-directory.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { compileCacheEnvironment } from "./compile-cache.ts";
+import { removeLeftoverSocket } from "./leftover-socket.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
-import { createLineSplitter, createOutputTail } from "./process-output.ts";
-
-/** A line that a plugin process printed. */
-export interface OutputLine {
-  readonly stream: "stdout" | "stderr";
-  readonly text: string;
-}
+import { createLineSplitter, createOutputTail, maxLineBytes } from "./process-output.ts";
 
 /** How to start a process. */
 export interface SpawnOptions {
@@ -23,7 +18,11 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Added to the host's environment, in place of variables of the same name. */
   readonly env: Readonly<Record<string, string>>;
-  readonly onOutput: (line: OutputLine) => void;
+  /** The file to start, if that is settled; the command is what it is told that it was started as. */
+  readonly file?: string;
+  /** Gets each line of stdout after the first. */
+  readonly onStdout: (line: string) => void;
+  readonly onStderr: (line: string) => void;
 }
 
 /** How a process has ended. */
@@ -39,13 +38,21 @@ export interface PluginProcess {
    * @throws PlugboardError PB-LAUNCH-NOT-FOUND, PB-LAUNCH-NOT-EXECUTABLE, PB-LAUNCH-DIRECTORY or PB-LAUNCH-FAILED
    */
   readonly started: Promise<number>;
+  /** Where its socket is to be. Only this user can enter it. */
+  readonly directory: string;
   /** The first line on stdout; rejects with PB-HANDSHAKE-TOO-LONG if there is no end to it. */
   readonly firstLine: Promise<string>;
   readonly exited: Promise<ProcessExit>;
+  /** Names the Unix socket that it listens at: if it leaves that behind, it is removed when the process has been stopped. */
+  listensAt(path: string): void;
   /** The end of what it printed, as an indented block to append to a message; empty if it printed nothing. */
   printed(): string;
-  /** Asks it and its children to end, and after the grace period, in milliseconds, kills them. Removes its directory. */
-  stop(graceMs: number): Promise<void>;
+  /**
+   * Ends it and its children, and removes its directory: by SIGTERM, and after the grace period, in milliseconds, by
+   * SIGKILL.
+   * @param wasAsked It was told to end in another way, and SIGTERM comes only after the grace period.
+   */
+  stop(graceMs: number, wasAsked?: boolean): Promise<void>;
   /** Kills it with all its children and removes its directory, at once and without waiting. */
   kill(): void;
 }
@@ -56,15 +63,15 @@ const maxHandshakeBytes = 16 * 1024;
 const maxTailBytes = 8 * 1024;
 /** How long output may come after the process that printed it has ended, in milliseconds. */
 const lateOutputMs = 200;
-/** Longest line handed to onOutput in one piece. */
-const maxLineBytes = 64 * 1024;
+/** What a process that did not end when it was asked has left after SIGTERM, in milliseconds. */
+const lastChanceMs = 1_000;
 
 /**
  * Starts a process.
  * @throws PlugboardError PB-LAUNCH-FAILED, PB-SOCKET-DIRECTORY or PB-SOCKET-PATH if it can't even be tried; see
  * `started` for all else.
  */
-export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): PluginProcess {
+export function startProcess({ command, cwd, env, file: settled, onStdout, onStderr }: SpawnOptions): PluginProcess {
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
   const directory = makeSocketDirectory();
   const removeDirectory = () => {
@@ -83,7 +90,8 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
   const given = { ...withoutHandshake(process.env), ...env };
   let child: ChildProcessByStdio<Writable, Readable, Readable>;
   try {
-    child = spawn(file, args, {
+    child = spawn(settled ?? file, args, {
+      argv0: file,
       ...(cwd !== undefined && { cwd }),
       env: { ...given, ...compileCacheEnvironment(given), PLUGIN_UNIX_SOCKET_DIR: directory },
       stdio: ["pipe", "pipe", "pipe"],
@@ -108,7 +116,7 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
   child.stdin.on("error", () => {});
 
   const tail = createOutputTail(maxTailBytes);
-  const firstLine = readOutput(child, tail.add, onOutput);
+  const firstLine = readOutput(child, tail.add, onStdout, onStderr);
 
   const kill = () => {
     if (pid !== undefined) {
@@ -116,31 +124,42 @@ export function startProcess({ command, cwd, env, onOutput }: SpawnOptions): Plu
     }
     removeDirectory();
   };
+  let socket: string | undefined;
   let stopping: Promise<void> | undefined;
-  const stop = async (graceMs: number) => {
+  const stop = async (graceMs: number, wasAsked: boolean) => {
     if (pid !== undefined) {
+      if (wasAsked) {
+        await atMost(graceMs, exited);
+      }
       // To all of it: the command may be no more than a shell or a package runner around the plugin.
       signalGroup(pid, "SIGTERM");
-      await untilGroupEnds(pid, graceMs);
+      await untilGroupEnds(pid, wasAsked ? lastChanceMs : graceMs);
       signalGroup(pid, "SIGKILL");
       await exited;
       await untilRead(closed);
     }
     removeDirectory();
+    if (socket !== undefined) {
+      await removeLeftoverSocket(socket);
+    }
     child.stdin.destroy();
     child.stdout.destroy();
     child.stderr.destroy();
   };
   return {
     started,
+    directory,
     firstLine,
     exited,
+    listensAt(path) {
+      socket = path;
+    },
     printed() {
       const text = tail.text();
       return text === "" ? "; it printed nothing" : `; it printed:\n${text.replace(/^/gm, "  | ")}`;
     },
-    stop(graceMs) {
-      stopping ??= stop(graceMs);
+    stop(graceMs, wasAsked = false) {
+      stopping ??= stop(graceMs, wasAsked);
       return stopping;
     },
     kill,
@@ -154,22 +173,28 @@ export function describeExit({ code, signal }: ProcessExit): string {
 
 /** Waits until the output was read to its end, though not for long: whoever left the group can hold it open. */
 async function untilRead(closed: Promise<unknown>): Promise<void> {
+  await atMost(lateOutputMs, closed);
+}
+
+/** Waits for something that never fails, but no longer than so many milliseconds. */
+async function atMost(timeoutMs: number, event: Promise<unknown>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, lateOutputMs);
-  await Promise.race([closed, late]);
+  const timer = setTimeout(resolve, timeoutMs);
+  await Promise.race([event, late]);
   clearTimeout(timer);
 }
 
 function readOutput(
   child: ChildProcessByStdio<Writable, Readable, Readable>,
   keep: (chunk: Buffer) => void,
-  onOutput: (line: OutputLine) => void,
+  onStdout: (line: string) => void,
+  onStderr: (line: string) => void,
 ): Promise<string> {
   const { promise: firstLine, resolve, reject } = Promise.withResolvers<string>();
   // Whoever waits for it also waits for the exit and a timeout, and may have gone when it fails.
   firstLine.catch(() => {});
-  const stdout = createLineSplitter(maxLineBytes, (text) => onOutput({ stream: "stdout", text }));
-  const stderr = createLineSplitter(maxLineBytes, (text) => onOutput({ stream: "stderr", text }));
+  const stdout = createLineSplitter(maxLineBytes, onStdout);
+  const stderr = createLineSplitter(maxLineBytes, onStderr);
   let head: Buffer | undefined = Buffer.alloc(0);
   child.stdout.on("data", (chunk: Buffer) => {
     if (head === undefined) {

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import { readProcessStat } from "./process-stat.ts";
 
 const pollMs = 20;
 
@@ -32,16 +33,6 @@ function groupRuns(group: number): boolean {
 }
 
 function runsInGroup(name: string, group: number): boolean {
-  if (!/^\d+$/.test(name)) {
-    return false;
-  }
-  try {
-    // "pid (name) state parent group ...", and the name may have anything in it.
-    const stat = fs.readFileSync(`/proc/${name}/stat`, "latin1");
-    const [state, , itsGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return Number(itsGroup) === group && state !== "Z" && state !== "X";
-  } catch {
-    // It has ended in the meantime.
-    return false;
-  }
+  const stat = /^\d+$/.test(name) ? readProcessStat(Number(name)) : undefined;
+  return stat?.group === group && stat.runs;
 }

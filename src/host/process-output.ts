@@ -24,6 +24,9 @@ export function createOutputTail(maxBytes: number): OutputTail {
   };
 }
 
+/** Longest line that is handed on in one piece. */
+export const maxLineBytes = 64 * 1024;
+
 /** Splits chunks into lines; a line longer than `maxBytes` is handed on in pieces. */
 export function createLineSplitter(maxBytes: number, onLine: (line: string) => void) {
   let rest = Buffer.alloc(0);

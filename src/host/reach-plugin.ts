@@ -1,36 +1,58 @@
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
+import type { Requirements } from "../client/negotiate.ts";
 import { parseAddress } from "../client/target.ts";
 import { connect } from "../node/connect.ts";
 import type { Handshake } from "../node/handshake.ts";
 import { parseHandshake } from "../node/handshake.ts";
-import { isLoopback } from "../node/listen-address.ts";
+import type { HostSettings } from "../node/settings.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { printable } from "../plugin/printable.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
+import type { AgreedTls, HostTls } from "./host-tls.ts";
 import type { PluginProcess } from "./plugin-process.ts";
 import { describeExit } from "./plugin-process.ts";
 
 /** How to reach a plugin process. */
-export interface ReachOptions extends Omit<ConnectOptions, "dialTimeoutMs"> {
-  /** Longest wait for the handshake and the first answer together, in milliseconds. */
-  readonly startTimeoutMs: number;
+export interface ReachOptions extends Omit<ConnectOptions, "dialTimeoutMs" | "tls"> {
+  /** Longest wait for the handshake and the first answer together, in milliseconds. Default: what the settings say. */
+  readonly startTimeoutMs: number | undefined;
+  readonly settings: ReachSettings;
   readonly signal: AbortSignal;
+  /** It was made for go-plugin's hosts: if it says that it speaks gRPC, that is all it speaks. */
+  readonly isGoPlugin: boolean;
+  /** Undefined: no TLS. */
+  readonly hostTls: HostTls | undefined;
 }
+
+/** A plugin process that has answered. */
+export interface ReachedPlugin {
+  readonly handshake: Handshake;
+  readonly connection: Connection;
+  /** How TLS is spoken, if it is. */
+  readonly tls: AgreedTls | undefined;
+}
+
+type ReachSettings = Pick<
+  HostSettings,
+  "PLUGIN_CLIENT_TRANSPORTS" | "PLUGIN_HANDSHAKE_TIMEOUT" | "PLUGIN_CONNECTION_TIMEOUT"
+>;
 
 /**
  * Waits for the handshake of a process, and connects to where it leads.
  * @throws PlugboardError PB-HANDSHAKE-*
  */
-export async function reachPlugin(child: PluginProcess, options: ReachOptions): Promise<Connection> {
-  const { startTimeoutMs, signal } = options;
+export async function reachPlugin(child: PluginProcess, options: ReachOptions): Promise<ReachedPlugin> {
+  const { startTimeoutMs, settings, signal, isGoPlugin, hostTls } = options;
   const giveUp = new AbortController();
   let awaited = "handshake";
   let hint: string | undefined;
-  const timer = setTimeout(() => {
-    const message = `no ${awaited} within ${startTimeoutMs} ms`;
-    giveUp.abort(new PlugboardError("PB-HANDSHAKE-TIMEOUT", message, hint === undefined ? {} : { hint }));
-  }, startTimeoutMs);
+  const giveUpAfter = (timeoutMs: number) =>
+    setTimeout(() => {
+      const message = `no ${awaited} within ${timeoutMs} ms`;
+      giveUp.abort(new PlugboardError("PB-HANDSHAKE-TIMEOUT", message, hint === undefined ? {} : { hint }));
+    }, timeoutMs);
+  let timer = giveUpAfter(startTimeoutMs ?? settings.PLUGIN_HANDSHAKE_TIMEOUT * 1000);
   void child.exited.then((exit) => {
     const message = `the process ended before its ${awaited}, ${describeExit(exit)}`;
     giveUp.abort(new PlugboardError("PB-HANDSHAKE-EXITED", message));
@@ -38,16 +60,61 @@ export async function reachPlugin(child: PluginProcess, options: ReachOptions): 
   const either = AbortSignal.any([signal, giveUp.signal]);
   try {
     const handshake = parseHandshake(await untilAborted(either, child.firstLine));
+    if (handshake.network === "unix") {
+      child.listensAt(handshake.address);
+    }
     awaited = "first answer";
-    hint = "The plugin listens, but does not say what it offers. If it only needs longer, raise startTimeoutMs.";
-    return await connectTo(handshake, { ...options, signal: either, dialTimeoutMs: startTimeoutMs });
+    hint =
+      "The plugin listens, but does not say what it offers. If it only needs longer, raise startTimeoutMs or " +
+      "PLUGIN_CONNECTION_TIMEOUT.";
+    const dialTimeoutMs = startTimeoutMs ?? settings.PLUGIN_CONNECTION_TIMEOUT * 1000;
+    if (startTimeoutMs === undefined) {
+      clearTimeout(timer);
+      timer = giveUpAfter(dialTimeoutMs);
+    }
+    allowTransport(handshake, settings);
+    const require = isGoPlugin && handshake.protocol === "grpc" ? grpcOnly(options.require) : options.require;
+    const tls = agreeOnTls(handshake, hostTls);
+    const connecting = {
+      ...options,
+      ...(require && { require }),
+      ...(tls && { tls: tls.client }),
+      signal: either,
+      dialTimeoutMs,
+    };
+    return { handshake, connection: await connectTo(handshake, connecting), tls };
   } finally {
     clearTimeout(timer);
   }
 }
 
+function grpcOnly(requirements: Requirements = {}): Requirements {
+  return { protocols: ["grpc"], ...requirements };
+}
+
+function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allowed }: ReachSettings) {
+  if (!allowed.some((each) => each === network)) {
+    throw new PlugboardError(
+      "PB-HANDSHAKE-UNSUPPORTED",
+      `the plugin listens over ${network}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed.join(", ")}`,
+      { hint: "Allow it, or have the plugin listen elsewhere: one of Plugboard does by PLUGIN_SERVER_TRANSPORTS." },
+    );
+  }
+}
+
+/** A certificate in the handshake is the plugin's answer to one of the host's, and trusted as that alone. */
+function agreeOnTls(handshake: Handshake, hostTls: HostTls | undefined): AgreedTls | undefined {
+  if (handshake.certificate !== "" && hostTls?.env.PLUGIN_CLIENT_CERT === undefined) {
+    throw new PlugboardError(
+      "PB-HANDSHAKE-CERTIFICATE-UNASKED",
+      "the plugin has made a certificate, which the host has not asked for",
+    );
+  }
+  return hostTls?.agreeOn(handshake);
+}
+
 async function connectTo(handshake: Handshake, options: ConnectOptions): Promise<Connection> {
-  const { appProtocolVersion, network, address, certificate, protocol } = handshake;
+  const { appProtocolVersion, network, address, protocol } = handshake;
   const { protocolVersions = [] } = options;
   if (protocolVersions.length > 0 && !protocolVersions.includes(appProtocolVersion)) {
     throw new PlugboardError(
@@ -55,20 +122,24 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
       `the plugin speaks application protocol version ${appProtocolVersion}, the host ${protocolVersions.join(", ")}`,
     );
   }
-  if (
-    (network !== "unix" && network !== "tcp") ||
-    certificate !== "" ||
-    !["ttrpc", "grpc", "connect"].includes(protocol)
-  ) {
-    const tls = certificate === "" ? "" : " with TLS";
-    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", `the plugin offers ${protocol} over ${network}${tls}`);
+  if (protocol === "netrpc") {
+    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", "the plugin speaks netrpc, Go's own net/rpc", {
+      hint:
+        "Let it serve gRPC: by GRPCServer in go-plugin's ServeConfig, and a plugin.GRPCPlugin. If it does so only in some " +
+        "protocol versions, ask for one of them in protocolVersions.",
+    });
+  }
+  if ((network !== "unix" && network !== "tcp") || !["ttrpc", "grpc", "connect"].includes(protocol)) {
+    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", `the plugin offers ${protocol} over ${network}`);
   }
   try {
     const place = parseAddress(`${network}:${address}`);
-    if (place.carrier === "tcp" && !isLoopback(place.host)) {
+    if (place.carrier === "tcp" && options.tls?.certificate === undefined) {
+      // Everybody on this machine could call it, or take its place.
       throw new PlugboardError(
         "PB-HANDSHAKE-UNSUPPORTED",
-        `the plugin offers plain TCP beyond this machine, at ${address}`,
+        `the plugin listens on TCP, at ${address}, and the host shows it no certificate`,
+        { hint: 'Load it with tls: "auto", as TCP takes TLS on both sides, or have it listen on a Unix socket.' },
       );
     }
     return await connect(place.text, options);

@@ -1,10 +1,16 @@
 import { PlugboardError } from "../plugin/errors.ts";
 
-/** Our magic cookie. It tells a plugin that a host started it, and is no security measure. */
+/** A variable that tells a plugin that a host started it, and the value it has to have. It is no security measure. */
+export interface MagicCookie {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Our own. */
 export const magicCookie = {
   key: "PLUGBOARD_MAGIC_COOKIE",
   value: "8c4b7ef0b5e64d7c9d2b1c6f3a5e9d40",
-} as const;
+} as const satisfies MagicCookie;
 
 /** Version of the handshake itself; there is only this one. */
 const coreProtocolVersion = 1;
@@ -17,11 +23,16 @@ export interface Handshake {
   readonly protocol: string;
   /** The plugin's certificate, raw DER in unpadded base64; empty without TLS. */
   readonly certificate: string;
+  /** Whether the plugin knows how to multiplex the broker's connections over the one that there is. */
+  readonly multiplex: boolean;
 }
 
 /** Writes the line, without its end. */
-export function formatHandshake({ appProtocolVersion, network, address, protocol, certificate }: Handshake): string {
-  return [coreProtocolVersion, appProtocolVersion, network, address, protocol, certificate].join("|");
+export function formatHandshake(handshake: Handshake): string {
+  const { appProtocolVersion, network, address, protocol, certificate, multiplex } = handshake;
+  const fields = [coreProtocolVersion, appProtocolVersion, network, address, protocol, certificate];
+  // Old hosts take a seventh field for a part of the sixth.
+  return [...fields, ...(multiplex ? [true] : [])].join("|");
 }
 
 /**
@@ -29,7 +40,7 @@ export function formatHandshake({ appProtocolVersion, network, address, protocol
  * @throws PlugboardError PB-HANDSHAKE-INVALID if it is none, PB-HANDSHAKE-CORE-VERSION if it is of another version.
  */
 export function parseHandshake(line: string): Handshake {
-  const [core, app, network, address, protocol = "netrpc", certificate = ""] = line.trim().split("|");
+  const [core, app, network, address, protocol = "netrpc", certificate = "", multiplex] = line.trim().split("|");
   const shown = JSON.stringify(line.slice(0, 200));
   if (!/^\d+$/.test(core ?? "") || network === undefined || address === undefined) {
     throw new PlugboardError("PB-HANDSHAKE-INVALID", `the first line on stdout is no handshake: ${shown}`);
@@ -43,22 +54,21 @@ export function parseHandshake(line: string): Handshake {
       `the handshake has no application version or no address: ${shown}`,
     );
   }
-  return { appProtocolVersion: Number(app), network, address, protocol, certificate };
+  return {
+    appProtocolVersion: Number(app),
+    network,
+    address,
+    protocol,
+    certificate,
+    multiplex: /^(?:1|t|true)$/i.test(multiplex ?? ""),
+  };
 }
 
-/**
- * Reads a comma-separated list of versions, such as the value of PLUGIN_PROTOCOL_VERSIONS.
- * @throws PlugboardError PB-HANDSHAKE-ENVIRONMENT
- */
-export function parseVersions(variable: string, text: string): readonly number[] {
-  const parts = text.split(",").map((part) => part.trim());
-  if (!parts.every((part) => /^\d{1,9}$/.test(part))) {
-    throw new PlugboardError(
-      "PB-HANDSHAKE-ENVIRONMENT",
-      `${variable} is ${JSON.stringify(text)}; allowed are whole numbers, separated by commas`,
-    );
-  }
-  return parts.map(Number);
+/** Reads a comma-separated list of versions, the value of PLUGIN_PROTOCOL_VERSIONS; what is none is told apart. */
+export function parseVersions(text: string): { readonly versions: readonly number[]; readonly others: string[] } {
+  const parts = text.split(",").filter((part) => part !== "");
+  const isVersion = (part: string) => /^\d{1,9}$/.test(part);
+  return { versions: parts.filter(isVersion).map(Number), others: parts.filter((part) => !isVersion(part)) };
 }
 
 /** Variables that are between host and plugin process, and none of the plugin's business. */
@@ -68,6 +78,7 @@ const handshakeVariables = [
   "PLUGBOARD_PARENT",
   "PLUGBOARD_PROTOCOLS",
   "PLUGIN_CLIENT_CERT",
+  "PLUGIN_CLIENT_KEY",
   "PLUGIN_MAX_PORT",
   "PLUGIN_MIN_PORT",
   "PLUGIN_MULTIPLEX_GRPC",
@@ -76,10 +87,16 @@ const handshakeVariables = [
   "PLUGIN_UNIX_SOCKET_GROUP",
 ] as const;
 
-/** The environment without the variables of the handshake, for the plugin's own eyes and for processes it starts. */
-export function withoutHandshake(env: NodeJS.ProcessEnv): Readonly<Record<string, string | undefined>> {
+/**
+ * The environment without the variables of the handshake, for the plugin's own eyes and for processes it starts.
+ * @param cookieKey That of the application's own cookie, if it has one.
+ */
+export function withoutHandshake(
+  env: NodeJS.ProcessEnv,
+  cookieKey?: string,
+): Readonly<Record<string, string | undefined>> {
   const own = { ...env };
-  for (const name of handshakeVariables) {
+  for (const name of [...handshakeVariables, ...(cookieKey === undefined ? [] : [cookieKey])]) {
     delete own[name];
   }
   return own;

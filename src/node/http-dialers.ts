@@ -9,9 +9,13 @@ import { dialFailed } from "../client/dialer.ts";
 import { createEndingTransport } from "../client/ending-transport.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
-import { untilAborted } from "../plugin/until-aborted.ts";
-import { createHttp2Connection } from "./http2-connection.ts";
+import { tlsFailureIn } from "../client/tls-failure.ts";
+import { createHttp2Connection, openFirst } from "./http2-connection.ts";
+import { openSecureSocket, placeOf } from "./open-socket.ts";
+import { SecureAgent } from "./secure-agent.ts";
 import { tellLoss } from "./tell-loss.ts";
+import type { TlsPeer } from "./tls/explain-tls.ts";
+import { explainLateTls, explainTls } from "./tls/explain-tls.ts";
 
 type Http1TransportOptions = Parameters<typeof createConnectTransport>[0] & { httpVersion: "1.1" };
 type Http2TransportOptions = Parameters<typeof createGrpcTransport>[0] & { httpVersion?: "2" };
@@ -31,26 +35,25 @@ export const httpDialers: readonly Dialer[] = [
   { protocol: "grpc", carrier: "tcp", httpVersion: "2", dial: dialHttp2(grpc) },
   { protocol: "connect", carrier: "tcp", httpVersion: "2", dial: dialHttp2(connect2) },
   { protocol: "connect", carrier: "tcp", httpVersion: "1.1", dial: dialHttp1(connect1) },
-  { protocol: "connect", carrier: "http", dial: dialHttp1(cacheableConnect1) },
-  { protocol: "grpc-web", carrier: "http", dial: dialHttp1(grpcWeb1) },
+  { protocol: "connect", carrier: "http", takesTls: true, dial: dialHttp1(cacheableConnect1) },
+  { protocol: "grpc-web", carrier: "http", takesTls: true, dial: dialHttp1(grpcWeb1) },
 ];
 
 function dialHttp2(createTransport: (options: Http2TransportOptions) => Transport): Dialer["dial"] {
   return (address, options) => {
-    const { baseUrl, socket } = http2Address(address);
-    const connection = createHttp2Connection(baseUrl, socket, address);
-    const openFirst: Interceptor = (next) => async (request) => {
-      request.signal.throwIfAborted();
-      await untilAborted(request.signal, connection.open());
-      return next(request);
-    };
+    const baseUrl = http2BaseUrl(address, options);
+    const closing = new AbortController();
+    const opener = openerFor(address, options, closing.signal);
+    const peer = peerAt(address, options);
+    const connection = createHttp2Connection(baseUrl, opener, address, (error) => explainLateTls(error, peer));
     const { transport, end } = createEndingTransport(
-      createTransport({ ...common(options, address, openFirst), baseUrl, sessionManager: connection }),
+      createTransport({ ...common(options, address, openFirst(connection)), baseUrl, sessionManager: connection }),
     );
     return {
       transport,
       close(reason) {
         end(reason);
+        closing.abort(reason);
         connection.close();
       },
     };
@@ -59,12 +62,13 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
 
 function dialHttp1(createTransport: (options: Http1TransportOptions) => Transport): Dialer["dial"] {
   return (address, options) => {
-    const { baseUrl, agent, ...connection } = http1Address(address);
+    const { baseUrl, agent, ...connection } = http1Address(address, options);
+    const peer = peerAt(address, options);
     const tellDialFailure: Interceptor = (next) => async (request) => {
       try {
         return await next(request);
       } catch (error) {
-        const cause = connectFailure(error);
+        const cause = tlsFailureIn(error, address.text) ?? explainTls(error, peer) ?? connectFailure(error);
         throw cause === undefined ? error : dialFailed(address, cause);
       }
     };
@@ -95,28 +99,45 @@ function common(options: DialOptions, address: Address, interceptor: Interceptor
   };
 }
 
-function http2Address(address: Address) {
-  switch (address.carrier) {
-    case "unix":
-      return { baseUrl: "http://localhost", socket: { path: address.path } };
-    case "tcp": {
-      const { host, port } = address;
-      // Node leaves out the brackets that an IPv6 address needs in a request's authority.
-      return { baseUrl: `http://${isIPv6(host) ? "localhost" : host}:${port}`, socket: { host, port } };
-    }
-    default:
-      throw new TypeError(`not for HTTP/2: ${address.text}`);
-  }
+/** How each connection for HTTP/2 is opened. */
+function openerFor(address: Address, { tls }: DialOptions, signal: AbortSignal) {
+  return tls === undefined
+    ? placeOf(address).options
+    : async () => (await openSecureSocket(address, tls, ["h2"], signal)).socket;
 }
 
-function http1Address(address: Address) {
+function peerAt({ text }: Address, { tls }: DialOptions): TlsPeer {
+  return { who: `the server at ${text}`, ownCertificate: tls?.certificate !== undefined };
+}
+
+function http2BaseUrl(address: Address, { tls }: DialOptions): string {
+  const scheme = tls === undefined ? "http" : "https";
+  // Node leaves out the brackets that an IPv6 address needs in a request's authority.
+  return address.carrier === "tcp"
+    ? `${scheme}://${isIPv6(address.host) ? "localhost" : address.host}:${address.port}`
+    : `${scheme}://localhost`;
+}
+
+function http1Address(address: Address, { tls }: DialOptions) {
+  const isUrl = address.carrier === "http";
+  if (tls !== undefined && (!isUrl || address.url.startsWith("https:"))) {
+    const baseUrl = isUrl ? address.url : `https://${hostOf(address)}`;
+    return { baseUrl, agent: new SecureAgent(address, tls) };
+  }
+  if (isUrl) {
+    return { baseUrl: address.url, agent: keepAlive(address.url.startsWith("https:") ? https.Agent : http.Agent) };
+  }
+  const baseUrl = `http://${hostOf(address)}`;
+  return { baseUrl, ...(address.carrier === "unix" && { socketPath: address.path }), agent: keepAlive(http.Agent) };
+}
+
+/** What a request for a socket's address names as its host. */
+function hostOf(address: Address): string {
   switch (address.carrier) {
     case "unix":
-      return { baseUrl: "http://localhost", socketPath: address.path, agent: keepAlive(http.Agent) };
+      return "localhost";
     case "tcp":
-      return { baseUrl: `http://${address.text.slice("tcp:".length)}`, agent: keepAlive(http.Agent) };
-    case "http":
-      return { baseUrl: address.url, agent: keepAlive(address.url.startsWith("https:") ? https.Agent : http.Agent) };
+      return address.text.slice("tcp:".length);
     default:
       throw new TypeError(`not for HTTP: ${address.text}`);
   }

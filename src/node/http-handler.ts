@@ -1,5 +1,6 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -22,6 +23,8 @@ export interface HttpHandlerOptions {
   readonly onlyLoopbackHosts: boolean;
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
+  /** Serve gRPC alone. Default: Connect and gRPC-Web, too. */
+  readonly onlyGrpc?: boolean;
   /** True while no new calls should come. */
   readonly draining: () => boolean;
 }
@@ -39,11 +42,12 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  * connection; hence this one.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { table, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, origins, draining } = options;
+  const { table, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, origins, onlyGrpc = false, draining } = options;
   const find = createHttpHandlers(table, {
     readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     shutdownSignal,
+    ...(onlyGrpc && { connect: false, grpcWeb: false }),
   });
 
   return (request, response) => {
@@ -70,7 +74,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       return;
     }
     handle(incoming)
-      .then((outgoing) => universalResponseToNodeResponse(outgoing, response))
+      .then((outgoing) => universalResponseToNodeResponse(endWithResponse(outgoing, response), response))
       .catch(() => {
         // The caller has gone, or what it sent is no call at all. Errors of the plugin never come here.
         if (response.headersSent) {
@@ -80,6 +84,22 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
         }
       });
   };
+}
+
+/**
+ * Ends what a handler still has to say when there is nobody any more to say it to. Connect waits for a stream that is full
+ * to have room again, and Node tells of none if the stream is closed in the same turn that has made the room.
+ */
+function endWithResponse(outgoing: UniversalServerResponse, response: HttpResponse): UniversalServerResponse {
+  const { body } = outgoing;
+  if (body === undefined || body === null) {
+    return outgoing;
+  }
+  const iterator = body[Symbol.asyncIterator]();
+  response.once("close", () => {
+    iterator.return?.().catch(() => undefined);
+  });
+  return { ...outgoing, body: { [Symbol.asyncIterator]: () => iterator } };
 }
 
 function answerOther(path: string, request: HttpRequest, response: HttpResponse, draining: boolean) {

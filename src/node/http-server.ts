@@ -1,11 +1,9 @@
 import * as http from "node:http";
-import * as http2 from "node:http2";
 import type { Duplex } from "node:stream";
-import { maxConcurrentCalls } from "../ttrpc/serving.ts";
-import type { HttpHandler } from "./http-handler.ts";
+import { countAnswers } from "./answers-in-flight.ts";
 import { createHttpHandler } from "./http-handler.ts";
+import { createHttp2Server } from "./http2-server.ts";
 import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
-import { maxSessionMemory } from "./session-memory.ts";
 import type { WebSocketUpgrade } from "./websocket-upgrade.ts";
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
@@ -15,36 +13,18 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   let draining = false;
   const serve = createHttpHandler({ ...options, shutdownSignal: shutdown.signal, draining: () => draining });
 
-  /** Counts the answers that are on their way, for `drain`. */
-  function countAnswers() {
-    const answers = new Set<unknown>();
-    const waiting = new Set<() => void>();
-    const handle: HttpHandler = (request, response) => {
-      answers.add(response);
-      response.once("close", () => {
-        answers.delete(response);
-        if (answers.size === 0) {
-          for (const resolve of waiting) {
-            resolve();
-          }
-        }
-      });
-      if (draining && request.httpVersionMajor === 1) {
-        response.setHeader("Connection", "close");
-      }
-      serve(request, response);
-    };
-    const idle = () => (answers.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => waiting.add(resolve)));
-    return { handle, idle };
-  }
-
   return {
     "http/1.1": createHttp1Server(),
-    "http/2": createHttp2Server(),
+    "http/2": createDrainableHttp2Server(),
   };
 
   function createHttp1Server(): ProtocolServer {
-    const { handle, idle } = countAnswers();
+    const { handle, idle } = countAnswers((request, response) => {
+      if (draining) {
+        response.setHeader("Connection", "close");
+      }
+      serve(request, response);
+    });
     const server = http.createServer(
       {
         headersTimeout: headerTimeoutMs,
@@ -79,33 +59,13 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     };
   }
 
-  function createHttp2Server(): ProtocolServer {
-    const { handle, idle } = countAnswers();
-    const sessions = new Set<http2.Http2Session>();
-    const server = http2.createServer(
-      { maxSessionMemory, settings: { maxConcurrentStreams: maxConcurrentCalls } },
-      handle,
-    );
-    server.on("session", (session) => {
-      sessions.add(session);
-      // The settings are what a client says first in HTTP/2.
-      const timer = setTimeout(() => session.destroy(), headerTimeoutMs);
-      session.once("remoteSettings", () => clearTimeout(timer));
-      session.once("close", () => {
-        clearTimeout(timer);
-        sessions.delete(session);
-      });
-      session.on("error", () => session.destroy());
-    });
+  function createDrainableHttp2Server(): ProtocolServer {
+    const { accept, drain } = createHttp2Server(serve, headerTimeoutMs);
     return {
-      accept: (socket) => server.emit("connection", socket),
-      async drain() {
+      accept,
+      drain() {
         draining = true;
-        for (const session of sessions) {
-          session.close();
-        }
-        await idle();
-        server.close();
+        return drain();
       },
       abort: (reason) => shutdown.abort(reason),
     };

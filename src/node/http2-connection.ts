@@ -1,9 +1,13 @@
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import type { Duplex } from "node:stream";
+import type { Interceptor } from "@connectrpc/connect";
 import type { NodeHttpClientOptions } from "@connectrpc/connect-node";
 import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
-import { PlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { untilAborted } from "../plugin/until-aborted.ts";
+import { readHttp2Stream } from "./read-http2-stream.ts";
 import { maxSessionMemory } from "./session-memory.ts";
 
 type SessionProvider = NonNullable<Extract<NodeHttpClientOptions, { httpVersion: "2" }>["sessionProvider"]>;
@@ -24,18 +28,24 @@ export interface Http2Connection extends SessionManager {
 
 /**
  * Makes a connection to one address.
+ * @param opener Where to connect, or what opens a connection each time that one is needed.
+ * @param explain Says more of an error that has ended a connection. Default: as it is.
  *
  * connect-node has one too, but takes a connection for open before the other side has said that it speaks HTTP/2, and
  * lets the error of one that does not end the process.
  */
-export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpts, address: Address): Http2Connection {
+export function createHttp2Connection(
+  baseUrl: string,
+  opener: net.NetConnectOpts | (() => Promise<Duplex>),
+  address: Pick<Address, "text">,
+  explain = (error: Error) => error,
+): Http2Connection {
   let current: http2.ClientHttp2Session | undefined;
   let opening: Promise<http2.ClientHttp2Session> | undefined;
   let closed = false;
 
-  function connect(): Promise<http2.ClientHttp2Session> {
+  function connect(carrier: Duplex): Promise<http2.ClientHttp2Session> {
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
-    const carrier = net.connect(socket);
     const session = http2.connect(baseUrl, { maxSessionMemory, createConnection: () => carrier });
     current = session;
     // Its settings are the first that a server says.
@@ -45,22 +55,40 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
       resolve(session);
     });
     // For good: what comes late must not become an uncaught exception.
-    session.on("error", (error) => reject(dialFailed(address, error)));
+    session.on("error", (error) => reject(dialFailed(address, explain(error))));
     session.once("close", () => {
       reject(dialFailed(address, "the connection was closed before it said anything in HTTP/2"));
       if (current === session) {
         current = undefined;
+        opening = undefined;
       }
     });
     return promise;
   }
 
+  async function connectTo(open: () => Promise<Duplex>): Promise<http2.ClientHttp2Session> {
+    let carrier: Duplex;
+    // While it is being opened there is none, not even one that ends.
+    current = undefined;
+    try {
+      carrier = await open();
+    } catch (error) {
+      opening = undefined;
+      throw isPlugboardError(error) ? error : dialFailed(address, error);
+    }
+    if (closed) {
+      carrier.destroy();
+      throw connectionClosed();
+    }
+    return connect(carrier);
+  }
+
   async function session(): Promise<http2.ClientHttp2Session> {
     if (closed) {
-      throw new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
+      throw connectionClosed();
     }
-    if (opening === undefined || current === undefined || current.closed || current.destroyed) {
-      opening = connect();
+    if (opening === undefined || current?.closed || current?.destroyed) {
+      opening = typeof opener === "function" ? connectTo(opener) : connect(net.connect(opener));
     }
     return opening;
   }
@@ -71,7 +99,10 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
       await session();
     },
     async request(method, path, headers, options) {
-      return (await session()).request({ ...headers, ":method": method, ":path": path }, options);
+      const stream = (await session()).request({ ...headers, ":method": method, ":path": path }, options);
+      return typeof opener === "function"
+        ? Object.assign(stream, { [Symbol.asyncIterator]: () => readHttp2Stream(stream) })
+        : stream;
     },
     // Only of use to those who ping.
     notifyResponseByteRead() {},
@@ -80,6 +111,19 @@ export function createHttp2Connection(baseUrl: string, socket: net.NetConnectOpt
       current?.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
     },
   };
+}
+
+/** Lets a call wait for the connection, so that it learns whether anything was sent. */
+export function openFirst(connection: Http2Connection): Interceptor {
+  return (next) => async (request) => {
+    request.signal.throwIfAborted();
+    await untilAborted(request.signal, connection.open());
+    return next(request);
+  };
+}
+
+function connectionClosed(): PlugboardError {
+  return new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
 }
 
 /** As Node itself says it of HTTP/1.1. */

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseAddress } from "../client/target.ts";
+import type { ServerTls } from "../client/tls.ts";
 import type { EndpointSchema } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PlugboardError } from "../plugin/errors.ts";
@@ -12,10 +13,11 @@ export type ListenAddress =
   | { readonly carrier: "tcp"; readonly host: string; readonly port: number };
 
 /**
- * Reads the value of --listen.
- * @throws PlugboardError PB-COMMAND-LINE, or PB-LISTEN-INSECURE for TCP beyond the loopback interface.
+ * Reads the address to listen on.
+ * @param source Where it is from, for errors.
+ * @throws PlugboardError PB-COMMAND-LINE, or PB-SETTING-INVALID if it is from the environment.
  */
-export function parseListenAddress(text: string): ListenAddress {
+export function parseListenAddress(text: string, source: "--listen" | "PLUGIN_SERVER_ENDPOINT"): ListenAddress {
   let address: ReturnType<typeof parseAddress> | undefined;
   try {
     address = parseAddress(text);
@@ -26,12 +28,31 @@ export function parseListenAddress(text: string): ListenAddress {
     return { carrier: "unix", path: address.path };
   }
   if (address?.carrier !== "tcp") {
-    throw new PlugboardError("PB-COMMAND-LINE", `--listen ${text} is no address to listen on`);
-  }
-  if (!isLoopback(address.host)) {
-    throw new PlugboardError("PB-LISTEN-INSECURE", `--listen ${text} would be open to the network without encryption`);
+    const code = source === "--listen" ? "PB-COMMAND-LINE" : "PB-SETTING-INVALID";
+    throw new PlugboardError(code, `${source} ${text} is no address to listen on`);
   }
   return { carrier: "tcp", host: address.host, port: address.port };
+}
+
+/**
+ * Checks that only those can use an address who are meant to: TCP beyond the loopback interface, and wherever a handshake
+ * names it, takes TLS with certificates on both sides.
+ * @throws PlugboardError PB-LISTEN-INSECURE
+ */
+export function checkExposure(address: ListenAddress, tls: ServerTls | undefined, hosted: boolean): void {
+  if (address.carrier === "unix" || tls?.clientRoots !== undefined) {
+    return;
+  }
+  const place = `${formatListenAddress(address)}, of --listen or PLUGIN_SERVER_ENDPOINT,`;
+  const lacks = tls === undefined ? "without encryption" : "to clients without a certificate";
+  if (!isLoopback(address.host)) {
+    throw new PlugboardError("PB-LISTEN-INSECURE", `${place} would be open to the network ${lacks}`);
+  }
+  if (hosted) {
+    throw new PlugboardError("PB-LISTEN-INSECURE", `a host's plugin would be open to this machine ${lacks}`, {
+      hint: 'Let the host load it with tls: "auto" (AutoMTLS in go-plugin), or have it listen on a Unix socket.',
+    });
+  }
 }
 
 /** The address as connect() takes it. */
@@ -41,11 +62,18 @@ export function formatListenAddress(address: ListenAddress): string {
     : `tcp:${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
-/** What a listener's manifest offers. The address stays empty: where the manifest was got from. */
-export function listenerEndpoints({ carrier }: ListenAddress): MessageInitShape<typeof EndpointSchema>[] {
+/**
+ * What a listener's manifest offers. The address stays empty: where the manifest was got from.
+ * @param encrypted Whether TLS is spoken there.
+ */
+export function listenerEndpoints(
+  { carrier }: ListenAddress,
+  encrypted: boolean,
+): MessageInitShape<typeof EndpointSchema>[] {
   const own = carrier === "unix" ? Carrier.UNIX : Carrier.TCP;
   const http = [Protocol.GRPC, Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier: own }));
-  return [ttrpcEndpoint(own), ...http, ...(carrier === "tcp" ? webEndpoints : [])];
+  const endpoints = [ttrpcEndpoint(own), ...http, ...(carrier === "tcp" ? webEndpoints : [])];
+  return endpoints.map((endpoint) => ({ ...endpoint, encrypted }));
 }
 
 /** What browsers can use of a server. */

@@ -1,14 +1,17 @@
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
-import { dirname } from "node:path";
+import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PlugboardError } from "../plugin/errors.ts";
+import type { ServerTls } from "../client/tls.ts";
+import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
+import { bind } from "./bind.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
 import type { Sniffed } from "./sniff.ts";
 import { sniff } from "./sniff.ts";
+import type { SecureServer } from "./tls/secure-server.ts";
 import { createTtrpcServer } from "./ttrpc-server.ts";
+import type { Multiplexer } from "./yamux/multiplexer.ts";
 
 /** How to listen. */
 export interface ListenOptions {
@@ -18,12 +21,26 @@ export interface ListenOptions {
   readonly origins?: readonly string[];
   /** How long a connection may take for its first bytes, and for its request headers, in milliseconds. Default: 10,000. */
   readonly headerTimeoutMs?: number;
+  /**
+   * Speak yamux at the address, to one host: the first connection that says something is the only one that is taken,
+   * and what is served goes over its streams. Draining closes the multiplexer, too.
+   */
+  readonly multiplexer?: Multiplexer;
+  /**
+   * Speak TLS alone, on every connection for itself; within it all protocols are served. Whoever comes without is told
+   * so. Default: no TLS.
+   */
+  readonly tls?: ServerTls;
+  /** Is told of each connection that was refused for TLS (PB-TLS-*). */
+  readonly onRefused?: (error: PlugboardError) => void;
 }
 
 /** One address at which a plugin speaks every protocol it knows. */
 export interface Listener {
   /** Where it listens; for tcp with the port that was chosen. */
   readonly address: ListenAddress;
+  /** Serves on a connection that came another way. */
+  accept(connection: Duplex): void;
   /**
    * Stops accepting, lets the calls in flight finish within the grace period (in milliseconds), then aborts what is
    * left with `unavailable` and closes every connection.
@@ -35,24 +52,29 @@ export interface Listener {
 const flushMs = 250;
 
 /**
- * Listens for all protocols on one socket. What the first bytes of a connection tell apart goes to a server of its own;
- * TLS will join here.
- * @throws PlugboardError PB-LISTEN-FAILED or PB-SOCKET-PATH
+ * Listens for all protocols on one socket. What the first bytes of a connection tell apart goes to a server of its own.
+ * @throws PlugboardError PB-LISTEN-FAILED, PB-SOCKET-PATH, PB-TLS-UNREADABLE or PB-TLS-KEY
  */
 export async function listen(
   running: RunningPlugin,
   address: ListenAddress,
   options: ListenOptions,
 ): Promise<Listener> {
-  const { maxMessageBytes, origins = [], headerTimeoutMs = 10_000 } = options;
+  const { maxMessageBytes, origins = [], headerTimeoutMs = 10_000, multiplexer, tls, onRefused } = options;
   const serverOptions = {
     table: running.table,
     maxMessageBytes,
     origins,
     headerTimeoutMs,
-    onlyLoopbackHosts: address.carrier === "tcp",
+    // In TLS it is the certificate that says who is meant.
+    onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined,
   };
-  const sockets = new Set<net.Socket>();
+  const secureServer = tls && (await loadTls(tls, headerTimeoutMs));
+  const connections = new Set<Duplex>();
+  /** HTTP/2 writes past its socket, which so does not know what has to leave before it ends. */
+  const selfEnding = new WeakSet<Duplex>();
+  /** Sockets that wait to be the multiplexer's, and its own. */
+  const carriers = new Set<net.Socket>();
   const ttrpc = createTtrpcServer(serverOptions);
   /** Loaded when the first connection wants it: a plugin that only its host calls does without. */
   let http: Promise<HttpServer> | undefined;
@@ -72,28 +94,106 @@ export async function listen(
     return undefined;
   }
 
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    socket.on("error", () => socket.destroy());
-    handOver(socket, serverFor, headerTimeoutMs);
-  });
-  const bound = await bind(server, address);
+  function track(connection: Duplex) {
+    connections.add(connection);
+    connection.once("close", () => connections.delete(connection));
+    connection.on("error", () => connection.destroy());
+  }
 
-  function destroy(condition: (socket: net.Socket) => boolean) {
-    for (const socket of sockets) {
-      if (condition(socket)) {
-        socket.destroy();
+  function accept(connection: Duplex) {
+    track(connection);
+    if (draining) {
+      connection.destroy();
+      return;
+    }
+    hear(connection, headerTimeoutMs, (head, protocol) =>
+      secureServer === undefined ? hand(connection, head, protocol) : secure(connection, head, protocol, secureServer),
+    );
+  }
+
+  /** Gives a connection on which a protocol is spoken to the server for it. */
+  async function hand(connection: Duplex, head: Buffer, protocol: Sniffed) {
+    if (protocol === "tls") {
+      await refuse(connection, head, new PlugboardError("PB-TLS-NOT-SPOKEN", "no TLS is spoken here"));
+      return;
+    }
+    const server = await serverFor(protocol);
+    if (server === undefined || connection.destroyed) {
+      connection.destroy();
+      return;
+    }
+    if (protocol === "http/2") {
+      selfEnding.add(connection);
+    }
+    connection.unshift(head);
+    server.accept(connection);
+    // Not before the server has attached its own listeners.
+    process.nextTick(() => connection.resume());
+  }
+
+  /** Speaks TLS on a connection, and goes on with what is spoken within. */
+  async function secure(connection: Duplex, head: Buffer, protocol: Sniffed, { secure }: SecureServer) {
+    if (protocol !== "tls") {
+      const error = new PlugboardError("PB-TLS-REQUIRED", "only TLS is spoken here");
+      onRefused?.(error);
+      await refuse(connection, head, error);
+      return;
+    }
+    connection.unshift(head);
+    try {
+      const within = await secure(connection);
+      // From here on it is closed by TLS, which has to end first.
+      connections.delete(connection);
+      track(within);
+      if (draining) {
+        within.destroy();
+      }
+      hear(within, headerTimeoutMs, (head, protocol) => hand(within, head, protocol));
+    } catch (error) {
+      if (isPlugboardError(error)) {
+        onRefused?.(error);
       }
     }
   }
 
+  async function refuse(connection: Duplex, head: Buffer, error: PlugboardError) {
+    const { refuseSpeaker } = await import("./refuse-speaker.ts");
+    connection.unshift(head);
+    refuseSpeaker(connection, error, headerTimeoutMs);
+  }
+
+  let multiplexes = false;
+  function multiplex(socket: net.Socket, over: Multiplexer) {
+    carriers.add(socket);
+    const timer = setTimeout(() => socket.destroy(), headerTimeoutMs);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => {
+      clearTimeout(timer);
+      carriers.delete(socket);
+    });
+    socket.once("readable", () => {
+      clearTimeout(timer);
+      if (multiplexes || socket.readableLength === 0) {
+        socket.destroy();
+        return;
+      }
+      multiplexes = true;
+      over.attach(socket, accept);
+    });
+  }
+
+  const server = net.createServer((socket) =>
+    multiplexer === undefined ? accept(socket) : multiplex(socket, multiplexer),
+  );
+  const bound = await bind(server, address);
+
   return {
     address: bound,
+    accept,
     async drain(graceMs) {
       draining = true;
       const graceEnds = performance.now() + graceMs;
-      const closed = new Promise((resolve) => server.close(resolve));
+      const stopped = new Promise((resolve) => server.close(resolve));
       const loaded = http === undefined ? undefined : await http;
       const servers: ProtocolServer[] = [
         ttrpc,
@@ -107,17 +207,45 @@ export async function listen(
         // Handlers that heed their signal get to answer.
         await within(flushMs, idle);
       }
-      for (const socket of sockets) {
-        socket.destroySoon();
+      await closeAll(connections, selfEnding, graceEnds);
+      await multiplexer?.close();
+      for (const carrier of carriers) {
+        carrier.destroy();
       }
-      // A peer that does not read keeps its connection from ending well; one that reads slowly has the grace period.
-      const destroyIdle = setTimeout(() => destroy((socket) => socket.writableLength === 0), flushMs);
-      const destroyAll = setTimeout(() => destroy(() => true), Math.max(flushMs, graceEnds - performance.now()));
-      await closed;
-      clearTimeout(destroyIdle);
-      clearTimeout(destroyAll);
+      await stopped;
     },
   };
+}
+
+/**
+ * Closes connections once what was written has left. A peer that does not read keeps its connection from ending well; one
+ * that reads slowly has the grace period.
+ */
+async function closeAll(
+  connections: ReadonlySet<Duplex>,
+  selfEnding: WeakSet<Duplex>,
+  graceEnds: number,
+): Promise<void> {
+  const closed = [...connections].map((each) => new Promise<void>((resolve) => each.once("close", () => resolve())));
+  function destroy(condition: (connection: Duplex) => boolean) {
+    for (const connection of connections) {
+      if (condition(connection)) {
+        connection.destroy();
+      }
+    }
+  }
+  for (const connection of connections) {
+    if (connection.writableFinished) {
+      connection.destroy();
+    } else if (!selfEnding.has(connection)) {
+      connection.once("finish", () => connection.destroy()).end();
+    }
+  }
+  const destroyIdle = setTimeout(() => destroy(({ writableLength }) => writableLength === 0), flushMs);
+  const destroyAll = setTimeout(() => destroy(() => true), Math.max(flushMs, graceEnds - performance.now()));
+  await Promise.all(closed);
+  clearTimeout(destroyIdle);
+  clearTimeout(destroyAll);
 }
 
 /** Waits for a promise, at most so many milliseconds; tells whether it has settled. */
@@ -129,98 +257,27 @@ async function within(milliseconds: number, promise: Promise<unknown>): Promise<
   return settled;
 }
 
-function handOver(
-  socket: net.Socket,
-  serverFor: (protocol: Sniffed) => Promise<ProtocolServer | undefined>,
-  timeoutMs: number,
-) {
-  const timer = setTimeout(() => socket.destroy(), timeoutMs);
-  socket.once("close", () => clearTimeout(timer));
+/** Hears the first bytes of a connection, up to where they tell what is spoken, and leaves it paused. */
+function hear(connection: Duplex, timeoutMs: number, onHeard: (head: Buffer, protocol: Sniffed) => Promise<void>) {
+  const timer = setTimeout(() => connection.destroy(), timeoutMs);
+  connection.once("close", () => clearTimeout(timer));
   let head = Buffer.alloc(0);
-  socket.on("data", async function onData(chunk) {
+  const onData = (chunk: Buffer) => {
     head = Buffer.concat([head, chunk]);
     const protocol = sniff(head);
     if (protocol === undefined) {
       return;
     }
     clearTimeout(timer);
-    socket.off("data", onData);
-    socket.pause();
-    const server = await serverFor(protocol);
-    if (server === undefined || socket.destroyed) {
-      socket.destroy();
-      return;
-    }
-    socket.unshift(head);
-    server.accept(socket);
-    // Not before the server has attached its own listeners.
-    process.nextTick(() => socket.resume());
-  });
-}
-
-/** Longest path of a Unix socket, in bytes: Linux has 108 with the closing zero, macOS 104. */
-const maxSocketPathBytes = process.platform === "darwin" ? 103 : 107;
-
-async function bind(server: net.Server, address: ListenAddress): Promise<ListenAddress> {
-  const text = address.carrier === "unix" ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
-  if (address.carrier === "unix" && Buffer.byteLength(address.path) > maxSocketPathBytes) {
-    throw new PlugboardError("PB-SOCKET-PATH", `${address.path} is longer than ${maxSocketPathBytes} bytes`);
-  }
-  try {
-    await listenOnce(server, address).catch(async (error: unknown) => {
-      if (address.carrier !== "unix" || !(await removeStaleSocket(error, address.path))) {
-        throw error;
-      }
-      await listenOnce(server, address);
-    });
-  } catch (cause) {
-    // libuv says EACCES of a directory that is not there.
-    const missing = address.carrier === "unix" && !existsSync(dirname(address.path));
-    const why = missing ? `there is no directory ${dirname(address.path)}` : String(cause);
-    throw new PlugboardError("PB-LISTEN-FAILED", `can't listen on ${text}: ${why}`, { cause });
-  }
-  const info = server.address();
-  return address.carrier === "tcp" && info !== null && typeof info === "object"
-    ? { ...address, port: info.port }
-    : address;
-}
-
-function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onListening = () => {
-    server.off("error", reject);
-    resolve();
+    connection.off("data", onData);
+    connection.pause();
+    onHeard(head, protocol).catch(() => connection.destroy());
   };
-  server.once("error", reject);
-  if (address.carrier === "tcp") {
-    server.listen({ host: address.host, port: address.port }, onListening);
-    return promise;
-  }
-  // Node makes the socket within listen(). Were it narrowed afterwards, others could get in for a moment.
-  const usual = process.umask(0o177);
-  try {
-    server.listen({ path: address.path }, onListening);
-  } finally {
-    process.umask(usual);
-  }
-  return promise;
+  connection.on("data", onData);
 }
 
-/** A plugin that was killed leaves its socket behind. It is removed if it is a socket and nobody answers on it. */
-async function removeStaleSocket(error: unknown, path: string): Promise<boolean> {
-  if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !lstatSync(path).isSocket()) {
-    return false;
-  }
-  const { promise: answered, resolve } = Promise.withResolvers<boolean>();
-  const probe = net
-    .connect({ path }, () => resolve(true))
-    .on("error", (reason: NodeJS.ErrnoException) => {
-      resolve(reason.code !== "ECONNREFUSED");
-    });
-  const inUse = await answered;
-  probe.destroy();
-  if (!inUse) {
-    unlinkSync(path);
-  }
-  return !inUse;
+async function loadTls(tls: ServerTls, handshakeTimeoutMs: number): Promise<SecureServer> {
+  // Loaded here, as most plugins do without.
+  const { createSecureServer } = await import("./tls/secure-server.ts");
+  return createSecureServer(tls, { alpn: ["h2", "http/1.1"], handshakeTimeoutMs });
 }

@@ -1,10 +1,10 @@
-import type * as net from "node:net";
+import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
 
 /** What serves one protocol on the connections that a listener hands it. */
 export interface ProtocolServer {
-  accept(socket: net.Socket): void;
+  accept(socket: Duplex): void;
   /** Takes no new calls. Settles when none is in flight any more. */
   drain(): Promise<void>;
   /** Ends the calls in flight; their callers and handlers are told the reason. */

@@ -1,21 +1,29 @@
-import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { parseArgs } from "node:util";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { ServerTls } from "../client/tls.ts";
 import { readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError } from "../plugin/errors.ts";
+import { setLogLevel } from "../plugin/log.ts";
 import { createManifest } from "../plugin/manifest.ts";
-import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { reflectionRoutes } from "../services/reflection-service.ts";
 import { maxConcurrentCalls } from "../ttrpc/serving.ts";
-import { formatHandshake, magicCookie, parseVersions, withoutHandshake } from "./handshake.ts";
+import type { FamilyServices, FamilyServicesOptions } from "./go-plugin/family-services.ts";
+import type { MagicCookie } from "./handshake.ts";
+import { formatHandshake, withoutHandshake } from "./handshake.ts";
+import { introduction } from "./introduction.ts";
+import type { HostedLaunch, Launch } from "./launch.ts";
+import { readLaunch } from "./launch.ts";
 import type { ListenAddress } from "./listen-address.ts";
-import { formatListenAddress, listenerEndpoints, parseListenAddress } from "./listen-address.ts";
+import { checkExposure, formatListenAddress, listenerEndpoints } from "./listen-address.ts";
 import { listen } from "./listener.ts";
-import { checkSocketDirectory, makeSocketDirectory } from "./socket-directory.ts";
+import type { PluginSettings } from "./settings.ts";
+import { cookieOf, readSettings } from "./settings.ts";
+import { placeFor } from "./socket-place.ts";
 
 /** How to serve. */
 export interface ServeOptions<Config extends DescMessage = DescMessage> {
@@ -27,16 +35,27 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> {
   readonly maxMessageBytes?: number;
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
   readonly origins?: readonly string[];
+  /**
+   * What an application of the go-plugin family has agreed on with its plugins. Default: only hosts of Plugboard's can
+   * start this plugin.
+   */
+  readonly handshake?: { readonly cookie: MagicCookie };
+  /**
+   * Speak TLS alone, with these certificates; a host has to know about it. Default: with a certificate that is made for
+   * the host, if that wants it (PLUGIN_CLIENT_CERT); else what PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY and
+   * PLUGIN_CLIENT_ROOT_CERTS say; else no TLS.
+   */
+  readonly tls?: ServerTls;
   /** The command line, without interpreter and script. Default: that of the process. */
   readonly args?: readonly string[];
+  /** Settings that go before those in the environment; docs/settings.md has all of them. */
+  readonly settings?: Partial<PluginSettings>;
 }
-
-/** Protocols that a handshake can name, and that the listener serves. */
-const handshakeProtocols = ["ttrpc", "grpc", "connect"] as const;
 
 /**
  * Makes this process a plugin process. Started by a host, it answers with the handshake; started with
- * `--listen unix:/path` or `--listen tcp:127.0.0.1:4000` it stands alone; otherwise it says how to run it and exits.
+ * `--listen unix:/path` or `--listen tcp:127.0.0.1:4000` it stands alone; otherwise it says how to run it and exits. With
+ * TLS on both sides it may listen on other interfaces, too.
  * It ends by itself, with code 0, on SIGTERM, on SIGINT if it stands alone, and when its host is gone.
  *
  * What keeps it from starting is printed to stderr, and the process exits with code 1.
@@ -73,141 +92,164 @@ function stacksOf(error: unknown): string {
   return stacks.join("\nCaused by: ");
 }
 
+/**
+ * Ends the process.
+ * @param graceMs How long calls in flight may take, in milliseconds.
+ * @param stopMs How long the plugin's stop hook may take after that. Default: 2,000.
+ */
+type End = (graceMs: number, stopMs?: number) => void;
+
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
-  const { gracePeriodMs = 5_000, maxMessageBytes = 4 * 1024 * 1024, args = process.argv.slice(2) } = options;
+  const { gracePeriodMs = 5_000, maxMessageBytes = 4 * 1024 * 1024, origins = [] } = options;
+  const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;
-  const listenAt = readListenOption(args);
-  const hosted = env[magicCookie.key] === magicCookie.value;
-  if (!hosted && listenAt === undefined) {
+  const settings = readSettings("plugin", options.settings ?? {}, env);
+  setLogLevel(settings.PLUGIN_LOG_LEVEL);
+  const launch = readLaunch(plugin, env, args, settings, handshake?.cookie ?? cookieOf(settings));
+  if (launch === undefined) {
     process.stderr.write(introduction(plugin));
     process.exit(1);
   }
-  const wanted = env.PLUGIN_PROTOCOL_VERSIONS
-    ? parseVersions("PLUGIN_PROTOCOL_VERSIONS", env.PLUGIN_PROTOCOL_VERSIONS)
-    : [];
-  const protocolVersion = pickProtocolVersion(plugin.protocolVersions, wanted) ?? Math.min(...plugin.protocolVersions);
-  if (hosted && env.PLUGIN_CLIENT_CERT) {
-    throw new PlugboardError(
-      "PB-HANDSHAKE-UNSUPPORTED",
-      "the host wants TLS (PLUGIN_CLIENT_CERT), which is not built yet",
-      {
-        hint: "Switch automatic TLS off in the host; the Unix socket's directory keeps other users out.",
-      },
-    );
+  const hosted = launch.kind === "hosted";
+  const tls = await tlsFor(options.tls, settings, hosted);
+  const { PLUGBOARD_PARENT: parent, PLUGBOARD_CONFIG: configText } = env;
+  const own = withoutHandshake(env, handshake?.cookie.key);
+  // What this process starts has a handshake of its own, if any.
+  for (const name of Object.keys(env).filter((each) => !(each in own))) {
+    delete env[name];
   }
   const config =
-    options.config ??
-    (env.PLUGBOARD_CONFIG ? readConfigText(plugin.config, env.PLUGBOARD_CONFIG, "PLUGBOARD_CONFIG") : undefined);
+    options.config ?? (configText ? readConfigText(plugin.config, configText, "PLUGBOARD_CONFIG") : undefined);
 
-  const place =
-    listenAt === undefined
-      ? createSocketPlace(env.PLUGIN_UNIX_SOCKET_DIR || undefined)
-      : { address: listenAt, remove() {} };
+  const place = placeFor(launch);
+  checkExposure(place.address, tls?.server, hosted);
   // Also when the process crashes.
   process.once("exit", place.remove);
   // Until it listens there is nothing to wait for.
-  let end = (_graceMs: number): void => process.exit(0);
+  let end: End = () => process.exit(0);
   process.on("SIGTERM", () => end(gracePeriodMs));
   // Ctrl-C reaches the whole process group; a host decides for its plugins itself.
   process.on("SIGINT", () => hosted || end(gracePeriodMs));
-  if (hosted && env.PLUGBOARD_PARENT === "stdin") {
+  if (hosted && parent === "stdin") {
     const hostGone = () => end(0);
     process.stdin.on("end", hostGone).on("close", hostGone).on("error", hostGone).resume();
   }
 
+  const { PLUGIN_SHUTDOWN_FILE_PATH: shutdownFile } = settings;
+  if (shutdownFile !== undefined) {
+    const { watchForFile } = await import("./shutdown-file.ts");
+    watchForFile(path.resolve(shutdownFile), () => end(gracePeriodMs));
+  }
+
+  const protocolVersion = hosted ? launch.protocolVersion : Math.max(...plugin.protocolVersions);
   const manifest = createManifest(plugin, {
     protocolVersion,
-    endpoints: listenerEndpoints(place.address),
+    endpoints: listenerEndpoints(place.address, tls !== undefined),
     limits: { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls },
   });
-  const running = await startPlugin(plugin, {
-    env: withoutHandshake(env),
-    standardRoutes: [pluginServiceRoutes(manifest)],
-    ...(config && { config }),
+  /** Aborted when the plugin is told to stop. */
+  const draining = new AbortController();
+  const { address } = place;
+  const family = await familyServicesFor(launch, {
+    name: plugin.name,
+    end: (...times) => end(...times),
+    address,
+    maxMessageBytes,
+    ...(tls && { secure: tls.secure }),
   });
-  const { origins = [] } = options;
-  const listener = await listen(running, place.address, { maxMessageBytes, origins }).catch(async (error: unknown) => {
+  const gate = settings.PLUGIN_RATE_LIMIT_ENABLED && (await import("./rate-limit.ts")).limitRate(settings);
+  const running = await startPlugin(plugin, {
+    env: own,
+    protocolVersion,
+    standardRoutes: [
+      pluginServiceRoutes(manifest),
+      ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [healthRoutes(draining.signal)] : []),
+      reflectionRoutes(draining.signal),
+      ...(family.routes ?? []),
+    ],
+    ...(config && { config }),
+    ...(gate && { gate }),
+    ...(family.broker && { broker: family.broker }),
+  });
+  const listener = await listen(running, address, {
+    maxMessageBytes,
+    origins,
+    ...(family.multiplexer && { multiplexer: family.multiplexer }),
+    ...(tls && { tls: tls.server, onRefused: tls.onRefused }),
+  }).catch(async (error: unknown) => {
     await running.stop();
     throw error;
   });
+  place.share();
 
   let ending = false;
-  end = (graceMs) => {
+  end = (graceMs, stopMs = 2_000) => {
     if (ending) {
       return;
     }
     ending = true;
     // A stop hook or a peer that hangs must not keep the process.
-    setTimeout(() => process.exit(0), graceMs + 2_000).unref();
-    void listener
-      .drain(graceMs)
+    setTimeout(() => process.exit(0), graceMs + stopMs).unref();
+    draining.abort();
+    void Promise.all([family.endStreams?.(), listener.drain(graceMs)])
+      .then(() => family.close?.())
       .then(() => running.stop())
       .catch((error: unknown) => process.stderr.write(`stopping: ${String(error)}\n`))
       .finally(() => process.exit(0));
   };
 
-  const text = formatListenAddress(listener.address);
-  if (!hosted) {
-    process.stdout.write(`${plugin.name} ${plugin.version} listens on ${text}\n`);
-    return;
-  }
-  const handshake = formatHandshake({
-    appProtocolVersion: protocolVersion,
-    network: listener.address.carrier,
-    address:
-      listener.address.carrier === "unix" ? listener.address.path : `${listener.address.host}:${listener.address.port}`,
-    protocol:
-      env.PLUGBOARD_PROTOCOLS?.split(",").find((each) => handshakeProtocols.some((known) => known === each)) ?? "grpc",
-    certificate: "",
-  });
-  process.stdout.write(`${handshake}\n`);
+  // There will be no other connection to the host.
+  void family.multiplexer?.ended.then(() => end(0));
+  process.stdout.write(
+    `${hosted ? handshakeOf(launch, listener.address, tls?.certificate) : greeting(plugin, listener.address)}\n`,
+  );
+  family.takeOutput?.();
 }
 
-function readListenOption(args: readonly string[]): ListenAddress | undefined {
-  // Other options are the plugin's own business.
-  const { values } = parseArgs({ args: [...args], options: { listen: { type: "string" } }, strict: false });
-  if (values.listen === undefined) {
+/** What a host written with go-plugin expects beside the plugin's own services; one of ours does without. */
+async function familyServicesFor(
+  launch: Launch,
+  options: Omit<FamilyServicesOptions, "socketDirectory" | "multiplex"> & { readonly address: ListenAddress },
+): Promise<Partial<FamilyServices>> {
+  if (launch.kind === "hosted" && launch.host === "go-plugin") {
+    const { createFamilyServices } = await import("./go-plugin/family-services.ts");
+    const { address } = options;
+    const socketDirectory = address.carrier === "unix" ? path.dirname(address.path) : os.tmpdir();
+    return createFamilyServices({ ...options, socketDirectory, multiplex: launch.multiplex === "wanted" });
+  }
+  if (launch.kind === "standalone" && launch.listenAt.carrier === "unix") {
+    // A host that attaches itself wants to be able to end the plugin.
+    const { controllerRoutes } = await import("./go-plugin/controller.ts");
+    return { routes: [controllerRoutes(options.end)] };
+  }
+  return {};
+}
+
+async function tlsFor(given: ServerTls | undefined, settings: PluginSettings, hosted: boolean) {
+  const { PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY, PLUGIN_CLIENT_ROOT_CERTS, PLUGIN_CLIENT_CERT } = settings;
+  const ofServer = [given, PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY, PLUGIN_CLIENT_ROOT_CERTS];
+  if (ofServer.every((each) => each === undefined) && !(hosted && PLUGIN_CLIENT_CERT !== undefined)) {
     return undefined;
   }
-  if (typeof values.listen !== "string") {
-    throw new PlugboardError("PB-COMMAND-LINE", "--listen has no value");
-  }
-  return parseListenAddress(values.listen);
+  const { pluginTls } = await import("./tls/plugin-tls.ts");
+  return pluginTls(given, settings, hosted);
 }
 
-function introduction({ name, version }: Plugin): string {
-  const script = path.relative(process.cwd(), process.argv[1] ?? "plugin.js");
-  const command = ["node", ...process.execArgv, script];
-  return [
-    `${name} ${version} is a Plugboard plugin. A host starts it; run by hand it has nobody to talk to.`,
-    `From a program:  await new Host().load({ command: ${JSON.stringify(command)} })`,
-    `Standing alone:  ${[...command, "--listen", `unix:${path.join(os.tmpdir(), `${name}.sock`)}`].map(shellWord).join(" ")}`,
-    "",
-  ].join("\n");
+function greeting({ name, version }: Plugin, address: ListenAddress): string {
+  return `${name} ${version} listens on ${formatListenAddress(address)}`;
 }
 
-/** Chooses a socket in a directory that only this user can enter, and knows how to remove what was made for it. */
-function createSocketPlace(directory: string | undefined) {
-  if (directory !== undefined) {
-    checkSocketDirectory(directory);
-  }
-  const parent = directory ?? makeSocketDirectory();
-  const socket = path.join(parent, `p${process.pid}.sock`);
-  const remove = () => {
-    try {
-      fs.rmSync(socket, { force: true });
-      // A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it.
-      if (directory === undefined || process.env.PLUGBOARD_PARENT === "stdin") {
-        fs.rmdirSync(parent);
-      }
-    } catch {
-      // Not empty, out of reach, or the host was faster. It changes nothing about how this process ends.
-    }
-  };
-  return { address: { carrier: "unix", path: socket } as const, remove };
-}
-
-/** A word as a shell takes it. */
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+function handshakeOf(
+  { protocolVersion, protocol, multiplex }: HostedLaunch,
+  address: ListenAddress,
+  certificate = "",
+): string {
+  return formatHandshake({
+    appProtocolVersion: protocolVersion,
+    network: address.carrier,
+    address: address.carrier === "unix" ? address.path : `${address.host}:${address.port}`,
+    protocol,
+    certificate,
+    multiplex: multiplex !== "unasked",
+  });
 }

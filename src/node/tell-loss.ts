@@ -19,7 +19,7 @@ const codesOfLoss: readonly unknown[] = [
  * Tells callers by PB-CONNECTION-LOST that the connection broke while their call was in flight. Connect takes some of
  * that for `aborted`, which by its meaning is a conflict that the plugin has noticed.
  */
-export function tellLoss(address: Address): Interceptor {
+export function tellLoss(address: Pick<Address, "text">): Interceptor {
   return explainErrors((error) => {
     // PB-DIAL-FAILED knows more: that nothing was sent.
     const cause = isPlugboardError(error) ? undefined : lossIn(error);

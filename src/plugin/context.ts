@@ -1,3 +1,5 @@
+import type { Broker } from "./broker.ts";
+
 /**
  * What a plugin is given when it starts.
  *
@@ -9,6 +11,10 @@ export interface PluginContext<Config = unknown, Env = Readonly<Record<string, u
   readonly config: Config;
   /** At the edge the Worker's bindings, in a plugin process its environment variables, in process what the caller gave. */
   readonly env: Env;
+  /** Version of the application protocol that was agreed on, of the plugin's `protocolVersions`; else its highest. */
+  readonly protocolVersion: number;
+  /** Further connections with the host, if that speaks gRPC as HashiCorp go-plugin does. */
+  readonly broker?: Broker;
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal;
 }

@@ -92,7 +92,7 @@ export function definePlugin<Config extends DescMessage = GenMessage<Empty>>(
   if (
     protocolVersions.length === 0 ||
     new Set(protocolVersions).size !== protocolVersions.length ||
-    !protocolVersions.every((each) => Number.isInteger(each) && each >= 1 && each <= 0xffffffff)
+    !protocolVersions.every((each) => Number.isInteger(each) && each >= 0 && each <= 0xffffffff)
   ) {
     throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", `protocolVersions: [${protocolVersions}] is no such list`);
   }
@@ -105,7 +105,7 @@ export function definePlugin<Config extends DescMessage = GenMessage<Empty>>(
     dependencies,
     interceptors,
     config,
-    services: learnServices(definition, config),
+    services: learnServices(definition, config, Math.max(...protocolVersions)),
   };
 }
 
@@ -136,8 +136,9 @@ function checkDependencies(dependencies: readonly PluginDependency[]) {
 function learnServices<Config extends DescMessage>(
   definition: PluginDefinition<Config>,
   config: Config,
+  protocolVersion: number,
 ): readonly DescService[] {
-  const context = { config: create(config), env: {}, signal: new AbortController().signal };
+  const context = { config: create(config), env: {}, protocolVersion, signal: new AbortController().signal };
   let services: readonly DescService[];
   try {
     services = createServiceTable([(router) => definition.routes(router, context)]).services;

@@ -10,10 +10,7 @@ const errors = {
     "Use 1 to 63 lower-case letters, digits and hyphens; a letter first, and no hyphen last.",
   ],
   "PB-PLUGIN-VERSION": [Code.InvalidArgument, 'Use a semantic version such as "1.0.0", see https://semver.org.'],
-  "PB-PLUGIN-PROTOCOL-VERSIONS": [
-    Code.InvalidArgument,
-    "List each version once, as whole numbers from 1, such as [1, 2].",
-  ],
+  "PB-PLUGIN-PROTOCOL-VERSIONS": [Code.InvalidArgument, "List each version once, as whole numbers, such as [1, 2]."],
   "PB-PLUGIN-DEPENDENCY": [
     Code.InvalidArgument,
     'Name each dependency once, as { name: "other-plugin", versionRange: "^1.2.0" }.',
@@ -31,6 +28,10 @@ const errors = {
   "PB-PLUGIN-START": [
     Code.FailedPrecondition,
     "Mend what the plugin's start() names as the cause, then start it again.",
+  ],
+  "PB-SETTING-INVALID": [
+    Code.InvalidArgument,
+    "Give it a value that is allowed, or leave it out; docs/settings.md has all of them.",
   ],
   "PB-CONFIG-INVALID": [Code.InvalidArgument, "Compare the configuration with the plugin's configuration message."],
 
@@ -57,7 +58,8 @@ const errors = {
   "PB-COMMAND-LINE": [Code.InvalidArgument, "Use --listen unix:/path or --listen tcp:127.0.0.1:4000."],
   "PB-LISTEN-INSECURE": [
     Code.FailedPrecondition,
-    "Plain TCP is only for the loopback interface: use tcp:127.0.0.1:PORT, tcp:[::1]:PORT or a Unix socket.",
+    "Plain TCP is only for the loopback interface: use tcp:127.0.0.1:PORT, tcp:[::1]:PORT or a Unix socket, or give the " +
+      "plugin a certificate and the roots of its clients' certificates.",
   ],
   "PB-LISTEN-FAILED": [Code.FailedPrecondition, "Choose an address that is free and that this process may use."],
   "PB-SOCKET-PATH": [
@@ -68,16 +70,60 @@ const errors = {
     Code.FailedPrecondition,
     "Set TMPDIR to a directory that exists and that this process may write to.",
   ],
-  "PB-HANDSHAKE-ENVIRONMENT": [Code.InvalidArgument, "Set the variable as HashiCorp go-plugin does, or leave it out."],
+  "PB-SOCKET-GROUP": [
+    Code.FailedPrecondition,
+    "Let the host name a group that exists and that this user belongs to, or none.",
+  ],
+
+  "PB-TLS-UNREADABLE": [
+    Code.InvalidArgument,
+    "Give PEM text, or a file:// URL with the absolute path of a PEM file that this process may read.",
+  ],
+  "PB-TLS-KEY": [Code.InvalidArgument, "Give the private key that belongs to the certificate."],
+  "PB-TLS-UNTRUSTED": [
+    Code.Unauthenticated,
+    "Check who it is. If all is well, add its certificate, or that of its issuer, to the roots.",
+  ],
+  "PB-TLS-EXPIRED": [Code.Unauthenticated, "Have the certificate renewed, and check the clocks of both machines."],
+  "PB-TLS-NOT-YET-VALID": [Code.Unauthenticated, "Check the clocks of both machines, and the certificate's first day."],
+  "PB-TLS-NAME": [
+    Code.Unauthenticated,
+    "Use the address that the certificate was made for, or say by tls.serverName which name it carries.",
+  ],
+  "PB-TLS-CLIENT-CERTIFICATE": [Code.Unauthenticated, "Give tls.certificate and tls.key, which the server knows."],
+  "PB-TLS-REFUSED": [
+    Code.Unauthenticated,
+    "Use a certificate that the other side trusts and that is valid, or add this one to its roots.",
+  ],
+  "PB-TLS-REQUIRED": [Code.FailedPrecondition, "Call it with TLS: give connect() the option `tls`, or use https:."],
+  "PB-TLS-NOT-SPOKEN": [
+    Code.FailedPrecondition,
+    "Call it without TLS if nobody else can reach it, or give its server a certificate.",
+  ],
+  "PB-TLS-FAILED": [Code.Unavailable, "Check that both sides speak TLS 1.2 or later, and what the other side logs."],
 
   "PB-LAUNCH-NOT-FOUND": [Code.NotFound, "Check the spelling of the command, and PATH."],
   "PB-LAUNCH-NOT-EXECUTABLE": [Code.PermissionDenied, "Make the file executable, or run it by its interpreter."],
   "PB-LAUNCH-DIRECTORY": [Code.NotFound, "Check the cwd option: it has to be a directory that exists."],
+  "PB-LAUNCH-CHECKSUM": [
+    Code.FailedPrecondition,
+    "The file is not the one that is expected: do not start it before you know why. Of a command such as " +
+      '["node", "plugin.js"] it is the file of its first word that is checked.',
+  ],
   "PB-LAUNCH-FAILED": [
     Code.Internal,
     "Look the code up in the manual of Node or of the operating system; check env and args for zero bytes.",
   ],
-  "PB-HANDSHAKE-EXITED": [Code.Unavailable, "Run the command by hand to see why it ends."],
+  "PB-HANDSHAKE-EXITED": [
+    Code.Unavailable,
+    "Run the command by hand to see why it ends. A plugin that was made for another host ends " +
+      "like this unless it gets that host's cookie, by the handshake option.",
+  ],
+  "PB-REATTACH-TARGET": [
+    Code.InvalidArgument,
+    'Pass { pid: 4711, address: "unix:/path", protocol: "grpc" }, or one value of what TF_REATTACH_PROVIDERS holds.',
+  ],
+  "PB-REATTACH-GONE": [Code.Unavailable, "Start the plugin again, and pass what it says then."],
   "PB-HANDSHAKE-INVALID": [
     Code.FailedPrecondition,
     "The command's first line on stdout has to be the handshake: call serve(plugin), and print nothing to stdout before.",
@@ -88,7 +134,7 @@ const errors = {
   ],
   "PB-HANDSHAKE-TIMEOUT": [
     Code.DeadlineExceeded,
-    "Check that the command calls serve(plugin); if it only needs longer, raise startTimeoutMs.",
+    "Check that the command calls serve(plugin); if it only needs longer, raise startTimeoutMs or PLUGIN_HANDSHAKE_TIMEOUT.",
   ],
   "PB-HANDSHAKE-CORE-VERSION": [
     Code.FailedPrecondition,
@@ -100,12 +146,38 @@ const errors = {
   ],
   "PB-HANDSHAKE-UNSUPPORTED": [
     Code.Unimplemented,
-    "Use a plugin that serves gRPC or Connect over a Unix socket without TLS.",
+    "Use a plugin that serves ttrpc, gRPC or Connect over a Unix socket or TCP.",
+  ],
+  "PB-HANDSHAKE-CERTIFICATE-MISSING": [
+    Code.FailedPrecondition,
+    'The plugin knows no automatic TLS, or has it switched off: load it without tls: "auto", or with the certificates that ' +
+      "it was given.",
+  ],
+  "PB-HANDSHAKE-CERTIFICATE-UNASKED": [
+    Code.FailedPrecondition,
+    'Load the plugin with tls: "auto" if it is to make a certificate of its own.',
   ],
   "PB-HANDSHAKE-SOCKET": [
     Code.Unavailable,
     "Check that the plugin keeps listening after it has printed its handshake.",
   ],
+  "PB-BROKER-TIMEOUT": [
+    Code.DeadlineExceeded,
+    "Check that the other side serves under this id, and that it was not dialled before: without multiplexing each id " +
+      "can be dialled once.",
+  ],
+  "PB-BROKER-REFUSED": [Code.Unavailable, "Check that the other side still serves under this id."],
+  "PB-BROKER-ADDRESS": [
+    Code.PermissionDenied,
+    "Let the other side listen on a Unix socket, or on TCP at the loopback interface.",
+  ],
+  "PB-BROKER-ID": [
+    Code.InvalidArgument,
+    "Dial the id that the other side has got from serve(), a whole number from 1.",
+  ],
+  "PB-BROKER-LIMIT": [Code.ResourceExhausted, "Close what is served and no longer needed."],
+  "PB-BROKER-CLOSED": [Code.Unavailable, "Start the plugin anew: a broker lives as long as its plugin and its host."],
+  "PB-BROKER-MISSING": [Code.Unimplemented, "Use a plugin that serves plugin.GRPCBroker, as those of go-plugin do."],
   "PB-PLUGIN-EXITED": [
     Code.Unavailable,
     "Load the plugin again. If it ends again, run its command by hand to see why.",

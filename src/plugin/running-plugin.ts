@@ -1,8 +1,11 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import type { Broker } from "./broker.ts";
 import type { Plugin } from "./define-plugin.ts";
 import { PlugboardError } from "./errors.ts";
-import type { Routes, ServiceTable } from "./service-table.ts";
+import { gateRouter } from "./gate.ts";
+import type { Routes, ServiceTable, StandardRoutes } from "./service-table.ts";
 import { createServiceTable } from "./service-table.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -12,10 +15,16 @@ export interface StartOptions<Config extends DescMessage = DescMessage> {
   readonly config?: MessageInitShape<Config>;
   /** What the plugin finds in `context.env`. Default: nothing. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /** The application protocol's version that was agreed on. Default: the plugin's highest. */
+  readonly protocolVersion?: number;
+  /** What the plugin finds in `context.broker`. */
+  readonly broker?: Broker;
   /** Gives up starting. */
   readonly signal?: AbortSignal;
-  /** What is served beside the plugin's own services. */
-  readonly standardRoutes?: readonly Routes[];
+  /** What is served beside the plugin's own services. A service that the plugin registers itself is left out. */
+  readonly standardRoutes?: readonly StandardRoutes[];
+  /** Runs around every call of the plugin's own services, outside of their interceptors. */
+  readonly gate?: Interceptor;
 }
 
 /** A plugin that has been started. */
@@ -36,9 +45,12 @@ export async function startPlugin<Config extends DescMessage>(
   options: StartOptions<Config> = {},
 ): Promise<RunningPlugin> {
   const stopping = new AbortController();
+  const { protocolVersion = Math.max(...plugin.protocolVersions), broker } = options;
   const context = {
     config: checkedConfig(plugin, options.config),
     env: options.env ?? {},
+    protocolVersion,
+    ...(broker && { broker }),
     signal: stopping.signal,
   };
   const abort = () => stopping.abort(new Error(`plugin ${plugin.name} is stopping`));
@@ -60,8 +72,10 @@ export async function startPlugin<Config extends DescMessage>(
   }
   let table: ServiceTable;
   try {
-    const own: Routes = (router) => plugin.routes(router, context);
-    table = createServiceTable([own, ...(options.standardRoutes ?? [])], plugin.interceptors);
+    const { gate } = options;
+    const own: Routes = (router) =>
+      plugin.routes(gate ? gateRouter(router, gate, plugin.interceptors) : router, context);
+    table = createServiceTable([own], plugin.interceptors, options.standardRoutes);
   } catch (cause) {
     // What it throws would hide why it is stopped.
     await stop().catch(() => undefined);

@@ -14,6 +14,8 @@ export interface ServiceTableEntry {
 export interface ServiceTable {
   /** Services in the order they were registered; a service of which single methods were registered counts too. */
   readonly services: readonly DescService[];
+  /** Those of them that are not standard: a plugin's own. */
+  readonly own: readonly DescService[];
   /** Looks a method up by its path, "/package.Service/Method". */
   find(path: string): ServiceTableEntry | undefined;
   /**
@@ -27,6 +29,12 @@ export interface ServiceTable {
 
 /** A function that registers handlers, as any Connect server takes it. */
 export type Routes = (router: ConnectRouter) => unknown;
+
+/**
+ * Registers services that every plugin has, whatever its own are. It is given the table, which has the plugin's own
+ * services when it runs and all of them when the plugin is called.
+ */
+export type StandardRoutes = (router: ConnectRouter, table: ServiceTable) => unknown;
 
 const protocolOptions = ["connect", "grpc", "grpcWeb"] as const satisfies (keyof ConnectRouterOptions)[];
 
@@ -49,11 +57,17 @@ export function methodPath(method: DescMethod): string {
 
 /**
  * Runs the functions, each of which registers handlers, and collects what they register.
+ * @param standardRoutes Run last. A service of which the others have registered something is left out here.
  * @throws PlugboardError PB-PLUGIN-DUPLICATE-SERVICE if two of them implement the same method, PB-PLUGIN-ROUTES if one of
  * them is asynchronous.
  */
-export function createServiceTable(routes: readonly Routes[], interceptors: readonly Interceptor[] = []): ServiceTable {
-  const services = new Set<DescService>();
+export function createServiceTable(
+  routes: readonly Routes[],
+  interceptors: readonly Interceptor[] = [],
+  standardRoutes: readonly StandardRoutes[] = [],
+): ServiceTable {
+  const services: DescService[] = [];
+  const own: DescService[] = [];
   const entries = new Map<string, ServiceTableEntry>();
   const registrations: ((target: ConnectRouter, adapt: AdaptOptions) => void)[] = [];
   // Connect's router lets a service's own interceptors take the place of the router's; so do we.
@@ -64,7 +78,9 @@ export function createServiceTable(routes: readonly Routes[], interceptors: read
     if (entries.has(path)) {
       throw new PlugboardError("PB-PLUGIN-DUPLICATE-SERVICE", `routes: ${path.slice(1)} is registered twice`);
     }
-    services.add(spec.method.parent);
+    if (!services.includes(spec.method.parent)) {
+      services.push(spec.method.parent);
+    }
     entries.set(path, { spec, interceptors: interceptorsOf(options) });
   }
 
@@ -83,16 +99,9 @@ export function createServiceTable(routes: readonly Routes[], interceptors: read
       return router;
     },
   };
-  for (const register of routes) {
-    const returned = register(router);
-    if (returned instanceof Promise) {
-      // What it registers later would be missed, and what it throws would end the process.
-      returned.catch(() => undefined);
-      throw new PlugboardError("PB-PLUGIN-ROUTES", "routes: returned a promise");
-    }
-  }
-  return {
-    services: [...services],
+  const table: ServiceTable = {
+    services,
+    own,
     find: (path) => entries.get(path),
     registerWith(target, options, outermost) {
       const off = Object.fromEntries(
@@ -109,4 +118,41 @@ export function createServiceTable(routes: readonly Routes[], interceptors: read
       }
     },
   };
+  for (const register of routes) {
+    refusePromise(register(router));
+  }
+  own.push(...services);
+  const standardRouter = exceptServices(router, new Set(own.map(({ typeName }) => typeName)));
+  for (const register of standardRoutes) {
+    refusePromise(register(standardRouter, table));
+  }
+  return table;
+}
+
+function refusePromise(returned: unknown) {
+  if (returned instanceof Promise) {
+    // What it registers later would be missed, and what it throws would end the process.
+    returned.catch(() => undefined);
+    throw new PlugboardError("PB-PLUGIN-ROUTES", "routes: returned a promise");
+  }
+}
+
+/** A router that takes no notice of the services with these names. */
+function exceptServices(router: ConnectRouter, names: ReadonlySet<string>): ConnectRouter {
+  const filtered: ConnectRouter = {
+    handlers: router.handlers,
+    service(service, implementation, options) {
+      if (!names.has(service.typeName)) {
+        router.service(service, implementation, options);
+      }
+      return filtered;
+    },
+    rpc(method, implementation, options) {
+      if (!names.has(method.parent.typeName)) {
+        router.rpc(method, implementation, options);
+      }
+      return filtered;
+    },
+  };
+  return filtered;
 }

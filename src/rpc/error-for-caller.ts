@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
+import { log } from "../plugin/log.ts";
 
 /**
  * What a caller gets to see of what a handler or an interceptor of the plugin threw, over every route: a ConnectError,
@@ -16,7 +17,7 @@ export function concealError(error: unknown, method: DescMethod, signal: AbortSi
   }
   // A call that has ended may make its handler throw whatever it likes; its caller has had an answer.
   if (!signal.aborted) {
-    console.error(`plugboard: ${method.parent.typeName}/${method.name} failed:`, error);
+    log("ERROR", `${method.parent.typeName}/${method.name} failed:`, error);
   }
   return new ConnectError("internal error", Code.Internal);
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { RequestParts } from "./envelope.ts";
 import { requestLength, writeRequest } from "./envelope.ts";
@@ -131,6 +131,9 @@ export class ClientConnection {
 }
 
 function lost(address: string, error: Error | undefined): PlugboardError {
+  if (isPlugboardError(error)) {
+    return error;
+  }
   const why = error === undefined ? "the other side has closed it" : error.message;
   return new PlugboardError("PB-CONNECTION-LOST", `the connection to ${address} broke (${why})`, { cause: error });
 }

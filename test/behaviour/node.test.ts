@@ -92,6 +92,24 @@ const routes: readonly BehaviourRoute[] = [
       },
     }),
   ),
+  ...(["unix", "tcp"] as const).flatMap((carrier) =>
+    (["ttrpc", "grpc"] as const).map(
+      (protocol): BehaviourRoute => ({
+        name: `${carrier}+${protocol}`,
+        protocol,
+        async open() {
+          const host = new Host();
+          const connection = await host.load({
+            command: serve,
+            tls: "auto",
+            env: { PLUGIN_SERVER_TRANSPORTS: carrier },
+            require: { protocols: [protocol], encryption: true },
+          });
+          return { connection, close: () => host.close() };
+        },
+      }),
+    ),
+  ),
   {
     name: "websocket+ttrpc",
     protocol: "ttrpc",

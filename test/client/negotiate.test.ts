@@ -308,6 +308,7 @@ describe("whatever is offered, dialed and required,", () => {
     dialers: fc.shuffledSubarray([...everyDialer]),
     offers,
     requirements,
+    tls: fc.boolean(),
     table,
   });
   const check = (property: (input: Required<NegotiateInput<Dialable>>) => void) =>
@@ -327,6 +328,7 @@ describe("whatever is offered, dialed and required,", () => {
             capability.httpVersion,
           ]);
           expect([endpoint.protocol, endpoint.address.carrier]).toEqual([capability.protocol, capability.carrier]);
+          expect(["unix", "tcp"].includes(capability.carrier) && endpoint.encrypted !== input.tls).toBe(false);
         }
       }
     });

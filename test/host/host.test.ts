@@ -20,6 +20,7 @@ import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
 import { startStandalone } from "../node/standalone.ts";
 import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
 
@@ -35,7 +36,7 @@ const misbehave = (...words: string[]) => ["node", "test/host/fixtures/misbehave
 
 let host: Host;
 beforeEach(() => {
-  host = new Host({ gracePeriodMs: 1_000 });
+  host = new Host({ gracePeriodMs: 1_000, settings: { PLUGIN_CLIENT_RETRY_ENABLED: false } });
 });
 afterEach(() => host.close());
 
@@ -122,7 +123,12 @@ describe("a start that fails", () => {
     ["the process prints a megabyte without end of line", "PB-HANDSHAKE-TOO-LONG", misbehave("flood"), "xxxx"],
     ["the core version is another", "PB-HANDSHAKE-CORE-VERSION", misbehave("print", "2|1|unix|/x|grpc|"), "version 2"],
     ["the socket is missing", "PB-HANDSHAKE-SOCKET", misbehave("print", "1|1|unix|/no/such.sock|grpc|"), "ENOENT"],
-    ["the plugin wants TLS", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|grpc|MIIB"), "with TLS"],
+    [
+      "the plugin has a certificate that nobody asked for",
+      "PB-HANDSHAKE-CERTIFICATE-UNASKED",
+      misbehave("print", "1|1|unix|/x|grpc|MIIB"),
+      "has not asked for",
+    ],
     ["the plugin speaks net/rpc", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|netrpc|"), "netrpc"],
     ["the plugin names no protocol", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x"), "netrpc"],
     ["the network is unknown", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|udp|/x|grpc|"), "over udp"],
@@ -335,10 +341,20 @@ describe("a loaded plugin", () => {
     expect(JSON.parse(html)).toMatchObject({ cwd: realpathSync(files) });
   });
 
-  test("may listen on TCP", async () => {
-    const plugin = await startStandalone(markdown, "tcp:127.0.0.1:0");
+  test("may listen on TCP, with certificates of both sides", async () => {
+    const { certificate, key } = await createThrowawayCertificate();
+    const plugin = await startStandalone(markdown, "tcp:127.0.0.1:0", {
+      PLUGIN_SERVER_CERT: certificate,
+      PLUGIN_SERVER_KEY: key,
+      PLUGIN_CLIENT_ROOT_CERTS: certificate,
+    });
     const line = `1|1|${plugin.address.replace(":", "|")}|grpc|`;
-    const loaded = await host.load({ command: misbehave("print", line), onOutput() {} });
+    const command = misbehave("print", line);
+    await expect(host.load({ command, onOutput() {} })).rejects.toMatchObject({
+      errorCode: "PB-HANDSHAKE-UNSUPPORTED",
+      hint: expect.stringContaining('tls: "auto"'),
+    });
+    const loaded = await host.load({ command, tls: { certificate, key, roots: certificate }, onOutput() {} });
     expect(await loaded.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
     await loaded.close();
     expect(await plugin.stop()).toBe(0);

@@ -224,10 +224,10 @@ test("understands HTTP/2 whose preface comes byte by byte", async () => {
 });
 
 test.each([
-  ["TLS", Buffer.of(0x16, 3, 1, 0, 0)],
-  ["noise", Buffer.of(0xff, 0xfe)],
-  ["a blank line", "\r\n\r\n"],
-])("closes a connection that starts with %s at once, and no other", async (_, bytes) => {
+  ["TLS", Buffer.of(0x16, 3, 1, 0, 0), /PB-TLS-NOT-SPOKEN/],
+  ["noise", Buffer.of(0xff, 0xfe), /^$|ECONNRESET/],
+  ["a blank line", "\r\n\r\n", /^$|ECONNRESET/],
+])("closes a connection that starts with %s at once, and no other", async (_, bytes, answer) => {
   await using connection = await connect(`unix:${path}`);
   const finish = Promise.withResolvers<void>();
   async function* requests() {
@@ -237,7 +237,7 @@ test.each([
   }
   const responses = connection.client(BehaviourService).converse(requests())[Symbol.asyncIterator]();
   expect(await responses.next()).toMatchObject({ value: { text: "before" } });
-  expect(await exchange(bytes)).toMatch(/^$|ECONNRESET/);
+  expect(await exchange(bytes)).toMatch(answer);
   finish.resolve();
   expect(await responses.next()).toMatchObject({ value: { text: "after" } });
 });

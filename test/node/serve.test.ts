@@ -22,6 +22,7 @@ import { connect, Host } from "plugboard/node";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
 import { startStandalone } from "./standalone.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "serve-"));
@@ -139,6 +140,41 @@ describe("started by hand", () => {
     expect(ended.stderr).toContain(code);
     expect(ended.stderr).not.toContain("    at ");
     expect(ended.stdout).toBe("");
+  });
+
+  test("listens beyond the loopback interface with certificates of both sides, and not with its own alone", async () => {
+    const [server, client] = await Promise.all([createThrowawayCertificate(), createThrowawayCertificate()]);
+    const env = { PLUGIN_SERVER_CERT: server.certificate, PLUGIN_SERVER_KEY: server.key };
+    const alone = await run([markdown, "--listen", "tcp:0.0.0.0:0"], env);
+    expect(alone.stderr).toContain("PB-LISTEN-INSECURE");
+    expect(alone.stderr).toContain("to clients without a certificate");
+
+    const plugin = await startStandalone(["node", ...flags, markdown], "tcp:0.0.0.0:0", {
+      ...env,
+      PLUGIN_CLIENT_ROOT_CERTS: client.certificate,
+    });
+    const tls = { certificate: client.certificate, key: client.key, roots: server.certificate };
+    const connection = await connect(plugin.address.replace("0.0.0.0", "localhost"), { tls });
+    expect(await connection.client(MarkdownService).render({ markdown: "hi" })).toMatchObject({ html: "<p>hi</p>" });
+    await connection.close();
+    expect(await plugin.stop()).toBe(0);
+  });
+
+  test("says in its log why it refuses connections for TLS, each reason once in a while", async () => {
+    const { certificate, key } = await createThrowawayCertificate();
+    const socket = join(directory, "refusing.sock");
+    const env = { PLUGIN_SERVER_CERT: certificate, PLUGIN_SERVER_KEY: key };
+    const child = spawn("node", [...flags, markdown, "--listen", `unix:${socket}`], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const stderr = text(child.stderr);
+    await once(child.stdout, "data");
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await expect(connect(`unix:${socket}`)).rejects.toMatchObject({ errorCode: "PB-TLS-REQUIRED" });
+    }
+    child.kill();
+    expect((await stderr).match(/PB-[A-Z-]+/g)).toEqual(["PB-TLS-REQUIRED"]);
   });
 
   test("refuses --listen without a value", async () => {
@@ -405,8 +441,8 @@ describe("started by a host", () => {
   });
 
   test.each([
-    ["PLUGIN_CLIENT_CERT", "-----BEGIN CERTIFICATE-----", "PB-HANDSHAKE-UNSUPPORTED"],
-    ["PLUGIN_PROTOCOL_VERSIONS", "one", "PB-HANDSHAKE-ENVIRONMENT"],
+    ["PLUGIN_CLIENT_CERT", "-----BEGIN CERTIFICATE-----", "PB-TLS-UNREADABLE"],
+    ["PLUGIN_UNIX_SOCKET_GROUP", "no-such-group", "PB-SOCKET-GROUP"],
     ["PLUGIN_UNIX_SOCKET_DIR", `/tmp/${"long".repeat(30)}`, "PB-SOCKET-PATH"],
     ["PLUGIN_UNIX_SOCKET_DIR", "/no/such/directory", "PB-LISTEN-FAILED"],
     ["PLUGIN_UNIX_SOCKET_DIR", "/tmp/a|b", "PB-SOCKET-PATH"],

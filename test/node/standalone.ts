@@ -6,19 +6,29 @@ import { createInterface } from "node:readline";
 export interface Standalone {
   /** Where it listens, as connect() takes it. */
   readonly address: string;
+  readonly pid: number;
+  /** Settles with the exit code. */
+  readonly exited: Promise<number | null>;
   /** Sends a signal, SIGTERM unless told otherwise, and waits for the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Sends a signal and waits for nothing. */
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Starts a plugin with --listen and waits until it says that it listens. */
+/**
+ * Starts a plugin with --listen and waits until it says that it listens.
+ * @param env Added to the environment.
+ */
 export async function startStandalone(
   [file, ...args]: readonly [string, ...string[]],
   listen: string,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<Standalone> {
-  const child = spawn(file, [...args, "--listen", listen], { stdio: ["ignore", "pipe", "inherit"] });
-  const exited = once(child, "exit");
+  const child = spawn(file, [...args, "--listen", listen], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit") as Promise<[number | null]>;
   const lines = createInterface(child.stdout);
   const first: unknown = (await Promise.race([once(lines, "line"), exited]))[0];
   const address = / listens on (.+)$/.exec(String(first))?.[1];
@@ -27,6 +37,8 @@ export async function startStandalone(
   }
   return {
     address,
+    pid: child.pid ?? 0,
+    exited: exited.then(([code]) => code),
     async stop(signal = "SIGTERM") {
       child.kill(signal);
       const [code] = await exited;

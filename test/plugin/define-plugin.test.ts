@@ -59,7 +59,7 @@ describe("definePlugin refuses", () => {
     ["a version that ends with a newline", { version: "1.0.0\n" }, "PB-PLUGIN-VERSION", "version"],
     ["a version that is no string", { version: 1 }, "PB-PLUGIN-VERSION", "version"],
     ["no protocol version", { protocolVersions: [] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
-    ["protocol version 0", { protocolVersions: [0] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
+    ["protocol version -1", { protocolVersions: [-1] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
     ["a negative protocol version", { protocolVersions: [1, -1] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
     ["half a protocol version", { protocolVersions: [1.5] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
     ["a protocol version that is not a number", { protocolVersions: ["1"] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocol"],

@@ -20,10 +20,12 @@ const lingerMs = 5_000;
 /**
  * Carries ttrpc over a stream of bytes, such as a Unix socket or a TCP connection.
  * @param listen Tells how to hear what comes in. Default: by the stream's data events.
+ * @param explain Says more of an error that has ended the stream. Default: as it is.
  */
 export function socketCarrier(
   stream: ByteStream,
   listen = (receive: (chunk: Uint8Array) => void) => void stream.on("data", receive),
+  explain = (error: Error) => error,
 ): CarrierConnection {
   let corked = false;
   let lingering: ReturnType<typeof setTimeout> | undefined;
@@ -41,7 +43,7 @@ export function socketCarrier(
       });
       stream.on("drain", () => receiver.drained());
       stream.on("error", (error) => {
-        failure = error;
+        failure = explain(error);
       });
       // Half a connection is of no use to ttrpc.
       stream.on("end", () => stream.end());

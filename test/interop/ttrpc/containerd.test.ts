@@ -8,20 +8,18 @@ import { frameType, maxDataBytes } from "../../../src/ttrpc/frame.ts";
 import plugin from "../../behaviour/plugin.ts";
 import { connectTtrpc, serveTtrpc } from "../../ttrpc/local-ttrpc.ts";
 import { answerOf, connectRaw, requestFrame } from "../../ttrpc/raw-peer.ts";
+import { lacksGo } from "../build-go.ts";
 import type { OpenDirection } from "./calls.ts";
 import { describeCalls, pattern, rejection } from "./calls.ts";
 import { startGoClient } from "./go-client.ts";
 import type { GoProgram } from "./go-program.ts";
-import { buildGoProgram, hasGo, startGoServer } from "./go-program.ts";
+import { buildGoProgram, startGoServer } from "./go-program.ts";
 
 const { echo, hang } = BehaviourService.method;
 // The plugin's handlers do not look at its context.
 const serveOurs = () => serveTtrpc((router) => plugin.routes(router, {} as never));
 
-// In CI the suite fails without Go.
-const missing = !hasGo() && process.env.CI === undefined;
-
-describe.skipIf(missing)("ttrpc with containerd's implementation, for which go has to be on PATH", () => {
+describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go has to be on PATH", () => {
   let program: GoProgram;
   beforeAll(async () => {
     program = await buildGoProgram();

@@ -1,14 +1,14 @@
 import type { ChildProcess } from "node:child_process";
-import { execFile, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { buildGo } from "../build-go.ts";
 
 /** The program beside this file, built. */
 export interface GoProgram extends AsyncDisposable {
@@ -24,24 +24,10 @@ export interface GoServer extends AsyncDisposable {
   readonly process: ChildProcess;
 }
 
-/** True if there is a Go toolchain on PATH. */
-export function hasGo(): boolean {
-  return spawnSync("go", ["version"]).status === 0;
-}
-
-/** Builds the program, into a folder of its own. */
+/** Builds the program, and writes the descriptors into a folder of their own. */
 export async function buildGoProgram(): Promise<GoProgram> {
+  const command = await buildGo(fileURLToPath(new URL(".", import.meta.url)), ".");
   const directory = await mkdtemp(join(tmpdir(), "ttrpc-go-"));
-  const command = join(directory, "ttrpc");
-  const cwd = fileURLToPath(new URL(".", import.meta.url));
-  // Nothing but modules is to be downloaded, no other toolchain either.
-  const env = { ...process.env, GOTOOLCHAIN: "local" };
-  try {
-    await promisify(execFile)("go", ["build", "-buildvcs=false", "-o", command, "."], { cwd, env });
-  } catch (error) {
-    await rm(directory, { recursive: true });
-    throw error;
-  }
   const descriptors = join(directory, "behaviour.binpb");
   const set = create(FileDescriptorSetSchema, { file: [BehaviourService.file.proto] });
   await writeFile(descriptors, toBinary(FileDescriptorSetSchema, set));

@@ -1,0 +1,47 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { MagicCookie } from "../node/handshake.ts";
+import { magicCookie } from "../node/handshake.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+
+/** What the author of a plugin made for go-plugin's hosts has agreed on with them. */
+export interface GoPluginHandshake {
+  /** The environment variable by which the plugin knows that a host has started it. It is no security measure. */
+  readonly cookie: MagicCookie;
+  /** Application protocol versions that the caller speaks. Default: `protocolVersions` beside the handshake, or any. */
+  readonly protocolVersions?: readonly number[];
+}
+
+/** What a plugin process is told by its environment. */
+export interface LaunchEnvironment {
+  readonly env: Readonly<Record<string, string>> | undefined;
+  readonly config: JsonObject | undefined;
+  readonly cookie: MagicCookie | undefined;
+  readonly protocolVersions: readonly number[] | undefined;
+}
+
+/** Ports that go-plugin's hosts allow, for plugins that can't listen on Unix sockets. */
+const goPluginPorts = { PLUGIN_MIN_PORT: "10000", PLUGIN_MAX_PORT: "25000" } as const;
+
+/**
+ * The variables to add to the host's environment.
+ * @throws PlugboardError PB-LAUNCH-FAILED
+ */
+export function launchEnvironment({ env, config, cookie, protocolVersions }: LaunchEnvironment) {
+  if (cookie !== undefined && !/^[^=\0]+$/.test(cookie.key)) {
+    throw new PlugboardError(
+      "PB-LAUNCH-FAILED",
+      `the key of the handshake's cookie is ${JSON.stringify(cookie.key)}, which no environment variable is called`,
+      { hint: "Take key and value from the HandshakeConfig of the plugin's own host." },
+    );
+  }
+  const { key, value } = cookie ?? magicCookie;
+  return {
+    ...(cookie && goPluginPorts),
+    ...env,
+    [key]: value,
+    PLUGBOARD_PARENT: "stdin",
+    PLUGBOARD_PROTOCOLS: "ttrpc,grpc,connect",
+    ...(protocolVersions?.length && { PLUGIN_PROTOCOL_VERSIONS: protocolVersions.join(",") }),
+    ...(config && { PLUGBOARD_CONFIG: JSON.stringify(config) }),
+  };
+}

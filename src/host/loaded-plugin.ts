@@ -1,0 +1,69 @@
+import { createCancellingClient } from "../client/cancelling-client.ts";
+import type { Connection } from "../client/connection.ts";
+import type { Handshake } from "../node/handshake.ts";
+import type { Broker } from "../plugin/broker.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+import type { GoPluginServices } from "./go-plugin-services.ts";
+import type { PluginProcess, ProcessExit } from "./plugin-process.ts";
+import { describeExit } from "./plugin-process.ts";
+import { tellExit } from "./tell-exit.ts";
+
+/** A plugin that a host has launched. Closing it ends the process. */
+export interface LoadedPlugin extends Connection {
+  readonly pid: number;
+  /** The application protocol version that host and plugin have agreed on. */
+  readonly protocolVersion: number;
+  /** For services that the plugin is to call back, and those that it names by an id. Only if it speaks gRPC. */
+  readonly broker: Broker | undefined;
+  /** Settles when the process has ended, however that came about. */
+  readonly exited: Promise<ProcessExit>;
+}
+
+/** What a loaded plugin is made of. */
+export interface LoadedPluginParts {
+  readonly pid: number;
+  readonly child: PluginProcess;
+  readonly handshake: Handshake;
+  readonly connection: Connection;
+  /** For a plugin that speaks gRPC as go-plugin does. */
+  readonly own: GoPluginServices | undefined;
+  readonly gracePeriodMs: number;
+  /** Runs when it has been closed. */
+  readonly onClose: () => void;
+}
+
+/** Puts together process and connection. */
+export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
+  const { pid, child, handshake, connection, own, gracePeriodMs, onClose } = parts;
+  const exited = child.exited.then(
+    (exit) =>
+      new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
+  );
+  let closing: Promise<void> | undefined;
+  const close = (reason?: Error, hasExited = false) => {
+    closing ??= (async () => {
+      const start = performance.now();
+      const patient = !hasExited && gracePeriodMs > 0;
+      const wasAsked = patient && (await own?.shutdown(gracePeriodMs, reason)) === true;
+      await connection.close(reason);
+      const left = Math.max(0, gracePeriodMs - (performance.now() - start));
+      await Promise.all([child.stop(left, wasAsked), own?.close()]);
+      onClose();
+    })();
+    return closing;
+  };
+  const transport = tellExit(own?.transport ?? connection.transport, exited);
+  // Nobody waits for this, and it must not end the host; whoever calls close() is told.
+  void exited.then((reason) => close(reason, true)).catch(() => undefined);
+  return {
+    ...connection,
+    transport,
+    client: (service) => createCancellingClient(service, transport),
+    pid,
+    broker: own?.broker,
+    protocolVersion: handshake.appProtocolVersion,
+    exited: child.exited,
+    close: (reason) => close(reason),
+    [Symbol.asyncDispose]: () => close(),
+  };
+}

@@ -1,0 +1,68 @@
+import type { Requirements } from "../client/negotiate.ts";
+import { parseAddress } from "../client/target.ts";
+import { isLoopback } from "../node/listen-address.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+
+type Protocol = NonNullable<Requirements["protocols"]>[number];
+
+/** Where a plugin runs. */
+export interface ReattachTarget {
+  /** Its process. */
+  readonly pid: number;
+  /** Where it listens: "unix:/path", or "tcp:127.0.0.1:4000". */
+  readonly address: string;
+  /** What to speak: "grpc" for plugins made with go-plugin. Default: whatever the plugin understands. */
+  readonly protocol?: Protocol;
+  /** The application protocol version that it was started with, for the caller's own information. */
+  readonly protocolVersion?: number;
+}
+
+/** The same as go-plugin's ReattachConfig is written: the value for one provider in TF_REATTACH_PROVIDERS. */
+export interface TerraformReattach {
+  readonly Protocol: string;
+  readonly ProtocolVersion?: number;
+  readonly Pid: number;
+  /** Means that the plugin is not to be ended. Here that is so of each, unless `shutdown` is called. */
+  readonly Test?: boolean;
+  readonly Addr: { readonly Network: string; readonly String: string };
+}
+
+/**
+ * Reads and checks either form.
+ * @throws PlugboardError PB-REATTACH-TARGET, or PB-HANDSHAKE-UNSUPPORTED if the plugin does not speak gRPC
+ */
+export function readReattachTarget(target: ReattachTarget | TerraformReattach): ReattachTarget {
+  const { pid, address, protocol, protocolVersion } = "Pid" in target ? readTerraform(target) : target;
+  if (!Number.isSafeInteger(pid) || pid <= 0) {
+    throw new PlugboardError("PB-REATTACH-TARGET", `${JSON.stringify(pid)} is no process id`);
+  }
+  const { carrier, text, ...place } = parseAddress(address);
+  if (carrier !== "unix" && carrier !== "tcp") {
+    throw new PlugboardError("PB-REATTACH-TARGET", `${text} is not of this machine`);
+  }
+  if ("host" in place && !isLoopback(place.host)) {
+    throw new PlugboardError("PB-REATTACH-TARGET", `${text} is plain TCP beyond this machine`);
+  }
+  return {
+    pid,
+    address: text,
+    ...(protocol !== undefined && { protocol }),
+    ...(protocolVersion !== undefined && { protocolVersion }),
+  };
+}
+
+function readTerraform({ Protocol, ProtocolVersion, Pid, Addr }: TerraformReattach): ReattachTarget {
+  if (Protocol !== "grpc") {
+    throw new PlugboardError(
+      "PB-HANDSHAKE-UNSUPPORTED",
+      `the plugin speaks ${Protocol === "" ? "net/rpc" : JSON.stringify(Protocol)}`,
+      { hint: "Let it serve gRPC, by GRPCServer in go-plugin's ServeConfig." },
+    );
+  }
+  return {
+    pid: Pid,
+    address: `${Addr?.Network}:${Addr?.String}`,
+    protocol: Protocol,
+    ...(ProtocolVersion !== undefined && { protocolVersion: ProtocolVersion }),
+  };
+}

@@ -1,0 +1,125 @@
+import { createCancellingClient } from "../client/cancelling-client.ts";
+import type { ConnectOptions } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
+import { connect } from "../node/connect.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+import type { FollowedProcess } from "./follow-process.ts";
+import { followProcess } from "./follow-process.ts";
+import { useGoPluginServices } from "./go-plugin-services.ts";
+import { exceptForHousekeeping } from "./housekeeping.ts";
+import { removeLeftoverSocket } from "./leftover-socket.ts";
+import type { OutputListeners } from "./plugin-output.ts";
+import { pluginOutput } from "./plugin-output.ts";
+import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
+import { readReattachTarget } from "./reattach-target.ts";
+import { tellExit } from "./tell-exit.ts";
+
+/** How to connect to a plugin that runs already. */
+export interface ReattachOptions
+  extends Pick<
+      ConnectOptions,
+      "require" | "fallback" | "interceptors" | "dialTimeoutMs" | "maxMessageBytes" | "signal" | "tls"
+    >,
+    Pick<OutputListeners, "onOutput"> {}
+
+/** A plugin that this host has not launched. Closing it leaves the process as it is: it is somebody else's. */
+export interface ReattachedPlugin extends Connection {
+  readonly pid: number;
+  /** The application protocol version of the target, if it named one. */
+  readonly protocolVersion: number | undefined;
+  /** Settles when the process has ended; never, if this was closed before. */
+  readonly exited: Promise<void>;
+  /** Tells the plugin to end, then its process by SIGTERM and SIGKILL if it does not, and closes this. */
+  shutdown(): Promise<void>;
+}
+
+interface ReattachContext extends ReattachOptions {
+  readonly gracePeriodMs: number;
+  readonly onClose: () => void;
+}
+
+/** What a process that did not end when it was asked has left after SIGTERM, in milliseconds. */
+const lastChanceMs = 1_000;
+
+/** Connects to a plugin that runs already; see Host.reattach. */
+export async function reattach(
+  target: ReattachTarget | TerraformReattach,
+  { onOutput, gracePeriodMs, onClose, ...options }: ReattachContext,
+): Promise<ReattachedPlugin> {
+  const { pid, address, protocol, protocolVersion } = readReattachTarget(target);
+  const followed = followProcess(pid);
+  if (followed === undefined) {
+    throw new PlugboardError("PB-REATTACH-GONE", `there is no process ${pid}`);
+  }
+  let connection: Connection;
+  try {
+    connection = await connect(address, {
+      maxMessageBytes: 64 * 1024 * 1024,
+      ...options,
+      interceptors: (options.interceptors ?? []).map(exceptForHousekeeping),
+      require: { ...(protocol && { protocols: [protocol] }), ...options.require },
+    });
+  } catch (error) {
+    followed.close();
+    throw error;
+  }
+  const hasOwnServices = protocol === undefined ? connection.manifest === undefined : protocol === "grpc";
+  const { printed } = pluginOutput(onOutput ? { onOutput } : {});
+  const own = hasOwnServices ? useGoPluginServices(connection, { printed }) : undefined;
+  const exited = followed.exited.then(
+    () => new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ${pid} has ended`),
+  );
+  let closing: Promise<void> | undefined;
+  const close = (reason?: Error) => {
+    closing ??= (async () => {
+      await own?.close();
+      followed.close();
+      await connection.close(reason);
+      onClose();
+    })();
+    return closing;
+  };
+  const shutdown = async () => {
+    const start = performance.now();
+    const wasAsked = (await own?.shutdown(gracePeriodMs, undefined)) === true;
+    await endProcess(followed, gracePeriodMs - (performance.now() - start), wasAsked);
+    if (address.startsWith("unix:")) {
+      await removeLeftoverSocket(address.slice("unix:".length));
+    }
+    await close();
+  };
+  const transport = tellExit(own?.transport ?? connection.transport, exited);
+  // Nobody waits for this; whoever calls close() is told.
+  void exited.then(close).catch(() => undefined);
+  return {
+    ...connection,
+    transport,
+    client: (service) => createCancellingClient(service, transport),
+    pid,
+    protocolVersion,
+    exited: followed.exited,
+    shutdown,
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+/** Ends a process that is not our own child. */
+async function endProcess(followed: FollowedProcess, graceMs: number, wasAsked: boolean): Promise<void> {
+  if (wasAsked && (await endsWithin(followed, graceMs))) {
+    return;
+  }
+  followed.signal("SIGTERM");
+  if (!(await endsWithin(followed, wasAsked ? lastChanceMs : graceMs))) {
+    followed.signal("SIGKILL");
+    await endsWithin(followed, lastChanceMs);
+  }
+}
+
+async function endsWithin(followed: FollowedProcess, timeoutMs: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), Math.max(0, timeoutMs));
+  const ended = await Promise.race([followed.exited.then(() => true), late]);
+  clearTimeout(timer);
+  return ended;
+}

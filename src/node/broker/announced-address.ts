@@ -1,0 +1,47 @@
+import * as net from "node:net";
+import { isAbsolute } from "node:path";
+import { parseAddress } from "../../client/target.ts";
+import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
+import { PlugboardError } from "../../plugin/errors.ts";
+import { untilAborted } from "../../plugin/until-aborted.ts";
+import { isLoopback } from "../listen-address.ts";
+
+/**
+ * Reads where the other side says that it listens. It could say anything, and have us call whom it can't reach itself: so
+ * only this machine is dialled.
+ * @throws PlugboardError PB-BROKER-ADDRESS
+ */
+export function readAnnouncedAddress({ serviceId, network, address }: ConnInfo): net.NetConnectOpts {
+  if (network === "unix" && isAbsolute(address) && !address.includes("\0")) {
+    return { path: address };
+  }
+  if (network === "tcp") {
+    const tcp = parseTcp(address);
+    if (tcp !== undefined && isLoopback(tcp.host)) {
+      return { host: tcp.host, port: tcp.port };
+    }
+  }
+  throw new PlugboardError(
+    "PB-BROKER-ADDRESS",
+    `id ${serviceId} of the broker is said to be at ${JSON.stringify(`${network}:${address}`.slice(0, 200))}, which is not dialled`,
+  );
+}
+
+function parseTcp(text: string) {
+  try {
+    const address = parseAddress(`tcp:${text}`);
+    return address.carrier === "tcp" ? address : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Connects a socket, which the signal destroys. */
+export async function connectSocket(to: net.NetConnectOpts, signal: AbortSignal): Promise<net.Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = net.connect({ ...to, signal }, resolve);
+  // For good: what comes late must not become an uncaught exception.
+  socket.on("error", reject);
+  await untilAborted(signal, promise);
+  return socket;
+}

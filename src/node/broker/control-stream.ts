@@ -1,0 +1,80 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
+import { ConnInfoSchema } from "../../gen/plugin/grpc_broker_pb.ts";
+
+/** The messages of a broker: they go over the call of StartStream that is open, or wait for one. */
+export interface ControlStream {
+  /** Returns false if too many wait already; the message is then dropped. */
+  send(info: MessageInitShape<typeof ConnInfoSchema>): boolean;
+  /** Runs one call, in the place of the one before it. */
+  run(incoming: AsyncIterable<ConnInfo>): AsyncIterable<ConnInfo>;
+  /** Ends the call, and every later one at once. */
+  close(): void;
+}
+
+/** What hears the other side. */
+export interface ControlReceiver {
+  receive(info: ConnInfo): void;
+  /** The call that was open has ended, with an error if it has failed. */
+  ended(error: unknown): void;
+}
+
+/** How many messages can wait: the other side may cause some that it then doesn't read. */
+const maxWaiting = 1024;
+
+/** Makes a stream that waits for its first call. */
+export function createControlStream(receiver: ControlReceiver): ControlStream {
+  let waiting: ConnInfo[] = [];
+  let closed = false;
+  /** The call that is open: wakes what sends. */
+  let current: { wake(): void } | undefined;
+
+  return {
+    send(info) {
+      if (waiting.length >= maxWaiting) {
+        return false;
+      }
+      waiting.push(create(ConnInfoSchema, info));
+      current?.wake();
+      return true;
+    },
+    run(incoming) {
+      let { promise: woken, resolve } = Promise.withResolvers<void>();
+      const call = { wake: () => resolve() };
+      current?.wake();
+      current = call;
+      const end = (error?: unknown) => {
+        if (current === call) {
+          current = undefined;
+          receiver.ended(error);
+        }
+        call.wake();
+      };
+      (async () => {
+        for await (const info of incoming) {
+          if (current !== call) {
+            return;
+          }
+          receiver.receive(info);
+        }
+      })().then(() => end(), end);
+
+      async function* outgoing() {
+        while (current === call && !closed) {
+          const taken = waiting;
+          waiting = [];
+          yield* taken;
+          await woken;
+          ({ promise: woken, resolve } = Promise.withResolvers<void>());
+        }
+      }
+      return outgoing();
+    },
+    close() {
+      closed = true;
+      waiting = [];
+      current?.wake();
+    },
+  };
+}

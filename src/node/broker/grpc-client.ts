@@ -1,0 +1,79 @@
+import type { Duplex } from "node:stream";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createEndingTransport } from "../../client/ending-transport.ts";
+import type { BrokeredClient } from "../../plugin/broker.ts";
+import { PlugboardError } from "../../plugin/errors.ts";
+import { untilAborted } from "../../plugin/until-aborted.ts";
+import { createHttp2Connection, openFirst } from "../http2-connection.ts";
+import { tellLoss } from "../tell-loss.ts";
+
+/** How to call over gRPC. */
+export interface GrpcClientOptions {
+  /** What is called, as a person would say it. */
+  readonly name: string;
+  /** Opens a connection; again, if that is lost. */
+  readonly open: () => Promise<Duplex>;
+  /** Largest response message, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Puts TLS on a connection, as its client. */
+  readonly secure?: ((connection: Duplex) => Promise<Duplex>) | undefined;
+  /** How long the first connection may take to say something once it is open, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Connects, and is then ready for calls.
+ * @throws PlugboardError PB-DIAL-FAILED, PB-BROKER-TIMEOUT; what `open` throws, if that is a PlugboardError
+ */
+export async function createGrpcClient(options: GrpcClientOptions): Promise<BrokeredClient> {
+  const { name: text, open, maxMessageBytes, secure, timeoutMs, signal } = options;
+  const baseUrl = secure === undefined ? "http://localhost" : "https://localhost";
+  const timeout = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const connection = createHttp2Connection(
+    baseUrl,
+    async () => {
+      const carrier = await open();
+      // Later on it is the deadlines of the calls that matter.
+      timer ??= setTimeout(() => timeout.abort(tooLate(text, timeoutMs)), timeoutMs);
+      return secure === undefined ? carrier : await secureOrDestroy(carrier, secure);
+    },
+    { text },
+  );
+  try {
+    await untilAborted(AbortSignal.any([signal, timeout.signal]), connection.open());
+  } catch (error) {
+    connection.close();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  const { transport, end } = createEndingTransport(
+    createGrpcTransport({
+      baseUrl,
+      interceptors: [tellLoss({ text }), openFirst(connection)],
+      readMaxBytes: maxMessageBytes,
+      acceptCompression: [],
+      sessionManager: connection,
+    }),
+  );
+  const close = async () => {
+    end(new PlugboardError("PB-CONNECTION-CLOSED", `the connection to ${text} is closed`));
+    connection.close();
+  };
+  return { transport, close, [Symbol.asyncDispose]: close };
+}
+
+async function secureOrDestroy(carrier: Duplex, secure: (carrier: Duplex) => Promise<Duplex>): Promise<Duplex> {
+  try {
+    return await secure(carrier);
+  } catch (error) {
+    carrier.destroy();
+    throw error;
+  }
+}
+
+function tooLate(text: string, timeoutMs: number): PlugboardError {
+  return new PlugboardError("PB-BROKER-TIMEOUT", `${text} did not answer in HTTP/2 within ${timeoutMs} ms`);
+}

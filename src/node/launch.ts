@@ -1,0 +1,111 @@
+import { parseArgs } from "node:util";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+import { pickProtocolVersion } from "../plugin/protocol-version.ts";
+import type { MagicCookie } from "./handshake.ts";
+import { magicCookie, parseVersions } from "./handshake.ts";
+import type { ListenAddress } from "./listen-address.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import type { PluginSettings } from "./settings.ts";
+
+/** How this process was started, and by whom. */
+export type Launch = HostedLaunch | { readonly kind: "standalone"; readonly listenAt: ListenAddress };
+
+/** It was started by a host, which waits for the handshake. */
+export interface HostedLaunch {
+  readonly kind: "hosted";
+  /** Whether the host is one of ours, which says so, or one written with go-plugin, which knows nothing of us. */
+  readonly host: "plugboard" | "go-plugin";
+  readonly protocolVersion: number;
+  /** What the handshake names. */
+  readonly protocol: (typeof handshakeProtocols)[number];
+  /** Where to listen, if the command line or a setting says so. */
+  readonly listenAt: ListenAddress | undefined;
+  /** Where the socket is to be; `undefined`: in a directory that we make. */
+  readonly socketDirectory: string | undefined;
+  /** Who else may use the socket: a group's name or number. */
+  readonly socketGroup: string | undefined;
+  /** Whether the host asks if we know how to multiplex, and whether it wants it. */
+  readonly multiplex: "unasked" | "unwanted" | "wanted";
+}
+
+/** Protocols that a handshake can name, and that the listener serves. */
+const handshakeProtocols = ["ttrpc", "grpc", "connect"] as const;
+
+/** The settings that say how to be launched. */
+type LaunchSettings = Pick<
+  PluginSettings,
+  "PLUGIN_PROTOCOL_VERSIONS" | "PLUGIN_SERVER_ENDPOINT" | "PLUGIN_SERVER_TRANSPORTS"
+>;
+
+/** Where a plugin listens that is to use TCP, and is not told where. */
+const anyPort: ListenAddress = { carrier: "tcp", host: "127.0.0.1", port: 0 };
+
+/**
+ * Finds out how this process was started: by a host that knows the magic cookie, or with an address to listen on, by
+ * `--listen` or a setting. Returns `undefined` if neither is so, as for somebody who just runs the program to see what it
+ * is.
+ * @param cookie The application's own. Ours counts, too.
+ * @throws PlugboardError PB-COMMAND-LINE, PB-SETTING-INVALID
+ */
+export function readLaunch(
+  plugin: Plugin,
+  env: NodeJS.ProcessEnv,
+  args: readonly string[],
+  settings: LaunchSettings,
+  cookie: MagicCookie | undefined,
+): Launch | undefined {
+  const listenAt = readListenOption(args) ?? readEndpoint(settings);
+  if (![magicCookie, ...(cookie ? [cookie] : [])].some(({ key, value }) => env[key] === value)) {
+    return listenAt && { kind: "standalone", listenAt };
+  }
+  const host = env.PLUGBOARD_PROTOCOLS === undefined && env.PLUGBOARD_PARENT === undefined ? "go-plugin" : "plugboard";
+  const preferred = env.PLUGBOARD_PROTOCOLS?.split(",");
+  const multiplex = env.PLUGIN_MULTIPLEX_GRPC ?? "";
+  return {
+    kind: "hosted",
+    host,
+    protocolVersion: agreeOnVersion(plugin, settings.PLUGIN_PROTOCOL_VERSIONS, host),
+    protocol: preferred?.flatMap((each) => handshakeProtocols.find((known) => known === each) ?? [])[0] ?? "grpc",
+    // Of the transports the first; both can be used here.
+    listenAt: listenAt ?? (settings.PLUGIN_SERVER_TRANSPORTS[0] === "tcp" ? anyPort : undefined),
+    socketDirectory: env.PLUGIN_UNIX_SOCKET_DIR || undefined,
+    socketGroup: env.PLUGIN_UNIX_SOCKET_GROUP || undefined,
+    multiplex: multiplex === "" ? "unasked" : /^(?:1|t|true)$/i.test(multiplex) ? "wanted" : "unwanted",
+  };
+}
+
+/** The highest version that both sides know. A host of go-plugin's that knows none, or tells none, gets the lowest. */
+function agreeOnVersion(plugin: Plugin, told: string, host: HostedLaunch["host"]): number {
+  const { versions, others } = parseVersions(told);
+  if (others.length > 0) {
+    process.stderr.write(
+      `PLUGIN_PROTOCOL_VERSIONS: ${JSON.stringify(others.join(","))} is passed over; allowed are whole numbers\n`,
+    );
+  }
+  const lowest = Math.min(...plugin.protocolVersions);
+  if (versions.length === 0 && host === "go-plugin") {
+    return lowest;
+  }
+  return pickProtocolVersion(plugin.protocolVersions, versions) ?? lowest;
+}
+
+function readListenOption(args: readonly string[]): ListenAddress | undefined {
+  // Other options are the plugin's own business.
+  const { values } = parseArgs({ args: [...args], options: { listen: { type: "string" } }, strict: false });
+  if (values.listen === undefined) {
+    return undefined;
+  }
+  if (typeof values.listen !== "string") {
+    throw new PlugboardError("PB-COMMAND-LINE", "--listen has no value");
+  }
+  return parseListenAddress(values.listen, "--listen");
+}
+
+function readEndpoint({ PLUGIN_SERVER_ENDPOINT: endpoint }: LaunchSettings): ListenAddress | undefined {
+  if (endpoint === undefined) {
+    return undefined;
+  }
+  const scheme = /^(unix|tcp):/i.test(endpoint) ? "" : endpoint.startsWith("/") ? "unix:" : "tcp:";
+  return parseListenAddress(`${scheme}${endpoint}`, "PLUGIN_SERVER_ENDPOINT");
+}

@@ -1,0 +1,30 @@
+import * as http2 from "node:http2";
+import type { Duplex } from "node:stream";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import type { PlugboardError } from "../plugin/errors.ts";
+
+/** Answers every call on a connection with an error, without reading more of it than its headers. */
+export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
+  const server = http2.createServer({ maxSessionMemory: 1, settings: { maxConcurrentStreams: 16 } });
+  server.on("sessionError", () => connection.destroy());
+  server.on("unknownProtocol", () => connection.destroy());
+  server.on("stream", (stream, headers) => {
+    stream.on("error", () => stream.destroy());
+    if (headers["content-type"]?.startsWith("application/grpc")) {
+      stream.respond(
+        {
+          ":status": 200,
+          "content-type": headers["content-type"],
+          "grpc-status": String(error.code),
+          "grpc-message": encodeURIComponent(error.rawMessage),
+        },
+        { endStream: true },
+      );
+    } else {
+      stream.respond({ ":status": 403, "content-type": "application/json" });
+      stream.end(JSON.stringify({ code: codeToString(error.code), message: error.rawMessage }));
+    }
+    stream.close();
+  });
+  server.emit("connection", connection);
+}

@@ -1,0 +1,35 @@
+import * as https from "node:https";
+import type { Duplex } from "node:stream";
+import type { Address } from "../client/endpoint.ts";
+import type { ClientTls } from "../client/tls.ts";
+import { openSecureSocket } from "./open-socket.ts";
+
+/** Gives HTTP/1.1 connections with TLS to one address, wherever that is. */
+export class SecureAgent extends https.Agent {
+  readonly #address: Address;
+  readonly #tls: ClientTls;
+  readonly #closing = new AbortController();
+
+  constructor(address: Address, tls: ClientTls) {
+    super({ keepAlive: true });
+    this.#address = address;
+    this.#tls = tls;
+  }
+
+  override createConnection(
+    _options: unknown,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | null | undefined {
+    openSecureSocket(this.#address, this.#tls, ["http/1.1"], this.#closing.signal).then(
+      ({ socket }) => callback?.(null, socket),
+      // Its types want a stream even where there is none.
+      (error: Error) => (callback as ((error: Error) => void) | undefined)?.(error),
+    );
+    return undefined;
+  }
+
+  override destroy(): void {
+    this.#closing.abort(new Error("the connection is closed"));
+    super.destroy();
+  }
+}

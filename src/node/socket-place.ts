@@ -1,0 +1,97 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { PlugboardError } from "../plugin/errors.ts";
+import type { HostedLaunch, Launch } from "./launch.ts";
+import type { ListenAddress } from "./listen-address.ts";
+import { checkSocketDirectory, makeSocketDirectory } from "./socket-directory.ts";
+
+/** Where a plugin listens. */
+export interface SocketPlace {
+  readonly address: ListenAddress;
+  /** Lets the group in that the host has named, once the socket is there. */
+  share(): void;
+  /** Removes what was made for it. */
+  remove(): void;
+}
+
+/**
+ * Where the command line or a setting says; else a socket in a directory that only this user can enter, and the group that the host
+ * names.
+ * @throws PlugboardError PB-SOCKET-DIRECTORY, PB-SOCKET-PATH, PB-SOCKET-GROUP
+ */
+export function placeFor(launch: Launch): SocketPlace {
+  const { listenAt } = launch;
+  if (listenAt !== undefined) {
+    return { address: listenAt, share() {}, remove: () => removeHostDirectory(launch) };
+  }
+  // What stands alone was told where to listen.
+  return createPlace(launch as HostedLaunch);
+}
+
+function createPlace(launch: HostedLaunch): SocketPlace {
+  const { socketDirectory, socketGroup } = launch;
+  const group = socketGroup === undefined ? undefined : groupId(socketGroup);
+  if (socketDirectory !== undefined) {
+    checkSocketDirectory(socketDirectory);
+  }
+  const parent = socketDirectory ?? makeSocketDirectory();
+  const socket = path.join(parent, `p${process.pid}.sock`);
+  return {
+    address: { carrier: "unix", path: socket },
+    share() {
+      if (group === undefined) {
+        return;
+      }
+      try {
+        fs.chownSync(socket, -1, group);
+        fs.chmodSync(socket, 0o660);
+        if (socketDirectory === undefined) {
+          fs.chownSync(parent, -1, group);
+          fs.chmodSync(parent, 0o710);
+        }
+      } catch (cause) {
+        throw new PlugboardError("PB-SOCKET-GROUP", `the socket can't be given to group ${socketGroup}: ${cause}`, {
+          cause,
+        });
+      }
+    },
+    remove() {
+      try {
+        fs.rmSync(socket, { force: true });
+        if (socketDirectory === undefined) {
+          fs.rmdirSync(parent);
+        }
+      } catch {
+        // Not empty, or out of reach. It changes nothing about how this process ends.
+      }
+      removeHostDirectory(launch);
+    },
+  };
+}
+
+/** A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it. */
+function removeHostDirectory(launch: Launch) {
+  if (launch.kind === "hosted" && launch.host === "plugboard" && launch.socketDirectory !== undefined) {
+    try {
+      fs.rmdirSync(launch.socketDirectory);
+    } catch {
+      // Not empty, out of reach, or the host was faster.
+    }
+  }
+}
+
+/** Node knows groups by their numbers only. */
+function groupId(group: string): number {
+  if (/^\d{1,9}$/.test(group)) {
+    return Number(group);
+  }
+  const entry = fs
+    .readFileSync("/etc/group", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find(([name]) => name === group);
+  if (entry?.[2] === undefined) {
+    throw new PlugboardError("PB-SOCKET-GROUP", `PLUGIN_UNIX_SOCKET_GROUP: there is no group ${JSON.stringify(group)}`);
+  }
+  return Number(entry[2]);
+}

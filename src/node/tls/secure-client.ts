@@ -1,0 +1,85 @@
+import * as net from "node:net";
+import type { Duplex } from "node:stream";
+import * as tls from "node:tls";
+import type { ClientTls } from "../../client/tls.ts";
+import { PlugboardError } from "../../plugin/errors.ts";
+import { explainTls, reasonOf } from "./explain-tls.ts";
+import { readClientTls } from "./read-pem.ts";
+
+/** How to speak TLS as a client. */
+export interface SecureClientOptions {
+  /** Protocols to offer (RFC 7301). Default: "h2". */
+  readonly alpn?: readonly string[];
+  /** Where the connection leads, for messages. Default: the other side. */
+  readonly place?: string;
+  /** The host that the address names: the server's certificate has to carry it unless `serverName` says else. */
+  readonly host?: string;
+  /** Gives up. */
+  readonly signal?: AbortSignal;
+}
+
+/** How long the other side may take for its part, in milliseconds. */
+const handshakeTimeoutMs = 10_000;
+
+/**
+ * Speaks TLS on a connection that is open, as its client. If that fails, the connection is closed.
+ * @throws PlugboardError PB-TLS-*; nothing was sent then.
+ */
+export async function secureClient(
+  connection: Duplex,
+  options: ClientTls,
+  { alpn = ["h2"], place, host = "localhost", signal }: SecureClientOptions = {},
+): Promise<tls.TLSSocket> {
+  let read: ClientTls;
+  try {
+    read = await readClientTls(options);
+    signal?.throwIfAborted();
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+  const { roots, certificate, key, serverName = host } = read;
+  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
+  const socket = tls.connect({
+    socket: connection,
+    // An address can't be sent, but is still looked for in the certificate.
+    ...(net.isIP(serverName) === 0 ? { servername: serverName } : { host: serverName }),
+    ...(roots !== undefined && { ca: roots }),
+    ...(certificate !== undefined && { cert: certificate }),
+    ...(key !== undefined && { key }),
+    ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
+    minVersion: "TLSv1.2",
+  });
+  const who = place === undefined ? "the other side" : `the server at ${place}`;
+  const peer = { who, ownCertificate: certificate !== undefined };
+  const fail = (error: Error) =>
+    reject(
+      explainTls(error, peer) ??
+        new PlugboardError("PB-TLS-FAILED", `TLS with ${who} came to nothing (${reasonOf(error)})`, { cause: error }),
+    );
+  const timer = setTimeout(
+    () => reject(new PlugboardError("PB-TLS-FAILED", `${who} did not answer in TLS within ${handshakeTimeoutMs} ms`)),
+    handshakeTimeoutMs,
+  );
+  const giveUp = () => reject(signal?.reason);
+  signal?.addEventListener("abort", giveUp, { once: true });
+  // For good: what comes late must not become an uncaught exception.
+  connection.on("error", fail);
+  socket.on("error", (error) => {
+    fail(error);
+    // Node leaves it open after an alert; HTTP/2 would wait for its end in vain.
+    socket.destroy();
+  });
+  socket.once("close", () => fail(new Error("it closed the connection")));
+  socket.once("secureConnect", () => resolve(socket));
+  try {
+    return await promise;
+  } catch (error) {
+    socket.destroy();
+    connection.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
+  }
+}

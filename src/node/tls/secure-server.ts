@@ -1,0 +1,111 @@
+import type { Duplex } from "node:stream";
+import * as tls from "node:tls";
+import type { ServerTls } from "../../client/tls.ts";
+import { PlugboardError } from "../../plugin/errors.ts";
+import { explainTls, reasonOf } from "./explain-tls.ts";
+import { readServerTls } from "./read-pem.ts";
+
+/** Speaks TLS, as the server, on one connection after the other. */
+export interface SecureServer {
+  /**
+   * Speaks TLS on a connection that is open. If that fails, the connection is closed; whoever has a certificate that will
+   * not do is told so first.
+   * @throws PlugboardError PB-TLS-*
+   */
+  secure(connection: Duplex): Promise<tls.TLSSocket>;
+}
+
+/** How to speak TLS as a server. */
+export interface SecureServerOptions {
+  /** Protocols to choose from, best first (RFC 7301). Default: "h2". */
+  readonly alpn?: readonly string[];
+  /** How long the other side may take for its part, in milliseconds. Default: 10,000. */
+  readonly handshakeTimeoutMs?: number;
+}
+
+/** Speaks TLS on a connection that is open, as its server; see SecureServer. */
+export async function secureServer(connection: Duplex, options: ServerTls): Promise<tls.TLSSocket> {
+  return (await createSecureServer(options)).secure(connection);
+}
+
+/**
+ * Reads certificates and key once for many connections.
+ * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
+ */
+export async function createSecureServer(
+  options: ServerTls,
+  { alpn = ["h2"], handshakeTimeoutMs = 10_000 }: SecureServerOptions = {},
+): Promise<SecureServer> {
+  const { certificate, key, clientRoots } = await readServerTls(options);
+  const serverOptions: tls.TlsOptions = {
+    cert: certificate,
+    key,
+    minVersion: "TLSv1.2",
+    ALPNProtocols: [...alpn],
+    handshakeTimeout: handshakeTimeoutMs,
+    ...(clientRoots !== undefined && {
+      ca: clientRoots,
+      requestCert: true,
+      // Node would just hang up, and the client would never learn why. Nobody unauthorized gets past `checkClient`.
+      rejectUnauthorized: false,
+    }),
+  };
+
+  async function checkClient(socket: tls.TLSSocket) {
+    if (clientRoots !== undefined && !socket.authorized) {
+      const { error, said } = whyUnauthorized(socket);
+      const { refuseSpeaker } = await import("../refuse-speaker.ts");
+      refuseSpeaker(socket, said, handshakeTimeoutMs);
+      throw error;
+    }
+    return socket;
+  }
+
+  return {
+    async secure(connection) {
+      const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
+      // One for each connection: it never listens, and tells of this one alone.
+      const server = tls.createServer(serverOptions);
+      server.once("secureConnection", (socket) => {
+        socket.on("error", () => socket.destroy());
+        resolve(socket);
+      });
+      server.once("tlsClientError", reject);
+      connection.on("error", reject);
+      connection.once("close", () => reject(new Error("the connection was closed")));
+      server.emit("connection", connection);
+      let socket: tls.TLSSocket;
+      try {
+        socket = await promise;
+      } catch (cause) {
+        connection.destroy();
+        const error = cause instanceof Error ? cause : new Error(String(cause));
+        throw (
+          explainTls(error, { who: "a client", ownCertificate: true }) ??
+          new PlugboardError("PB-TLS-FAILED", `TLS with a client came to nothing (${reasonOf(error)})`, {
+            cause: error,
+          })
+        );
+      }
+      return checkClient(socket);
+    },
+  };
+}
+
+/** Why a client is not served: for us, and for itself. */
+function whyUnauthorized(socket: tls.TLSSocket): { readonly error: PlugboardError; readonly said: PlugboardError } {
+  if (socket.getPeerX509Certificate() === undefined) {
+    const error = new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "a client has no certificate", {
+      hint: "Give it one that is, or was issued by, one of tls.clientRoots.",
+    });
+    return { error, said: new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "a client needs a certificate here") };
+  }
+  // Node gives OpenSSL's code here, though its types say else.
+  const code = String(socket.authorizationError);
+  const cause = Object.assign(new Error(code), { code });
+  const error =
+    explainTls(cause, { who: "a client", ownCertificate: true }) ??
+    new PlugboardError("PB-TLS-UNTRUSTED", `a client shows a certificate that is not trusted here (${code})`);
+  const said = new PlugboardError("PB-TLS-REFUSED", `the client's certificate will not do here (${code})`);
+  return { error, said };
+}

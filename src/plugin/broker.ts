@@ -1,0 +1,39 @@
+import type { ConnectRouter, Transport } from "@connectrpc/connect";
+
+/**
+ * Further connections between a plugin process and its host, each with a numeric id that one side tells the other, as a
+ * field of some message: so that a method can be given a service to call back. Only where host and plugin speak gRPC as
+ * HashiCorp go-plugin does.
+ */
+export interface Broker {
+  /**
+   * Serves to the other side, over a connection of its own, until it is closed.
+   * @throws PlugboardError PB-BROKER-LIMIT, PB-BROKER-CLOSED
+   */
+  serve(routes: (router: ConnectRouter) => unknown): Promise<BrokeredServer>;
+  /**
+   * Connects to what the other side serves under an id. It need not serve yet: that is waited for, 5 s at most.
+   * @throws PlugboardError PB-BROKER-TIMEOUT, or another PB-BROKER-* code if it can't be; PB-DIAL-FAILED if nobody answers
+   */
+  dial(id: number, options?: BrokerDialOptions): Promise<BrokeredClient>;
+}
+
+/** How to dial. */
+export interface BrokerDialOptions {
+  /** Gives up dialling. */
+  readonly signal?: AbortSignal;
+}
+
+/** What is served over a connection of its own. */
+export interface BrokeredServer extends AsyncDisposable {
+  /** By which the other side dials it. */
+  readonly id: number;
+  close(): Promise<void>;
+}
+
+/** A connection to what the other side serves. */
+export interface BrokeredClient extends AsyncDisposable {
+  /** For Connect's createClient. */
+  readonly transport: Transport;
+  close(): Promise<void>;
+}

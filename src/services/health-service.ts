@@ -1,0 +1,50 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/grpc/health/v1/health_pb.ts";
+import type { StandardRoutes } from "../plugin/service-table.ts";
+import { untilAborted } from "../plugin/until-aborted.ts";
+
+/**
+ * Serves grpc.health.v1.Health, as https://grpc.io/docs/guides/health-checking has it: for the plugin as a whole, by no name
+ * or by "plugin", the name that go-plugin's hosts ask for, and for each of the plugin's own services.
+ * @param draining Aborted when the plugin is told to stop: then all of it is NOT_SERVING, and watching ends. Default: it
+ * never is.
+ */
+export function healthRoutes(draining?: AbortSignal): StandardRoutes {
+  return (router, { own }) => {
+    const known = new Set(["", "plugin", ...own.map(({ typeName }) => typeName)]);
+    const statusOf = (service: string) => {
+      if (!known.has(service)) {
+        return Status.SERVICE_UNKNOWN;
+      }
+      return draining?.aborted ? Status.NOT_SERVING : Status.SERVING;
+    };
+    router.service(Health, {
+      check({ service }) {
+        const status = statusOf(service);
+        if (status === Status.SERVICE_UNKNOWN) {
+          throw new ConnectError("unknown service", Code.NotFound);
+        }
+        return { status };
+      },
+      async *watch({ service }, { signal }) {
+        const status = statusOf(service);
+        yield { status };
+        // There is nothing else that changes.
+        await untilAborted(signal, drainBegins(draining, signal));
+        if (statusOf(service) !== status) {
+          yield { status: statusOf(service) };
+        }
+      },
+    });
+  };
+}
+
+/** Settles when the plugin is told to stop, unless the call ends before. */
+function drainBegins(draining: AbortSignal | undefined, call: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (draining?.aborted) {
+    resolve();
+  }
+  draining?.addEventListener("abort", () => resolve(), { signal: call });
+  return promise;
+}

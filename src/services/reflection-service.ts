@@ -1,0 +1,137 @@
+import type { DescFile } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
+import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { StandardRoutes } from "../plugin/service-table.ts";
+import { indexDescriptors, withDependencies } from "./descriptor-index.ts";
+import { untilDraining } from "./until-draining.ts";
+
+/** A request of either version. */
+interface ReflectionRequest {
+  readonly host: string;
+  readonly messageRequest: Question | { readonly case: undefined };
+}
+
+type Question =
+  | { readonly case: "fileByFilename" | "fileContainingSymbol"; readonly value: string }
+  | { readonly case: "allExtensionNumbersOfType" | "listServices"; readonly value: string }
+  | {
+      readonly case: "fileContainingExtension";
+      readonly value: { readonly containingType: string; readonly extensionNumber: number };
+    };
+
+/** What a response of either version says. */
+type Answer =
+  | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
+  | { case: "allExtensionNumbersResponse"; value: { baseTypeName: string; extensionNumber: number[] } }
+  | { case: "listServicesResponse"; value: { service: { name: string }[] } }
+  | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
+
+/** Names are told again in the answers; the longest of a contract are far below that. */
+const maxNameLength = 1024;
+
+/**
+ * Serves grpc.reflection.v1.ServerReflection, and v1alpha: what can be called here, as descriptors.
+ * @param draining Aborted when the plugin is told to stop: then streams end. Default: it never is.
+ */
+export function reflectionRoutes(draining?: AbortSignal): StandardRoutes {
+  return (router, table) => {
+    let descriptors: Descriptors | undefined;
+
+    async function* serverReflectionInfo<Request extends ReflectionRequest>(requests: AsyncIterable<Request>) {
+      const sent = new Set<string>();
+      for await (const request of untilDraining(requests, draining)) {
+        if (longestText(request) > maxNameLength) {
+          yield { messageResponse: failure(Code.InvalidArgument, `a name is longer than ${maxNameLength} characters`) };
+        } else {
+          // When the first call comes, everything has been registered.
+          descriptors ??= createDescriptors(table.services);
+          const messageResponse = descriptors.answer(request.messageRequest, sent);
+          yield { validHost: request.host, originalRequest: request, messageResponse };
+        }
+      }
+    }
+
+    router.service(ServerReflection, { serverReflectionInfo });
+    router.service(ServerReflectionAlpha, { serverReflectionInfo });
+  };
+}
+
+type Descriptors = ReturnType<typeof createDescriptors>;
+
+/** Answers questions about what some services are made of. */
+function createDescriptors(services: Parameters<typeof indexDescriptors>[0]) {
+  const index = indexDescriptors(services);
+  const encoded = new Map<DescFile, Uint8Array>();
+
+  function encode(file: DescFile): Uint8Array {
+    const known = encoded.get(file);
+    const bytes = known ?? toBinary(FileDescriptorProtoSchema, file.proto);
+    encoded.set(file, bytes);
+    return bytes;
+  }
+
+  /** The file that was asked for, always, and what it imports, unless the stream has had it. */
+  function sendFile(file: DescFile | undefined, what: string, sent: Set<string>): Answer {
+    if (file === undefined) {
+      return failure(Code.NotFound, `there is no ${what}`);
+    }
+    const fileDescriptorProto: Uint8Array[] = [];
+    for (const each of withDependencies([file])) {
+      const { name } = each.proto;
+      if (each === file || !sent.has(name)) {
+        sent.add(name);
+        fileDescriptorProto.push(encode(each));
+      }
+    }
+    return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
+  }
+
+  return {
+    /**
+     * Answers one question.
+     * @param sent The names of the files that the stream has had; those that go with the answer are added.
+     */
+    answer(question: ReflectionRequest["messageRequest"], sent: Set<string>): Answer {
+      switch (question.case) {
+        case "listServices": {
+          const names = services.map(({ typeName }) => typeName).sort();
+          return { case: "listServicesResponse", value: { service: names.map((name) => ({ name })) } };
+        }
+        case "fileByFilename":
+          return sendFile(index.file(question.value), `file ${question.value}`, sent);
+        case "fileContainingSymbol":
+          return sendFile(index.fileOfSymbol(question.value), `symbol ${question.value}`, sent);
+        case "fileContainingExtension": {
+          const { containingType, extensionNumber } = question.value;
+          const what = `extension ${extensionNumber} of ${containingType}`;
+          return sendFile(index.fileOfExtension(containingType, extensionNumber), what, sent);
+        }
+        case "allExtensionNumbersOfType": {
+          const baseTypeName = question.value;
+          const numbers = index.extensionNumbers(baseTypeName);
+          return numbers === undefined
+            ? failure(Code.NotFound, `there is no message ${baseTypeName}`)
+            : { case: "allExtensionNumbersResponse", value: { baseTypeName, extensionNumber: [...numbers] } };
+        }
+        default:
+          return failure(Code.InvalidArgument, "the request asks nothing that is known here");
+      }
+    },
+  };
+}
+
+function longestText({ host, messageRequest: question }: ReflectionRequest): number {
+  if (question.case === undefined) {
+    return host.length;
+  }
+  const name = question.case === "fileContainingExtension" ? question.value.containingType : question.value;
+  return Math.max(host.length, name.length);
+}
+
+/** Connect's codes are gRPC's. */
+function failure(errorCode: Code, errorMessage: string): Answer {
+  return { case: "errorResponse", value: { errorCode, errorMessage } };
+}

@@ -1,0 +1,74 @@
+import type { HostOptions } from "plugboard/node";
+import { Host } from "plugboard/node";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { expectNoLeftovers } from "./leftovers.ts";
+
+expectNoLeftovers();
+afterEach(() => vi.unstubAllEnvs());
+
+const behaviour = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
+const misbehave = (way: string) => ["node", "test/host/fixtures/misbehave.ts", way] as const;
+
+const hint = (error: unknown) => (error as { readonly hint: string }).hint;
+
+describe("the time that a plugin has", () => {
+  test.each<[string, NonNullable<HostOptions["settings"]>, string, string]>([
+    ["silent", { PLUGIN_HANDSHAKE_TIMEOUT: 0.5 }, "no handshake within 500 ms", "PLUGIN_HANDSHAKE_TIMEOUT"],
+    ["mute", { PLUGIN_CONNECTION_TIMEOUT: 0.5 }, "no first answer within 500 ms", "PLUGIN_CONNECTION_TIMEOUT"],
+  ])("is what the settings say, for a %s one", async (way, settings, message, named) => {
+    await using host = new Host({ settings });
+    const error: unknown = await host.load({ command: misbehave(way), onOutput() {} }).catch((each: unknown) => each);
+    expect(error).toMatchObject({ errorCode: "PB-HANDSHAKE-TIMEOUT", message: expect.stringContaining(message) });
+    expect(hint(error)).toContain(named);
+  });
+
+  test.each(["silent", "mute"])("is startTimeoutMs where the caller gives it, for a %s one", async (way) => {
+    await using host = new Host({ settings: { PLUGIN_HANDSHAKE_TIMEOUT: 3_600, PLUGIN_CONNECTION_TIMEOUT: 3_600 } });
+    const loading = host.load({ command: misbehave(way), startTimeoutMs: 1_000, onOutput() {} });
+    await expect(loading).rejects.toThrow("within 1000 ms");
+  });
+});
+
+describe("PLUGIN_CLIENT_TRANSPORTS", () => {
+  test.each([
+    ["tcp", "unix"],
+    ["unix", "tcp"],
+  ] as const)("refuses a plugin over %s where %s alone is allowed, and says what to do", async (used, allowed) => {
+    await using host = new Host({ settings: { PLUGIN_CLIENT_TRANSPORTS: [allowed] } });
+    const env = { PLUGIN_SERVER_TRANSPORTS: used };
+    const error: unknown = await host.load({ command: behaviour, env, tls: "auto" }).catch((each: unknown) => each);
+    const message = `the plugin listens over ${used}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed}`;
+    expect(error).toMatchObject({ errorCode: "PB-HANDSHAKE-UNSUPPORTED", message: expect.stringContaining(message) });
+    expect(hint(error)).toContain("PLUGIN_SERVER_TRANSPORTS");
+  });
+});
+
+describe("a host", () => {
+  test("reads its settings from the environment, behind what the program says", async () => {
+    vi.stubEnv("PLUGIN_HANDSHAKE_TIMEOUT", "0.5");
+    await using host = new Host();
+    await expect(host.load({ command: misbehave("silent"), onOutput() {} })).rejects.toThrow("within 500 ms");
+    await using told = new Host({ settings: { PLUGIN_HANDSHAKE_TIMEOUT: 0.25 } });
+    await expect(told.load({ command: misbehave("silent"), onOutput() {} })).rejects.toThrow("within 250 ms");
+  });
+
+  test("is not made with a value that is not allowed", () => {
+    vi.stubEnv("PLUGIN_CLIENT_MAX_RETRIES", "many");
+    expect(() => new Host()).toThrow(
+      'PB-SETTING-INVALID: PLUGIN_CLIENT_MAX_RETRIES is "many"; allowed is a whole number from 0 to 1000',
+    );
+    expect(() => new Host({ settings: { PLUGIN_CLIENT_MAX_RETRIES: -1 } })).toThrow(
+      'PB-SETTING-INVALID: settings.PLUGIN_CLIENT_MAX_RETRIES is "-1"; allowed is a whole number from 0 to 1000',
+    );
+  });
+
+  test("shows its plugins the cookie of the settings", async () => {
+    vi.stubEnv("PLUGIN_MAGIC_COOKIE_KEY", "MY_COOKIE");
+    vi.stubEnv("PLUGIN_MAGIC_COOKIE_VALUE", "hello");
+    await using host = new Host();
+    // The environment reaches the plugin, which expects the same cookie.
+    const loaded = await host.load({ command: behaviour });
+    expect(await loaded.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
+  });
+});

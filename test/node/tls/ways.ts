@@ -1,0 +1,9 @@
+import type { Requirements } from "plugboard";
+
+/** What can be spoken within TLS on a socket, and how to ask for it alone. */
+export const ways = [
+  ["ttrpc", { protocols: ["ttrpc"] }],
+  ["grpc", { protocols: ["grpc"] }],
+  ["connect", { protocols: ["connect"], httpVersion: "2" }],
+  ["connect (HTTP/1.1)", { protocols: ["connect"], httpVersion: "1.1" }],
+] as const satisfies [string, Requirements][];
