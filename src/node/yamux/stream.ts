@@ -131,13 +131,19 @@ export class YamuxStream extends Duplex {
     this.#link.sendWindowUpdate(this.id, frameFlag.fin, 0);
   }
 
-  override _read(): void {
+  /** Node asks for more before it takes out what it has, and then not again until some comes. */
+  override _read(): void {}
+
+  /** So it is here that credit is given, once what is read was taken out: whoever takes all at once gets more, too. */
+  override read(size?: number): Buffer | null {
+    const taken: Buffer | null = super.read(size);
     const read = this.#uncredited - this.readableLength;
-    if (read >= creditBytes && !this.#remoteEnded) {
+    if (read >= creditBytes && !this.#remoteEnded && !this.destroyed) {
       this.#uncredited -= read;
       this.#receiveWindow += read;
       this.#link.sendWindowUpdate(this.id, frameFlag.none, read);
     }
+    return taken;
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {

@@ -332,3 +332,22 @@ test("arbitrary frames end a session at worst, and never hang or crash it", asyn
     { numRuns: 60 },
   );
 }, 60_000);
+
+test("whoever is late and then takes all at once gets the rest, too", async () => {
+  const [ours, theirs] = await socketPair();
+  const incoming = Promise.withResolvers<Duplex>();
+  const client = createYamuxSession(ours, { role: "client", onStream: (each) => each.destroy() });
+  const server = createYamuxSession(theirs, { role: "server", onStream: incoming.resolve });
+  closers.push(
+    () => client.close(),
+    () => server.close(),
+  );
+  client.openStream().end(Buffer.alloc(4 * initialWindow));
+  const stream = await incoming.promise;
+  await vi.waitFor(() => expect(stream.readableLength).toBe(initialWindow));
+  let taken = 0;
+  stream.on("readable", () => {
+    taken += stream.read()?.byteLength ?? 0;
+  });
+  await vi.waitFor(() => expect(taken).toBe(4 * initialWindow));
+});
