@@ -92,6 +92,13 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     );
     try {
       return await untilAborted(signal, stream);
+    } catch (error) {
+      // It was answered in the last moment: the stream had to be opened, but nobody will use it.
+      stream.then(
+        (unused) => unused.destroy(),
+        () => undefined,
+      );
+      throw error;
     } finally {
       clearTimeout(timer);
       if (knocking === own) {

@@ -10,7 +10,7 @@ export interface Multiplexer {
    * @param accept Takes the streams of the other side that nobody expects. Default: they are refused.
    */
   attach(carrier: Duplex, accept?: (stream: Duplex) => void): void;
-  /** Opens a stream, as soon as there is a connection. */
+  /** Opens a stream: at once, or as soon as there is a connection. */
   openStream(signal?: AbortSignal): Promise<Duplex>;
   /**
    * The next stream of the other side that nobody else expects goes to `take`, if it comes within 5 s. Returns false if
@@ -71,7 +71,8 @@ export function createMultiplexer(role: "client" | "server"): Multiplexer {
       void session.ended.then(() => resolveEnded());
     },
     async openStream(signal) {
-      const open = await (signal === undefined ? attached : untilAborted(signal, attached));
+      // Without waiting where there is a connection: streams are told apart by the order in which they were asked for.
+      const open = session ?? (await (signal === undefined ? attached : untilAborted(signal, attached)));
       return open.openStream();
     },
     expectStream(take) {
