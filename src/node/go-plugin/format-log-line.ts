@@ -1,4 +1,4 @@
-import { inspect } from "node:util";
+import { format } from "node:util";
 import type { LogLevel } from "./log-record.ts";
 
 /** A line of a plugin's log. */
@@ -22,5 +22,5 @@ export function formatLogLine({ level, message, module, time }: LogLine): string
 
 /** What `console` would print of its arguments, for a message. */
 export function formatMessage(values: readonly unknown[]): string {
-  return values.map((value) => (typeof value === "string" ? value : inspect(value))).join(" ");
+  return format(...values);
 }

@@ -77,12 +77,17 @@ export function createOutputCapture(): OutputCapture {
     const piece = pieces.shift();
     waitingBytes -= piece?.data.byteLength ?? 0;
     if (waitingBytes < highWaterBytes) {
-      for (const stream of full) {
-        full.delete(stream);
-        stream.emit("drain");
-      }
+      drain();
     }
     return piece;
+  }
+
+  /** Whoever was asked to wait may go on. */
+  function drain() {
+    for (const stream of full) {
+      full.delete(stream);
+      stream.emit("drain");
+    }
   }
 
   return {
@@ -116,6 +121,8 @@ export function createOutputCapture(): OutputCapture {
         readers.delete(onNews);
         signal.removeEventListener("abort", onNews);
         if (readers.size === 0) {
+          // Hosts do not ask a second time, and what is too much is dropped from now on.
+          drain();
           wake(emptied);
         }
       }

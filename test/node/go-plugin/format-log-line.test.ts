@@ -19,4 +19,6 @@ test("is one line of JSON with texts only, and a time with six digits", () => {
 test("a message is what console would print", () => {
   expect(formatMessage(["failed:", { code: 5 }, 7])).toBe("failed: { code: 5 } 7");
   expect(formatMessage([new Error("broken")])).toContain("Error: broken\n    at ");
+  expect(formatMessage(["%s has %d of %j", "it", 3, { a: 1 }, "more"])).toBe('it has 3 of {"a":1} more');
+  expect(formatMessage(["%s, alone"])).toBe("%s, alone");
 });
