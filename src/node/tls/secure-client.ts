@@ -30,6 +30,18 @@ export async function secureClient(
   options: ClientTls,
   { alpn = ["h2"], place, host = "localhost", signal }: SecureClientOptions = {},
 ): Promise<tls.TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
+  const who = place === undefined ? "the other side" : `the server at ${place}`;
+  const peer = { who, ownCertificate: options.certificate !== undefined };
+  const fail = (error: Error) =>
+    reject(
+      explainTls(error, peer) ??
+        new PlugboardError("PB-TLS-FAILED", `TLS with ${who} came to nothing (${reasonOf(error)})`, { cause: error }),
+    );
+  // For good, and from the start, as reading files takes a while: what comes when nobody waits must not become an
+  // uncaught exception.
+  connection.on("error", fail);
+  promise.catch(() => undefined);
   let read: ClientTls;
   try {
     read = await readClientTls(options);
@@ -38,8 +50,11 @@ export async function secureClient(
     connection.destroy();
     throw error;
   }
+  if (connection.destroyed) {
+    fail(new Error("it closed the connection"));
+    return promise;
+  }
   const { roots, certificate, key, serverName = host } = read;
-  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
   const socket = tls.connect({
     socket: connection,
     // An address can't be sent, but is still looked for in the certificate.
@@ -49,22 +64,15 @@ export async function secureClient(
     ...(key !== undefined && { key }),
     ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
     minVersion: "TLSv1.2",
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: who names certificates to trust means it.
+    rejectUnauthorized: true,
   });
-  const who = place === undefined ? "the other side" : `the server at ${place}`;
-  const peer = { who, ownCertificate: certificate !== undefined };
-  const fail = (error: Error) =>
-    reject(
-      explainTls(error, peer) ??
-        new PlugboardError("PB-TLS-FAILED", `TLS with ${who} came to nothing (${reasonOf(error)})`, { cause: error }),
-    );
   const timer = setTimeout(
     () => reject(new PlugboardError("PB-TLS-FAILED", `${who} did not answer in TLS within ${handshakeTimeoutMs} ms`)),
     handshakeTimeoutMs,
   );
   const giveUp = () => reject(signal?.reason);
   signal?.addEventListener("abort", giveUp, { once: true });
-  // For good: what comes late must not become an uncaught exception.
-  connection.on("error", fail);
   socket.on("error", (error) => {
     fail(error);
     // Node leaves it open after an alert; HTTP/2 would wait for its end in vain.
