@@ -82,6 +82,8 @@ function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
 }
 
 /** With the same certificates, which go-plugin uses for both roles, too. */
-function asServer({ certificate = "", key = "", roots }: ClientTls): ServerTls {
-  return { certificate, key, ...(roots !== undefined && { clientRoots: roots }) };
+function asServer({ certificate, key, roots }: ClientTls): ServerTls | undefined {
+  return certificate === undefined || key === undefined
+    ? undefined
+    : { certificate, key, ...(roots !== undefined && { clientRoots: roots }) };
 }

@@ -8,7 +8,7 @@ import type { ConnectRouter, Transport } from "@connectrpc/connect";
 export interface Broker {
   /**
    * Serves to the other side, over a connection of its own, until it is closed.
-   * @throws PlugboardError PB-BROKER-LIMIT, PB-BROKER-CLOSED
+   * @throws PlugboardError PB-BROKER-LIMIT, PB-BROKER-CLOSED; PB-TLS-CLIENT-CERTIFICATE if it takes one and there is none
    */
   serve(routes: (router: ConnectRouter) => unknown): Promise<BrokeredServer>;
   /**

@@ -11,7 +11,11 @@ import type { BrokerWay } from "./way.ts";
 import { waitMs } from "./way.ts";
 
 /** Each id is a socket of its own, and the other side is told where: once, so it can be dialled once. */
-export function createClassicWay(control: Pick<ControlStream, "send">, socketDirectory: string): BrokerWay {
+export function createClassicWay(
+  control: Pick<ControlStream, "send">,
+  socketDirectory: string,
+  shareSocket?: (path: string) => void,
+): BrokerWay {
   const announced = createMailbox<ConnInfo>(
     waitMs,
     (id) =>
@@ -23,6 +27,12 @@ export function createClassicWay(control: Pick<ControlStream, "send">, socketDir
       const server = net.createServer(accept);
       await bind(server, { carrier: "unix", path });
       const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+      try {
+        shareSocket?.(path);
+      } catch (error) {
+        await close();
+        throw error;
+      }
       if (!control.send({ serviceId: id, network: "unix", address: path })) {
         await close();
         throw new PlugboardError("PB-BROKER-LIMIT", "the other side reads nothing of the broker");

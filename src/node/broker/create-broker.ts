@@ -18,14 +18,17 @@ export interface BrokerOptions {
   readonly side: "plugin" | "host";
   /** Where to make sockets. Only this user should be able to enter it. Nothing is made there with a multiplexer. */
   readonly socketDirectory: string;
+  /** Lets others use a socket that was made there. Default: only this user can. */
+  readonly shareSocket?: (path: string) => void;
   /** Largest message of a call over the broker, in bytes. */
   readonly maxMessageBytes: number;
   /** Makes connections within one that exists, as the other side does then, too. */
   readonly multiplexer?: Multiplexer;
   /** Puts TLS on each connection: the side that listens is its server. It has to agree on "h2" (ALPN). */
   readonly secure?: {
-    server(connection: Duplex): Promise<Duplex>;
-    client(connection: Duplex): Promise<Duplex>;
+    /** If it fails it closes the connection. Without it nothing can be served: there is no certificate to do so with. */
+    readonly server?: (connection: Duplex) => Promise<Duplex>;
+    readonly client: (connection: Duplex) => Promise<Duplex>;
   };
 }
 
@@ -51,7 +54,7 @@ const maxId = 0xffff_ffff;
 
 /** Makes one end of a broker. It waits for its StartStream call. */
 export function createBroker(options: BrokerOptions): BrokerEnd {
-  const { side, socketDirectory, maxMessageBytes, multiplexer, secure } = options;
+  const { side, socketDirectory, shareSocket, maxMessageBytes, multiplexer, secure } = options;
   const servers = new Set<BrokeredServer>();
   const clients = new Set<BrokeredClient>();
   /** Dials that are not done yet. */
@@ -68,7 +71,9 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
     },
   });
   const way =
-    multiplexer === undefined ? createClassicWay(control, socketDirectory) : createMultiplexedWay(control, multiplexer);
+    multiplexer === undefined
+      ? createClassicWay(control, socketDirectory, shareSocket)
+      : createMultiplexedWay(control, multiplexer);
 
   /** No new connections from now on. */
   function end(reason: PlugboardError) {
@@ -82,6 +87,9 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
   async function serve(routes: Routes): Promise<BrokeredServer> {
     if (over !== undefined) {
       throw over;
+    }
+    if (secure !== undefined && secure.server === undefined) {
+      throw new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "without a certificate the broker can't serve in TLS");
     }
     if (servers.size >= maxServers || lastId === maxId) {
       throw new PlugboardError("PB-BROKER-LIMIT", `the broker serves ${servers.size} ids, of ${lastId} so far`);

@@ -17,7 +17,7 @@ export interface GrpcServer {
 export interface GrpcServerOptions {
   /** Largest request message, in bytes. */
   readonly maxMessageBytes: number;
-  /** Puts TLS on a connection, as its server. */
+  /** Puts TLS on a connection, as its server. If it fails it closes the connection. */
   readonly secure?: ((connection: Duplex) => Promise<Duplex>) | undefined;
 }
 
@@ -60,8 +60,7 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
       secured.on("error", () => connection.destroy());
       http2.accept(secured);
     } catch {
-      // The other side gets to hear it from TLS itself.
-      connection.destroy();
+      // The connection is closed, or will be when the other side has heard why.
     }
   }
 

@@ -3,10 +3,16 @@ import type { BrokerOptions } from "../broker/create-broker.ts";
 import { secureClient } from "./secure-client.ts";
 import { secureServer } from "./secure-server.ts";
 
-/** Puts TLS on the connections of a broker. */
-export function secureConnections(server: ServerTls, client: ClientTls): NonNullable<BrokerOptions["secure"]> {
+/**
+ * Puts TLS on the connections of a broker.
+ * @param server Undefined: nothing can be served, as there is no certificate.
+ */
+export function secureConnections(
+  server: ServerTls | undefined,
+  client: ClientTls,
+): NonNullable<BrokerOptions["secure"]> {
   return {
-    server: (connection) => secureServer(connection, server),
+    ...(server && { server: (connection) => secureServer(connection, server) }),
     client: (connection) => secureClient(connection, client),
   };
 }

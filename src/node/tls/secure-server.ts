@@ -25,7 +25,14 @@ export interface SecureServerOptions {
 
 /** Speaks TLS on a connection that is open, as its server; see SecureServer. */
 export async function secureServer(connection: Duplex, options: ServerTls): Promise<tls.TLSSocket> {
-  return (await createSecureServer(options)).secure(connection);
+  let server: SecureServer;
+  try {
+    server = await createSecureServer(options);
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+  return server.secure(connection);
 }
 
 /**

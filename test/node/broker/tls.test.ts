@@ -8,6 +8,11 @@ import * as tls from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { prepareTls } from "../../../src/host/host-tls.ts";
+import { parseHandshake } from "../../../src/node/handshake.ts";
+import { readSettings } from "../../../src/node/settings.ts";
+import { secureConnections } from "../../../src/node/tls/secure-connections.ts";
+import { makeCertificate } from "../tls/certificates.ts";
 import { echoAs, modes, startPair } from "./broker-pair.ts";
 
 /** A certificate for either end, which trusts itself alone. */
@@ -77,4 +82,25 @@ test.each(modes)("a broker, %s, makes no connection to who has another certifica
   await using pair = await startPair(mode, { secure: { server, client } });
   await using served = await pair.plugin.broker.serve(echoAs("secured"));
   await expect(pair.host.broker.dial(served.id)).rejects.toMatchObject({ errorCode: "PB-DIAL-FAILED" });
+});
+
+test.each(modes)("a broker, %s, tells whom it does not trust why it does not serve them", async (mode) => {
+  const [ours, theirs] = await Promise.all([makeCertificate(), makeCertificate()]);
+  const { server } = secureConnections({ ...ours, clientRoots: ours.certificate }, {});
+  const { client } = secureConnections(undefined, { ...theirs, roots: ours.certificate });
+  await using pair = await startPair(mode, { secure: { ...(server && { server }), client } });
+  await using served = await pair.host.broker.serve(echoAs("host"));
+  await using dialled = await pair.plugin.broker.dial(served.id);
+  const call = createClient(BehaviourService, dialled.transport).echo({ text: "hi" });
+  await expect(call).rejects.toThrow("PB-TLS-REFUSED");
+});
+
+test("a host's end without a certificate says that it can't serve", async () => {
+  const { certificate } = await makeCertificate();
+  const tls = await prepareTls({ roots: certificate }, readSettings("host", {}, {}));
+  const agreed = tls?.agreeOn(parseHandshake("1|1|unix|/tmp/p.sock|grpc|"));
+  await using pair = await startPair("classic", { ...(agreed && { secure: agreed.secure }) });
+  await expect(pair.host.broker.serve(echoAs("host"))).rejects.toMatchObject({
+    errorCode: "PB-TLS-CLIENT-CERTIFICATE",
+  });
 });
