@@ -5,7 +5,7 @@ import type { ServerTls } from "../client/tls.ts";
 import { readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
-import { setLogLevel } from "../plugin/log.ts";
+import { log, setLogLevel } from "../plugin/log.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { healthRoutes } from "../services/health-service.ts";
@@ -105,7 +105,8 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const { env } = process;
   const settings = readSettings("plugin", options.settings ?? {}, env);
   setLogLevel(settings.PLUGIN_LOG_LEVEL);
-  const launch = readLaunch(plugin, env, args, settings, handshake?.cookie ?? cookieOf(settings));
+  const cookie = handshake?.cookie ?? cookieOf(settings);
+  const launch = readLaunch(plugin, env, args, settings, cookie);
   if (launch === undefined) {
     process.stderr.write(introduction(plugin));
     process.exit(1);
@@ -113,7 +114,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const hosted = launch.kind === "hosted";
   const tls = await tlsFor(options.tls, settings, hosted);
   const { PLUGBOARD_PARENT: parent, PLUGBOARD_CONFIG: configText } = env;
-  const own = withoutHandshake(env, handshake?.cookie.key);
+  const own = withoutHandshake(env, cookie?.key);
   // What this process starts has a handshake of its own, if any.
   for (const name of Object.keys(env).filter((each) => !(each in own))) {
     delete env[name];
@@ -154,6 +155,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     name: plugin.name,
     end: (...times) => end(...times),
     address,
+    shareSocket: place.shareOther,
     maxMessageBytes,
     ...(tls && { secure: tls.secure }),
   });
@@ -194,7 +196,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     void Promise.all([family.endStreams?.(), listener.drain(graceMs)])
       .then(() => family.close?.())
       .then(() => running.stop())
-      .catch((error: unknown) => process.stderr.write(`stopping: ${String(error)}\n`))
+      .catch((error: unknown) => log("ERROR", `stopping: ${String(error)}`))
       .finally(() => process.exit(0));
   };
 

@@ -5,11 +5,19 @@ import type { HostedLaunch, Launch } from "./launch.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { checkSocketDirectory, makeSocketDirectory } from "./socket-directory.ts";
 
+/** The highest; the number above it means "none" (chown(2)). Directory services give out numbers of ten digits. */
+const maxGroupId = 0xffff_fffe;
+
 /** Where a plugin listens. */
 export interface SocketPlace {
   readonly address: ListenAddress;
   /** Lets the group in that the host has named, once the socket is there. */
   share(): void;
+  /**
+   * The same for a further socket beside it.
+   * @throws PlugboardError PB-SOCKET-GROUP
+   */
+  shareOther(socket: string): void;
   /** Removes what was made for it. */
   remove(): void;
 }
@@ -22,7 +30,7 @@ export interface SocketPlace {
 export function placeFor(launch: Launch): SocketPlace {
   const { listenAt } = launch;
   if (listenAt !== undefined) {
-    return { address: listenAt, share() {}, remove: () => removeHostDirectory(launch) };
+    return { address: listenAt, share() {}, shareOther() {}, remove: () => removeHostDirectory(launch) };
   }
   // What stands alone was told where to listen.
   return createPlace(launch as HostedLaunch);
@@ -36,25 +44,29 @@ function createPlace(launch: HostedLaunch): SocketPlace {
   }
   const parent = socketDirectory ?? makeSocketDirectory();
   const socket = path.join(parent, `p${process.pid}.sock`);
+  function giveToGroup(file: string, mode: number) {
+    if (group === undefined) {
+      return;
+    }
+    try {
+      fs.chownSync(file, -1, group);
+      fs.chmodSync(file, mode);
+    } catch (cause) {
+      throw new PlugboardError("PB-SOCKET-GROUP", `the socket can't be given to group ${socketGroup}: ${cause}`, {
+        cause,
+      });
+    }
+  }
+  const shareOther = (other: string) => giveToGroup(other, 0o660);
   return {
     address: { carrier: "unix", path: socket },
     share() {
-      if (group === undefined) {
-        return;
-      }
-      try {
-        fs.chownSync(socket, -1, group);
-        fs.chmodSync(socket, 0o660);
-        if (socketDirectory === undefined) {
-          fs.chownSync(parent, -1, group);
-          fs.chmodSync(parent, 0o710);
-        }
-      } catch (cause) {
-        throw new PlugboardError("PB-SOCKET-GROUP", `the socket can't be given to group ${socketGroup}: ${cause}`, {
-          cause,
-        });
+      shareOther(socket);
+      if (socketDirectory === undefined) {
+        giveToGroup(parent, 0o710);
       }
     },
+    shareOther,
     remove() {
       try {
         fs.rmSync(socket, { force: true });
@@ -82,7 +94,7 @@ function removeHostDirectory(launch: Launch) {
 
 /** Node knows groups by their numbers only. */
 function groupId(group: string): number {
-  if (/^\d{1,9}$/.test(group)) {
+  if (/^\d{1,10}$/.test(group) && Number(group) <= maxGroupId) {
     return Number(group);
   }
   const entry = fs

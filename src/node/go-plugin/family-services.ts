@@ -33,6 +33,8 @@ export interface FamilyServicesOptions {
   readonly end: (graceMs: number, stopMs: number) => void;
   /** For sockets of the broker. */
   readonly socketDirectory: string;
+  /** Lets the group in that the host has named. */
+  readonly shareSocket: (path: string) => void;
   readonly maxMessageBytes: number;
   /** Whether the host wants the broker's connections within the one that it has. */
   readonly multiplex: boolean;
@@ -42,12 +44,13 @@ export interface FamilyServicesOptions {
 
 /** Makes the services for the host that has started the process. */
 export function createFamilyServices(options: FamilyServicesOptions): FamilyServices {
-  const { name, end, socketDirectory, maxMessageBytes, multiplex, secure } = options;
+  const { name, end, socketDirectory, shareSocket, maxMessageBytes, multiplex, secure } = options;
   const output = createOutputCapture();
   const multiplexer = multiplex ? createMultiplexer("server") : undefined;
   const broker = createBroker({
     side: "plugin",
     socketDirectory,
+    shareSocket,
     maxMessageBytes,
     ...(multiplexer && { multiplexer }),
     ...(secure && { secure }),

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { create } from "@bufbuild/protobuf";
@@ -17,8 +17,8 @@ const directory = mkdtempSync(join(tmpdir(), "hosted-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Starts a plugin as a host written with go-plugin does. */
-async function start(env: Readonly<Record<string, string>> = {}) {
-  const child = spawn("node", ["--conditions=plugboard-source", "test/node/fixtures/talkative.ts"], {
+async function start(env: Readonly<Record<string, string>> = {}, program = "talkative.ts") {
+  const child = spawn("node", ["--conditions=plugboard-source", `test/node/fixtures/${program}`], {
     env: { ...process.env, TMPDIR: directory, TALKATIVE: "yes", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -106,5 +106,35 @@ describe("started by a host written with go-plugin", () => {
     await markdown.render({ markdown: "the last words" });
     await end();
     expect(Buffer.concat((await pieces).map(({ data }) => data)).toString()).toBe("the last words");
+  });
+
+  const bySetting = {
+    PLUGIN_MAGIC_COOKIE_KEY: "BY_SETTING",
+    PLUGIN_MAGIC_COOKIE_VALUE: "yes",
+    BY_SETTING: "yes",
+  };
+
+  test("lets the group use the sockets of its broker, too", async () => {
+    const env = { ...bySetting, PLUGIN_UNIX_SOCKET_GROUP: String(process.getgid?.() ?? 0) };
+    const { markdown, socket, end } = await start(env, "by-setting.ts");
+    await markdown.render({});
+    const modes = readdirSync(dirname(socket)).map((name) => statSync(join(dirname(socket), name)).mode & 0o777);
+    expect(modes).toEqual([0o660, 0o660]);
+    await end();
+  });
+
+  test("hides a cookie that is a setting from what it starts, as any other", async () => {
+    const { markdown, end } = await start(bySetting, "by-setting.ts");
+    expect((await markdown.render({})).html).toBe("undefined");
+    await end();
+  });
+
+  test("logs that its stop hook has failed", async () => {
+    const { stderr, end } = await start(bySetting, "by-setting.ts");
+    await end();
+    expect(JSON.parse(await stderr)).toMatchObject({
+      "@level": "error",
+      "@message": "plugboard: stopping: Error: it can't be stopped",
+    });
   });
 });
