@@ -36,12 +36,24 @@ function parseTcp(text: string) {
   }
 }
 
-/** Connects a socket, which the signal destroys. */
-export async function connectSocket(to: net.NetConnectOpts, signal: AbortSignal): Promise<net.Socket> {
+/** Connects a socket, which the signal destroys; so does a wait that is too long, as for one who accepts nobody. */
+export async function connectSocket(
+  to: net.NetConnectOpts,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = net.connect({ ...to, signal }, resolve);
   // For good: what comes late must not become an uncaught exception.
   socket.on("error", reject);
-  await untilAborted(signal, promise);
-  return socket;
+  const timer = setTimeout(
+    () => socket.destroy(new Error(`nobody has accepted the connection within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  try {
+    await untilAborted(signal, promise);
+    return socket;
+  } finally {
+    clearTimeout(timer);
+  }
 }

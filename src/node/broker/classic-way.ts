@@ -41,7 +41,7 @@ export function createClassicWay(
     },
     async reach(id, signal) {
       const address = readAnnouncedAddress(await announced.take(id, signal));
-      return () => connectSocket(address, signal);
+      return () => connectSocket(address, signal, waitMs);
     },
     receive(info) {
       // Knocks are of the other mode.
