@@ -7,14 +7,18 @@ export interface FollowedProcess {
   readonly exited: Promise<void>;
   /** Sends a signal, unless the process has ended. */
   signal(signal: NodeJS.Signals): void;
+  /** Looks more often for a while: something says that it has just ended. */
+  hurry(): void;
   /** Follows it no longer. */
   close(): void;
 }
 
 /** No event tells of processes that are not our own children. */
 const pollMs = 250;
+/** How often to look when it probably has ended, and for how long, in milliseconds. */
+const hurry = { pollMs: 5, forMs: 1_000 };
 
-/** Follows a process until it ends. Returns undefined if it does not run. */
+/** Follows a process until it ends, and keeps this one alive until then. Returns undefined if it does not run. */
 export function followProcess(pid: number): FollowedProcess | undefined {
   const first = readProcessStat(pid);
   // Not another one that has got its id, where that can be told.
@@ -23,13 +27,17 @@ export function followProcess(pid: number): FollowedProcess | undefined {
     return undefined;
   }
   const { promise: exited, resolve } = Promise.withResolvers<void>();
-  const timer = setInterval(() => {
-    if (!runs()) {
-      clearInterval(timer);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let hurryUntil = 0;
+  const look = () => {
+    if (runs()) {
+      timer = setTimeout(look, performance.now() < hurryUntil ? hurry.pollMs : pollMs);
+    } else {
+      timer = undefined;
       resolve();
     }
-  }, pollMs);
-  timer.unref();
+  };
+  timer = setTimeout(look, pollMs);
   return {
     exited,
     signal(signal) {
@@ -41,7 +49,17 @@ export function followProcess(pid: number): FollowedProcess | undefined {
         }
       }
     },
-    close: () => clearInterval(timer),
+    hurry() {
+      if (timer !== undefined) {
+        hurryUntil = performance.now() + hurry.forMs;
+        clearTimeout(timer);
+        look();
+      }
+    },
+    close() {
+      clearTimeout(timer);
+      timer = undefined;
+    },
   };
 }
 

@@ -29,7 +29,10 @@ export interface ReattachedPlugin extends Connection {
   readonly protocolVersion: number | undefined;
   /** Settles when the process has ended; never, if this was closed before. */
   readonly exited: Promise<void>;
-  /** Tells the plugin to end, then its process by SIGTERM and SIGKILL if it does not, and closes this. */
+  /**
+   * Tells the plugin to end, then its process by SIGTERM and SIGKILL if it does not, and closes this.
+   * @throws PlugboardError PB-CONNECTION-CLOSED if this was closed while the plugin ran
+   */
   shutdown(): Promise<void>;
 }
 
@@ -70,7 +73,9 @@ export async function reattach(
     () => new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ${pid} has ended`),
   );
   let closing: Promise<void> | undefined;
-  const close = (reason?: Error) => {
+  let ending: Promise<void> | undefined;
+  let hasEnded = false;
+  const detach = (reason?: Error) => {
     closing ??= (async () => {
       await own?.close();
       followed.close();
@@ -79,18 +84,34 @@ export async function reattach(
     })();
     return closing;
   };
-  const shutdown = async () => {
+  const end = async () => {
     const start = performance.now();
     const wasAsked = (await own?.shutdown(gracePeriodMs, undefined)) === true;
     await endProcess(followed, gracePeriodMs - (performance.now() - start), wasAsked);
     if (address.startsWith("unix:")) {
       await removeLeftoverSocket(address.slice("unix:".length));
     }
-    await close();
+    await detach();
   };
-  const transport = tellExit(own?.transport ?? connection.transport, exited);
+  const shutdown = async () => {
+    if (ending === undefined && closing !== undefined && !hasEnded) {
+      throw new PlugboardError("PB-CONNECTION-CLOSED", `the connection to process ${pid} is closed`, {
+        hint: "Call shutdown() instead of close(); or reattach to the plugin, and shut it down then.",
+      });
+    }
+    ending ??= hasEnded ? detach() : end();
+    await ending;
+  };
+  // Who ends the plugin closes it, too.
+  const close = (reason?: Error) => ending ?? detach(reason);
+  const transport = tellExit(own?.transport ?? connection.transport, exited, followed.hurry);
   // Nobody waits for this; whoever calls close() is told.
-  void exited.then(close).catch(() => undefined);
+  void exited
+    .then((reason) => {
+      hasEnded = true;
+      return detach(reason);
+    })
+    .catch(() => undefined);
   return {
     ...connection,
     transport,

@@ -1,6 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
-import { untilAborted } from "../plugin/until-aborted.ts";
 
 /** How long the end of a process may take to be noticed after its connections broke, in milliseconds. */
 const noticeMs = 1_000;
@@ -8,12 +7,22 @@ const noticeMs = 1_000;
 /**
  * Tells callers whose connection broke that the plugin's process has ended, if it has: that says more.
  * @param exited What to tell them, once the process has ended.
+ * @param onLoss Runs when a connection broke.
  */
-export function tellExit(transport: Transport, exited: Promise<Error>): Transport {
+export function tellExit(transport: Transport, exited: Promise<Error>, onLoss?: () => void): Transport {
   const explain = async (error: unknown): Promise<never> => {
-    throw isPlugboardError(error, "PB-CONNECTION-LOST")
-      ? await untilAborted(AbortSignal.timeout(noticeMs), exited).catch(() => error)
-      : error;
+    if (!isPlugboardError(error, "PB-CONNECTION-LOST")) {
+      throw error;
+    }
+    onLoss?.();
+    const { promise: unnoticed, resolve } = Promise.withResolvers<Error>();
+    // Not AbortSignal.timeout(), which does not keep the process alive: nothing else may, and the caller would not be told.
+    const timer = setTimeout(() => resolve(error), noticeMs);
+    try {
+      throw await Promise.race([exited, unnoticed]);
+    } finally {
+      clearTimeout(timer);
+    }
   };
   return {
     unary: (...call) => transport.unary(...call).catch(explain),

@@ -127,6 +127,22 @@ describe("a plugin that runs already", () => {
   });
 });
 
+test.each([
+  ["for the answer to a call", "PB-PLUGIN-EXITED"],
+  ["for its end", "it has ended"],
+])("a program that does nothing but wait %s learns that the plugin has died", async (way, outcome) => {
+  const { target } = await start("stdio");
+  const command = ["--conditions=plugboard-source", "test/host/fixtures/reattach-program.ts"];
+  const program = spawn("node", [...command, way, JSON.stringify(target)], { stdio: ["ignore", "pipe", "inherit"] });
+  running.push(program);
+  const exited = once(program, "exit");
+  const lines = createInterface(program.stdout)[Symbol.asyncIterator]();
+  expect(await lines.next()).toMatchObject({ value: "ready" });
+  process.kill(target.pid, "SIGKILL");
+  expect(await lines.next()).toMatchObject({ value: outcome });
+  expect(await exited).toEqual([0, null]);
+});
+
 describe("a plugin that was not launched here ends only when it is told to", () => {
   test("by its own service", async () => {
     const { target, child } = await start("shuts-down");
@@ -148,6 +164,24 @@ describe("a plugin that was not launched here ends only when it is told to", () 
     const exit = once(child, "exit");
     await (await host.reattach(target)).shutdown();
     expect(await exit).toEqual([null, "SIGKILL"]);
+  });
+
+  test("and not by what was closed before, which says so at once", async () => {
+    const { target } = await start("shuts-down");
+    const patient = new Host({ gracePeriodMs: 3_600_000 });
+    const plugin = await patient.reattach(target);
+    await plugin.close();
+    await expect(plugin.shutdown()).rejects.toMatchObject({ errorCode: "PB-CONNECTION-CLOSED" });
+    expect(isAlive(target.pid)).toBe(true);
+  });
+
+  test("once: who asks again, or closes it meanwhile, waits for the same, and later there is nothing to do", async () => {
+    const { target, child } = await start("shuts-down");
+    const exit = once(child, "exit");
+    const plugin = await host.reattach(target);
+    await Promise.all([plugin.shutdown(), plugin.shutdown(), plugin.close(), host.close()]);
+    expect(await exit).toEqual([0, null]);
+    await plugin.shutdown();
   });
 });
 
