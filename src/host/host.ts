@@ -106,7 +106,8 @@ export class Host implements AsyncDisposable {
   /**
    * Launches a plugin and connects to it. A start that failed by chance is tried again, as PLUGIN_CLIENT_RETRY_ENABLED and
    * its like say; nothing was called yet then.
-   * @throws PlugboardError PB-LAUNCH-* or PB-SOCKET-* if the process can't be started, PB-HANDSHAKE-* if it is no plugin
+   * @throws PlugboardError PB-LAUNCH-* or PB-SOCKET-* if the process can't be started, PB-COOKIE-INVALID or
+   * PB-PLUGIN-PROTOCOL-VERSIONS if it is not to be, PB-CONFIG-INVALID if it takes no configuration, PB-HANDSHAKE-* if it is no plugin
    * that fits, PB-TLS-* if it can't be agreed on TLS with it; then the process has been ended, and the message holds what it printed.
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
@@ -209,6 +210,7 @@ export class Host implements AsyncDisposable {
         settings,
         signal,
         isGoPlugin: handshake !== undefined,
+        hasConfig: config !== undefined,
         hostTls: tls,
       });
       const onClose = () => {

@@ -1,7 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { MagicCookie } from "../node/handshake.ts";
-import { magicCookie } from "../node/handshake.ts";
-import { PlugboardError } from "../plugin/errors.ts";
+import { checkCookie, magicCookie } from "../node/handshake.ts";
+import { checkProtocolVersions } from "../plugin/protocol-version.ts";
 
 /** What the author of a plugin made for go-plugin's hosts has agreed on with them. */
 export interface GoPluginHandshake {
@@ -24,16 +24,13 @@ const goPluginPorts = { PLUGIN_MIN_PORT: "10000", PLUGIN_MAX_PORT: "25000" } as 
 
 /**
  * The variables to add to the host's environment.
- * @throws PlugboardError PB-LAUNCH-FAILED
+ * @throws PlugboardError PB-COOKIE-INVALID, PB-PLUGIN-PROTOCOL-VERSIONS
  */
 export function launchEnvironment({ env, config, cookie, protocolVersions }: LaunchEnvironment) {
-  if (cookie !== undefined && !/^[^=\0]+$/.test(cookie.key)) {
-    throw new PlugboardError(
-      "PB-LAUNCH-FAILED",
-      `the key of the handshake's cookie is ${JSON.stringify(cookie.key)}, which no environment variable is called`,
-      { hint: "Take key and value from the HandshakeConfig of the plugin's own host." },
-    );
+  if (cookie !== undefined) {
+    checkCookie(cookie);
   }
+  checkProtocolVersions(protocolVersions ?? []);
   const { key, value } = cookie ?? magicCookie;
   return {
     ...(cookie && goPluginPorts),

@@ -45,7 +45,10 @@ export interface PluginProcess {
   readonly exited: Promise<ProcessExit>;
   /** Names the Unix socket that it listens at: if it leaves that behind, it is removed when the process has been stopped. */
   listensAt(path: string): void;
-  /** The end of what it printed, as an indented block to append to a message; empty if it printed nothing. */
+  /**
+   * The end of what it printed after its first line on stdout, as an indented block to append to a message; empty if that
+   * line is all.
+   */
   printed(): string;
   /**
    * Ends it and its children, and removes its directory: by SIGTERM, and after the grace period, in milliseconds, by
@@ -117,6 +120,13 @@ export function startProcess({ command, cwd, env, file: settled, onStdout, onStd
 
   const tail = createOutputTail(maxTailBytes);
   const firstLine = readOutput(child, tail.add, onStdout, onStderr);
+  let hasFirstLine = false;
+  firstLine.then(
+    () => {
+      hasFirstLine = true;
+    },
+    () => undefined,
+  );
 
   const kill = () => {
     if (pid !== undefined) {
@@ -156,7 +166,10 @@ export function startProcess({ command, cwd, env, file: settled, onStdout, onStd
     },
     printed() {
       const text = tail.text();
-      return text === "" ? "; it printed nothing" : `; it printed:\n${text.replace(/^/gm, "  | ")}`;
+      if (text === "") {
+        return hasFirstLine ? "" : "; it printed nothing";
+      }
+      return `; it printed:\n${text.replace(/^/gm, "  | ")}`;
     },
     stop(graceMs, wasAsked = false) {
       stopping ??= stop(graceMs, wasAsked);

@@ -21,6 +21,8 @@ export interface ReachOptions extends Omit<ConnectOptions, "dialTimeoutMs" | "tl
   readonly signal: AbortSignal;
   /** It was made for go-plugin's hosts: if it says that it speaks gRPC, that is all it speaks. */
   readonly isGoPlugin: boolean;
+  /** Whether it was given a configuration. */
+  readonly hasConfig: boolean;
   /** Undefined: no TLS. */
   readonly hostTls: HostTls | undefined;
 }
@@ -40,7 +42,7 @@ type ReachSettings = Pick<
 
 /**
  * Waits for the handshake of a process, and connects to where it leads.
- * @throws PlugboardError PB-HANDSHAKE-*
+ * @throws PlugboardError PB-HANDSHAKE-*, PB-TLS-*, PB-CONFIG-INVALID
  */
 export async function reachPlugin(child: PluginProcess, options: ReachOptions): Promise<ReachedPlugin> {
   const { startTimeoutMs, settings, signal, isGoPlugin, hostTls } = options;
@@ -82,10 +84,25 @@ export async function reachPlugin(child: PluginProcess, options: ReachOptions): 
       signal: either,
       dialTimeoutMs,
     };
-    return { handshake, connection: await connectTo(handshake, connecting), tls };
+    const connection = await connectTo(handshake, connecting);
+    if (options.hasConfig && connection.manifest === undefined) {
+      await connection.close();
+      throw configUnseen();
+    }
+    return { handshake, connection, tls };
   } finally {
     clearTimeout(timer);
   }
+}
+
+function configUnseen(): PlugboardError {
+  return new PlugboardError(
+    "PB-CONFIG-INVALID",
+    "the plugin is none of Plugboard's, and does not see its configuration",
+    {
+      hint: "Leave out `config`. What the plugin is to know goes into `command` or `env`, or into a call of its own.",
+    },
+  );
 }
 
 function grpcOnly(requirements: Requirements = {}): Requirements {
@@ -148,6 +165,14 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
     if (isPlugboardError(error, "PB-CONNECT-UNREACHABLE")) {
       throw new PlugboardError("PB-HANDSHAKE-SOCKET", `${said} ${whatHappened(error)}`, { cause: error });
     }
+    if (isPlugboardError(error, "PB-TLS-REQUIRED")) {
+      throw new PlugboardError("PB-TLS-REQUIRED", `${said} ${whatHappened(error)}`, {
+        cause: error,
+        hint:
+          "Give host.load the option `tls` with the roots of the plugin's certificate, or the settings PLUGIN_SERVER_ROOT_CERTS, " +
+          "PLUGIN_CLIENT_CERT and PLUGIN_CLIENT_KEY.",
+      });
+    }
     if (isPlugboardError(error, "PB-TARGET-UNSUPPORTED")) {
       throw new PlugboardError("PB-HANDSHAKE-INVALID", `${said} ${whatHappened(error)}`, { cause: error });
     }
@@ -160,8 +185,12 @@ export function withOutput(error: unknown, child: PluginProcess): unknown {
   if (!isPlugboardError(error) || !error.errorCode.startsWith("PB-HANDSHAKE-")) {
     return error;
   }
-  const { errorCode, hint, cause } = error;
-  return new PlugboardError(errorCode, `${printable(whatHappened(error))}${child.printed()}`, { hint, cause });
+  const { errorCode, cause } = error;
+  const printed = child.printed();
+  // A plugin of ours says itself what to do.
+  const isExplained = errorCode === "PB-HANDSHAKE-EXITED" && /^; it printed:\n {2}\| PB-[A-Z-]+: /.test(printed);
+  const hint = isExplained ? "Mend what the plugin says, then load it again." : error.hint;
+  return new PlugboardError(errorCode, `${printable(whatHappened(error))}${printed}`, { hint, cause });
 }
 
 /** The message of one of our errors without its code and its hint, to build another from. */

@@ -5,6 +5,8 @@ import { PlugboardError } from "../plugin/errors.ts";
 
 type Protocol = NonNullable<Requirements["protocols"]>[number];
 
+const protocols: readonly Protocol[] = ["ttrpc", "grpc", "grpc-web", "connect"];
+
 /** Where a plugin runs. */
 export interface ReattachTarget {
   /** Its process. */
@@ -35,6 +37,9 @@ export function readReattachTarget(target: ReattachTarget | TerraformReattach): 
   const { pid, address, protocol, protocolVersion } = "Pid" in target ? readTerraform(target) : target;
   if (!Number.isSafeInteger(pid) || pid <= 0) {
     throw new PlugboardError("PB-REATTACH-TARGET", `${JSON.stringify(pid)} is no process id`);
+  }
+  if (protocol !== undefined && !protocols.includes(protocol)) {
+    throw new PlugboardError("PB-REATTACH-TARGET", `${JSON.stringify(protocol)} is none of ${protocols.join(", ")}`);
   }
   const { carrier, text, ...place } = parseAddress(address);
   if (carrier !== "unix" && carrier !== "tcp") {

@@ -12,6 +12,26 @@ export const magicCookie = {
   value: "8c4b7ef0b5e64d7c9d2b1c6f3a5e9d40",
 } as const satisfies MagicCookie;
 
+/**
+ * Checks a cookie of an application.
+ * @throws PlugboardError PB-COOKIE-INVALID
+ */
+export function checkCookie({ key, value }: MagicCookie): void {
+  // Callers in JavaScript may leave one out.
+  if (typeof key !== "string" || !/^[^=\0]+$/.test(key)) {
+    throw new PlugboardError(
+      "PB-COOKIE-INVALID",
+      `the key of the handshake's cookie is ${JSON.stringify(key)}, which no environment variable is called`,
+    );
+  }
+  if (typeof value !== "string" || !/^[^\0]+$/.test(value)) {
+    throw new PlugboardError(
+      "PB-COOKIE-INVALID",
+      `the value of the handshake's cookie ${JSON.stringify(key)} is empty, or no environment variable can have it`,
+    );
+  }
+}
+
 /** Version of the handshake itself; there is only this one. */
 const coreProtocolVersion = 1;
 

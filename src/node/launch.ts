@@ -3,7 +3,7 @@ import type { Plugin } from "../plugin/define-plugin.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { MagicCookie } from "./handshake.ts";
-import { magicCookie, parseVersions } from "./handshake.ts";
+import { checkCookie, magicCookie, parseVersions } from "./handshake.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import type { PluginSettings } from "./settings.ts";
@@ -46,7 +46,8 @@ const anyPort: ListenAddress = { carrier: "tcp", host: "127.0.0.1", port: 0 };
  * `--listen` or a setting. Returns `undefined` if neither is so, as for somebody who just runs the program to see what it
  * is.
  * @param cookie The application's own. Ours counts, too.
- * @throws PlugboardError PB-COMMAND-LINE, PB-SETTING-INVALID
+ * @throws PlugboardError PB-COMMAND-LINE, PB-SETTING-INVALID, PB-COOKIE-INVALID; PB-COOKIE-MISMATCH if it was a host that
+ * does not know the cookie
  */
 export function readLaunch(
   plugin: Plugin,
@@ -55,9 +56,17 @@ export function readLaunch(
   settings: LaunchSettings,
   cookie: MagicCookie | undefined,
 ): Launch | undefined {
+  if (cookie !== undefined) {
+    checkCookie(cookie);
+  }
   const listenAt = readListenOption(args) ?? readEndpoint(settings);
-  if (![magicCookie, ...(cookie ? [cookie] : [])].some(({ key, value }) => env[key] === value)) {
-    return listenAt && { kind: "standalone", listenAt };
+  const cookies = [magicCookie, ...(cookie ? [cookie] : [])];
+  if (!cookies.some(({ key, value }) => env[key] === value)) {
+    if (listenAt !== undefined) {
+      return { kind: "standalone", listenAt };
+    }
+    tellMismatch(env, cookies, cookie);
+    return undefined;
   }
   const host = env.PLUGBOARD_PROTOCOLS === undefined && env.PLUGBOARD_PARENT === undefined ? "go-plugin" : "plugboard";
   const preferred = env.PLUGBOARD_PROTOCOLS?.split(",");
@@ -73,6 +82,21 @@ export function readLaunch(
     socketGroup: env.PLUGIN_UNIX_SOCKET_GROUP || undefined,
     multiplex: multiplex === "" ? "unasked" : /^(?:1|t|true)$/i.test(multiplex) ? "wanted" : "unwanted",
   };
+}
+
+/** What hosts set, whoever's they are, and nobody who runs a program by hand. */
+const signsOfHost = ["PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_MIN_PORT", "PLUGBOARD_PARENT"] as const;
+
+/** Refuses to be taken for run by hand if it was a host that has started this, with another cookie. */
+function tellMismatch(env: NodeJS.ProcessEnv, cookies: readonly MagicCookie[], own: MagicCookie | undefined) {
+  const wrong = cookies.find(({ key }) => env[key]);
+  if (wrong !== undefined) {
+    throw new PlugboardError("PB-COOKIE-MISMATCH", `${wrong.key} is set, but not to the value that serve() expects`);
+  }
+  if (signsOfHost.some((name) => env[name])) {
+    const lacks = own === undefined ? "serve() was not told its cookie" : `it has not set ${own.key}`;
+    throw new PlugboardError("PB-COOKIE-MISMATCH", `a host has started this plugin, but ${lacks}`);
+  }
 }
 
 /** The highest version that both sides know. A host of go-plugin's that knows none, or tells none, gets the lowest. */

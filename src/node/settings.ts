@@ -22,6 +22,7 @@ export function readSettings<S extends Side>(
   const ofSide = Object.entries<Setting>(settingsSchema).filter(
     ([, { readBy }]) => readBy === "both" || readBy === side,
   );
+  refuseUnknown(Object.keys(given), new Set(ofSide.map(([name]) => name)), side);
   // By name, as which of them are there depends on the side.
   const argument: Readonly<Record<string, unknown>> = given;
   const read = ofSide.map(([name, setting]) => {
@@ -33,6 +34,17 @@ export function readSettings<S extends Side>(
   });
   // Name and value come from the same entry of the schema, of which the type is made, too.
   return Object.fromEntries(read) as SettingsOf<S>;
+}
+
+/** A misspelt name would else be heeded by nobody, and noticed by nobody. */
+function refuseUnknown(names: readonly string[], known: ReadonlySet<string>, side: Side): void {
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    const shown = JSON.stringify(printableLine(unknown));
+    throw new PlugboardError("PB-SETTING-INVALID", `settings has ${shown}, which is no setting of a ${side}`, {
+      hint: "Check the spelling, and who reads it; docs/settings.md has all of them.",
+    });
+  }
 }
 
 function readVariable(name: string, setting: Setting, text: string | undefined): unknown {

@@ -7,6 +7,7 @@ import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { validate, validateStrict } from "compare-versions";
 import type { PluginContext } from "./context.ts";
 import { isPlugboardError, PlugboardError } from "./errors.ts";
+import { checkProtocolVersions } from "./protocol-version.ts";
 import { createServiceTable } from "./service-table.ts";
 
 /** Another plugin that this one needs. */
@@ -89,12 +90,9 @@ export function definePlugin<Config extends DescMessage = GenMessage<Empty>>(
   if (typeof version !== "string" || !validateStrict(version)) {
     throw new PlugboardError("PB-PLUGIN-VERSION", `version: ${quote(version)} is no semantic version`);
   }
-  if (
-    protocolVersions.length === 0 ||
-    new Set(protocolVersions).size !== protocolVersions.length ||
-    !protocolVersions.every((each) => Number.isInteger(each) && each >= 0 && each <= 0xffffffff)
-  ) {
-    throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", `protocolVersions: [${protocolVersions}] is no such list`);
+  checkProtocolVersions(protocolVersions);
+  if (protocolVersions.length === 0) {
+    throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions is empty");
   }
   checkDependencies(dependencies);
   return {

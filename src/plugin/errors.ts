@@ -55,6 +55,15 @@ const errors = {
   "PB-DIAL-FAILED": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
   "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
 
+  "PB-COOKIE-INVALID": [
+    Code.InvalidArgument,
+    "Give it the key and the value that plugin and host have agreed on: the MagicCookieKey and MagicCookieValue of go-plugin's HandshakeConfig.",
+  ],
+  "PB-COOKIE-MISMATCH": [
+    Code.FailedPrecondition,
+    "Give serve() and the host the same cookie, by their option `handshake`. Run by hand, a plugin takes --listen unix:/path.",
+  ],
+
   "PB-COMMAND-LINE": [Code.InvalidArgument, "Use --listen unix:/path or --listen tcp:127.0.0.1:4000."],
   "PB-LISTEN-INSECURE": [
     Code.FailedPrecondition,

@@ -1,3 +1,18 @@
+import { PlugboardError } from "./errors.ts";
+
+/**
+ * Checks a list of application protocol versions.
+ * @throws PlugboardError PB-PLUGIN-PROTOCOL-VERSIONS
+ */
+export function checkProtocolVersions(versions: readonly number[]): void {
+  if (
+    new Set(versions).size !== versions.length ||
+    !versions.every((each) => Number.isInteger(each) && each >= 0 && each <= 0xffffffff)
+  ) {
+    throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", `protocolVersions: [${versions}] is no such list`);
+  }
+}
+
 /**
  * Picks the application protocol version: the highest one both sides speak, `undefined` if they have none in common.
  * An empty list of wanted versions means that any will do.

@@ -125,9 +125,52 @@ describe("a plugin made for go-plugin's hosts", () => {
     expect(String(failure)).not.toContain("swordfish");
   });
 
-  test.each(["", "A=B", "A\0B"])("can't have a cookie with the key %j", async (key) => {
-    const failure = load([], { handshake: { cookie: { key, value: "value" } } });
-    await expect(failure).rejects.toMatchObject({ errorCode: "PB-LAUNCH-FAILED", hint: expect.stringMatching("key") });
+  test("is not started again with the same wrong cookie, if it is one of Plugboard's", async () => {
+    await using patient = new Host();
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const wrong = { cookie: { key: "TALKATIVE", value: "swordfish" } };
+    const command = ["node", "--conditions=plugboard-source", "test/node/fixtures/talkative.ts"] as const;
+    await expect(patient.load({ command, handshake: wrong, onOutput() {} })).rejects.toMatchObject({
+      errorCode: "PB-HANDSHAKE-EXITED",
+      message: expect.stringContaining("PB-COOKIE-MISMATCH: TALKATIVE is set, but not to the value"),
+      hint: "Mend what the plugin says, then load it again.",
+    });
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
+  test.each([
+    ["", "value"],
+    ["A=B", "value"],
+    ["A\0B", "value"],
+    ["KEY", ""],
+    ["KEY", "a\0b"],
+  ])("can't have a cookie with the key %j and the value %j", async (key, value) => {
+    const failure = load([], { handshake: { cookie: { key, value } } });
+    await expect(failure).rejects.toMatchObject({
+      errorCode: "PB-COOKIE-INVALID",
+      hint: expect.stringMatching("MagicCookieKey"),
+    });
+  });
+
+  test.each([[1.5], [-1], [Number.NaN], [1, 1]])(
+    "can't be asked for versions that are none: %j, %j",
+    async (...versions) => {
+      for (const options of [
+        { handshake: { ...handshake, protocolVersions: versions } },
+        { protocolVersions: versions },
+      ]) {
+        await expect(load([], options)).rejects.toMatchObject({ errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS" });
+      }
+    },
+  );
+
+  test("takes no configuration, and is not loaded with one", async () => {
+    await expect(load([], { config: { colour: "blue" } })).rejects.toMatchObject({
+      errorCode: "PB-CONFIG-INVALID",
+      message: expect.stringContaining("none of Plugboard's"),
+    });
+    expect(leftovers()).toEqual([]);
   });
 
   test("may send messages of more than 4 MiB, up to the limit that is set", async () => {

@@ -106,6 +106,14 @@ describe("a start that fails", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test("does not say that a process printed nothing that printed one line", async () => {
+    const error = await failure({ command: ["echo", "hello"] });
+    expect(error.rawMessage).toBe(
+      `PB-HANDSHAKE-INVALID: the first line on stdout is no handshake: "hello"\n${error.hint}`,
+    );
+    expect((await failure({ command: ["true"] })).message).toContain("with code 0; it printed nothing");
+  });
+
   const broken: readonly (readonly [string, ErrorCode, readonly [string, ...string[]], string])[] = [
     ["the process exits early", "PB-HANDSHAKE-EXITED", misbehave("exit", "7"), "with code 7"],
     ["the process exits early with 0", "PB-HANDSHAKE-EXITED", misbehave("exit", "0"), "with code 0"],

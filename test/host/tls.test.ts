@@ -62,6 +62,7 @@ describe('with tls: "auto"', () => {
     const env = { PLUGIN_AUTO_MTLS: "false" };
     await expect(load(host, { tls: "auto", env })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-CERTIFICATE-MISSING",
+      message: expect.stringMatching(/PLUGIN_AUTO_MTLS is off/),
     });
   });
 
@@ -85,6 +86,16 @@ describe('with tls: "auto"', () => {
   test("a host that is not to make certificates says so", async () => {
     await using host = new Host({ settings: { PLUGIN_AUTO_MTLS: false } });
     await expect(load(host, { tls: "auto" })).rejects.toMatchObject({ errorCode: "PB-SETTING-INVALID" });
+  });
+});
+
+test("a plugin that speaks TLS alone is reported with a hint at the host's own option", async () => {
+  await using host = new Host();
+  const { certificate, key } = await createThrowawayCertificate();
+  const env = { PLUGIN_SERVER_CERT: certificate, PLUGIN_SERVER_KEY: key };
+  await expect(load(host, { env })).rejects.toMatchObject({
+    errorCode: "PB-TLS-REQUIRED",
+    hint: expect.stringContaining("host.load the option `tls`"),
   });
 });
 

@@ -118,8 +118,29 @@ describe("started by hand", () => {
     expect(readdirSync(own)).toEqual([]);
   });
 
-  test("does the same with a wrong cookie", async () => {
-    expect((await run([markdown], { PLUGBOARD_MAGIC_COOKIE: "wrong" })).code).toBe(1);
+  const talkative = "test/node/fixtures/talkative.ts";
+  test.each<[string, string, Record<string, string>, string]>([
+    ["with a wrong cookie", markdown, { PLUGBOARD_MAGIC_COOKIE: "wrong" }, "PLUGBOARD_MAGIC_COOKIE is set, but not to"],
+    ["with a wrong cookie of an application", talkative, { TALKATIVE: "no" }, "TALKATIVE is set, but not to"],
+    ["with another application's", talkative, { OTHER: "no", PLUGIN_MIN_PORT: "10000" }, "has not set TALKATIVE"],
+    ["with an application's", markdown, { OTHER: "no", PLUGIN_PROTOCOL_VERSIONS: "1" }, "was not told its cookie"],
+  ])("says that the cookie is wrong, when it was a host that has started it %s", async (_, script, env, said) => {
+    const { code, stdout, stderr } = await run([script], env);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^PB-COOKIE-MISMATCH: /);
+    expect(stderr).toContain(said);
+    // Neither the wrong one nor the right one.
+    expect(stderr).not.toMatch(/\b(wrong|no|yes)\b/);
+  });
+
+  test.each([
+    ["", "value"],
+    ["A=B", "value"],
+    ["KEY", ""],
+  ])("refuses a cookie of its program that can't be: %j with the value %j", async (key, value) => {
+    const { code, stderr } = await run(["test/node/fixtures/bad-cookie.ts", key, value]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^PB-COOKIE-INVALID: /);
   });
 
   test.each([

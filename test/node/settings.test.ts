@@ -242,6 +242,18 @@ test("whatever a variable holds, it is read or refused with an error of ours tha
   );
 });
 
+test.each<[Side, string]>([
+  ["host", "PLUGIN_HANDSHAKE_TIMEOT"],
+  ["host", "PLUGIN_RATE_LIMIT_ENABLED"],
+  ["plugin", "PLUGIN_HANDSHAKE_TIMEOUT"],
+  ["plugin", "toString"],
+])("what a %s does not read is refused as an argument, and let be in the environment: %s", (side, name) => {
+  expect(() => read(side, { [name]: "1" })).not.toThrow();
+  expect(() => read(side, {}, { [name]: "1" })).toThrow(
+    `PB-SETTING-INVALID: settings has "${name}", which is no setting of a ${side}`,
+  );
+});
+
 test("a value that is too long is cut in the error", () => {
   expect(() => read("plugin", { PLUGIN_LOG_LEVEL: "x".repeat(100_000) })).toThrow(/is "x{300}\.\.\.";/);
 });

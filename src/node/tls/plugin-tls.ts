@@ -1,5 +1,6 @@
 import type { ClientTls, ServerTls } from "../../client/tls.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
+import { log } from "../../plugin/log.ts";
 import type { BrokerOptions } from "../broker/create-broker.ts";
 import type { PluginSettings } from "../settings.ts";
 import type { ServerTlsSettings } from "./environment.ts";
@@ -40,6 +41,13 @@ export async function pluginTls(
   const { PLUGIN_CLIENT_CERT: ofHost, PLUGIN_AUTO_MTLS: mayAnswer } = settings;
   if (given === undefined && hosted && ofHost !== undefined && mayAnswer) {
     return automaticTls(ofHost);
+  }
+  if (given === undefined && hosted && ofHost !== undefined) {
+    log(
+      "WARNING",
+      "the host wants automatic TLS (AutoMTLS), but PLUGIN_AUTO_MTLS is off for this plugin: the host's calls will fail, " +
+        "unless it trusts the plugin for another reason",
+    );
   }
   const server = given === undefined ? await serverTlsOf(settings) : await readServerTls(given);
   return server && withServer(server, "");
