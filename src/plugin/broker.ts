@@ -1,4 +1,5 @@
-import type { ConnectRouter, Transport } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import type { Client, ConnectRouter, Transport } from "@connectrpc/connect";
 
 /**
  * Further connections between a plugin process and its host, each with a numeric id that one side tells the other, as a
@@ -33,7 +34,9 @@ export interface BrokeredServer extends AsyncDisposable {
 
 /** A connection to what the other side serves. */
 export interface BrokeredClient extends AsyncDisposable {
-  /** For Connect's createClient. */
+  /** A typed client; leaving a `for await` loop over a response early cancels the call. */
+  client<Service extends DescService>(service: Service): Client<Service>;
+  /** A Connect transport, for libraries that want one. */
   readonly transport: Transport;
   close(): Promise<void>;
 }

@@ -62,9 +62,12 @@ export function createControlStream(receiver: ControlReceiver): ControlStream {
 
       async function* outgoing() {
         while (current === call && !closed) {
-          const taken = waiting;
-          waiting = [];
-          yield* taken;
+          // One by one: what this call does not get to is the next one's.
+          const next = waiting.shift();
+          if (next !== undefined) {
+            yield next;
+            continue;
+          }
           await woken;
           ({ promise: woken, resolve } = Promise.withResolvers<void>());
         }

@@ -152,7 +152,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
         await client.close();
         lifetime.abort(new PlugboardError("PB-CONNECTION-CLOSED", `the connection to id ${id} is closed`));
       };
-      const brokered = { transport: client.transport, close, [Symbol.asyncDispose]: close };
+      const brokered = { ...client, close, [Symbol.asyncDispose]: close };
       clients.add(brokered);
       return brokered;
     } finally {

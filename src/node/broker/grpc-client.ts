@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createCancellingClient } from "../../client/cancelling-client.ts";
 import { createEndingTransport } from "../../client/ending-transport.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
@@ -62,7 +63,12 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
     end(new PlugboardError("PB-CONNECTION-CLOSED", `the connection to ${text} is closed`));
     connection.close();
   };
-  return { transport, close, [Symbol.asyncDispose]: close };
+  return {
+    transport,
+    client: (service) => createCancellingClient(service, transport),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 async function secureOrDestroy(carrier: Duplex, secure: (carrier: Duplex) => Promise<Duplex>): Promise<Duplex> {

@@ -25,15 +25,18 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
   let lastDial: Promise<unknown> = Promise.resolve();
 
   function answer(id: number, accept: (connection: Duplex) => void) {
-    const expected = multiplexer.expectStream((stream) => {
+    const forget = multiplexer.expectStream((stream) => {
       if (served.get(id) === accept) {
         accept(stream);
       } else {
         stream.destroy();
       }
     });
-    const error = expected ? "" : "too many connections are being made";
-    control.send({ serviceId: id, knock: { knock: true, ack: true, error } });
+    const error = forget === undefined ? "too many connections are being made" : "";
+    if (!control.send({ serviceId: id, knock: { knock: true, ack: true, error } })) {
+      // Nobody was told to open a stream: the next one would be taken for this.
+      forget?.();
+    }
   }
 
   function receiveKnock(id: number) {

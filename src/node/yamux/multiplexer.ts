@@ -13,10 +13,10 @@ export interface Multiplexer {
   /** Opens a stream: at once, or as soon as there is a connection. */
   openStream(signal?: AbortSignal): Promise<Duplex>;
   /**
-   * The next stream of the other side that nobody else expects goes to `take`, if it comes within 5 s. Returns false if
-   * already as many are expected as can be.
+   * The next stream of the other side that nobody else expects goes to `take`, if it comes within 5 s. Returns what
+   * expects it no longer; undefined if already as many are expected as can be.
    */
-  expectStream(take: (stream: Duplex) => void): boolean;
+  expectStream(take: (stream: Duplex) => void): (() => void) | undefined;
   /** Settles when the connection has ended, or the multiplexer was closed. */
   readonly ended: Promise<void>;
   /** Breaks off the streams that are open and ends the connection. */
@@ -78,10 +78,13 @@ export function createMultiplexer(role: "client" | "server"): Multiplexer {
     expectStream(take) {
       forgetExpired();
       if (expected.length >= maxExpected) {
-        return false;
+        return undefined;
       }
-      expected.push({ until: performance.now() + expectMs, take });
-      return true;
+      const own = { until: performance.now() + expectMs, take };
+      expected.push(own);
+      return () => {
+        expected = expected.filter((each) => each !== own);
+      };
     },
     ended,
     async close() {

@@ -68,6 +68,25 @@ describe.each(modes)("a broker, %s,", (mode) => {
     expect(await callOnce(pair, "host", Number(text))).toBe("after callback: from the method: hello");
   });
 
+  test("cancels a call whose response is left early", async () => {
+    await using pair = await startPair(mode);
+    const cancelled = Promise.withResolvers<void>();
+    await using server = await pair.plugin.broker.serve((router) =>
+      router.service(BehaviourService, {
+        async *produce(_request, { signal }) {
+          signal.addEventListener("abort", () => cancelled.resolve());
+          yield {};
+          await cancelled.promise;
+        },
+      }),
+    );
+    await using dialled = await pair.host.broker.dial(server.id);
+    for await (const _ of dialled.client(BehaviourService).produce({})) {
+      break;
+    }
+    await cancelled.promise;
+  });
+
   test("waits for what is not served yet", async () => {
     await using pair = await startPair(mode);
     const answer = callOnce(pair, "host", 1);

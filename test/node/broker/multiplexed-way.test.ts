@@ -27,3 +27,24 @@ test("a knock that is answered while its dial is given up gets its stream, which
   await expect.poll(async () => (await opened[0])?.destroyed).toBe(true);
   await real.close();
 });
+
+test("a knock whose answer could not be sent leaves the next stream to whom it belongs", async () => {
+  const multiplexer = createMultiplexer("server");
+  const other = createMultiplexer("client");
+  const [carrier, end] = duplexPair();
+  const main = Promise.withResolvers<string>();
+  multiplexer.attach(carrier, (stream) => {
+    main.resolve("the main server");
+    stream.destroy();
+  });
+  other.attach(end);
+  const way = createMultiplexedWay({ send: () => false }, multiplexer);
+  await way.listen(1, (stream) => {
+    main.resolve("the service that was knocked at");
+    stream.destroy();
+  });
+  way.receive(create(ConnInfoSchema, { serviceId: 1, knock: { knock: true } }));
+  await other.openStream();
+  expect(await main.promise).toBe("the main server");
+  await Promise.all([multiplexer.close(), other.close()]);
+});
