@@ -51,8 +51,9 @@ export interface LoadOptions
    */
   readonly startTimeoutMs?: number;
   /**
-   * For a plugin made with HashiCorp's go-plugin, or for its hosts: what its author has agreed on with them. Messages may
-   * then have 64 MiB, unless `maxMessageBytes` says else. Default: the plugin is one of Plugboard.
+   * For a plugin made with HashiCorp's go-plugin, or for its hosts: what its author has agreed on with them. The host then
+   * does as those do: it speaks gRPC and has a broker, also with a plugin of Plugboard. Messages may have 64 MiB, unless
+   * `maxMessageBytes` says else. Default: the plugin is one of Plugboard.
    */
   readonly handshake?: GoPluginHandshake;
   /**
@@ -182,7 +183,8 @@ export class Host implements AsyncDisposable {
     const settings = this.#settings;
     const cookie = handshake?.cookie ?? cookieOf(settings);
     const tls = wantsTls(wantedTls, settings) ? await tlsFor(wantedTls, settings) : undefined;
-    const added = { ...launchEnvironment({ env, config, cookie, protocolVersions }), ...tls?.env };
+    const asGoPlugin = handshake !== undefined && (options.require?.protocols?.includes("grpc") ?? true);
+    const added = { ...launchEnvironment({ env, config, cookie, protocolVersions, asGoPlugin }), ...tls?.env };
     const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) });
     let file: string | undefined;
     if (sha256 !== undefined) {

@@ -17,6 +17,8 @@ export interface LaunchEnvironment {
   readonly config: JsonObject | undefined;
   readonly cookie: MagicCookie | undefined;
   readonly protocolVersions: readonly number[] | undefined;
+  /** Whether a plugin of Plugboard, too, is to treat the host as one of go-plugin's, with a broker over gRPC. */
+  readonly asGoPlugin: boolean;
 }
 
 /** Ports that go-plugin's hosts allow, for plugins that can't listen on Unix sockets. */
@@ -26,7 +28,7 @@ const goPluginPorts = { PLUGIN_MIN_PORT: "10000", PLUGIN_MAX_PORT: "25000" } as 
  * The variables to add to the host's environment.
  * @throws PlugboardError PB-COOKIE-INVALID, PB-PLUGIN-PROTOCOL-VERSIONS
  */
-export function launchEnvironment({ env, config, cookie, protocolVersions }: LaunchEnvironment) {
+export function launchEnvironment({ env, config, cookie, protocolVersions, asGoPlugin }: LaunchEnvironment) {
   if (cookie !== undefined) {
     checkCookie(cookie);
   }
@@ -37,7 +39,7 @@ export function launchEnvironment({ env, config, cookie, protocolVersions }: Lau
     ...env,
     [key]: value,
     PLUGBOARD_PARENT: "stdin",
-    PLUGBOARD_PROTOCOLS: "ttrpc,grpc,connect",
+    PLUGBOARD_PROTOCOLS: asGoPlugin ? "go-plugin" : "ttrpc,grpc,connect",
     ...(protocolVersions?.length && { PLUGIN_PROTOCOL_VERSIONS: protocolVersions.join(",") }),
     ...(config && { PLUGBOARD_CONFIG: JSON.stringify(config) }),
   };

@@ -13,7 +13,7 @@ export interface LoadedPlugin extends Connection {
   readonly pid: number;
   /** The application protocol version that host and plugin have agreed on. */
   readonly protocolVersion: number;
-  /** For services that the plugin is to call back, and those that it names by an id. Only if it speaks gRPC. */
+  /** For services that the plugin is to call back, and those that it names by an id. Only if it was loaded with `handshake`. */
   readonly broker: Broker | undefined;
   /** Settles when the process has ended, however that came about. */
   readonly exited: Promise<ProcessExit>;

@@ -14,8 +14,10 @@ export type Launch = HostedLaunch | { readonly kind: "standalone"; readonly list
 /** It was started by a host, which waits for the handshake. */
 export interface HostedLaunch {
   readonly kind: "hosted";
-  /** Whether the host is one of ours, which says so, or one written with go-plugin, which knows nothing of us. */
+  /** Whether the host is one of ours, which says so, or one written with go-plugin, or that does as those do. */
   readonly host: "plugboard" | "go-plugin";
+  /** Whether the host wants its socket directory removed, even if it is gone itself. Those of go-plugin do not say so. */
+  readonly removesDirectory: boolean;
   readonly protocolVersion: number;
   /** What the handshake names. */
   readonly protocol: (typeof handshakeProtocols)[number];
@@ -68,13 +70,14 @@ export function readLaunch(
     tellMismatch(env, cookies, cookie);
     return undefined;
   }
-  const host = env.PLUGBOARD_PROTOCOLS === undefined && env.PLUGBOARD_PARENT === undefined ? "go-plugin" : "plugboard";
+  const isOurs = env.PLUGBOARD_PROTOCOLS !== undefined || env.PLUGBOARD_PARENT !== undefined;
   const preferred = env.PLUGBOARD_PROTOCOLS?.split(",");
   const multiplex = env.PLUGIN_MULTIPLEX_GRPC ?? "";
   return {
     kind: "hosted",
-    host,
-    protocolVersion: agreeOnVersion(plugin, settings.PLUGIN_PROTOCOL_VERSIONS, host),
+    host: isOurs && !preferred?.includes("go-plugin") ? "plugboard" : "go-plugin",
+    removesDirectory: isOurs,
+    protocolVersion: agreeOnVersion(plugin, settings.PLUGIN_PROTOCOL_VERSIONS, isOurs),
     protocol: preferred?.flatMap((each) => handshakeProtocols.find((known) => known === each) ?? [])[0] ?? "grpc",
     // Of the transports the first; both can be used here.
     listenAt: listenAt ?? (settings.PLUGIN_SERVER_TRANSPORTS[0] === "tcp" ? anyPort : undefined),
@@ -100,7 +103,7 @@ function tellMismatch(env: NodeJS.ProcessEnv, cookies: readonly MagicCookie[], o
 }
 
 /** The highest version that both sides know. A host of go-plugin's that knows none, or tells none, gets the lowest. */
-function agreeOnVersion(plugin: Plugin, told: string, host: HostedLaunch["host"]): number {
+function agreeOnVersion(plugin: Plugin, told: string, isOurs: boolean): number {
   const { versions, others } = parseVersions(told);
   if (others.length > 0) {
     process.stderr.write(
@@ -108,7 +111,7 @@ function agreeOnVersion(plugin: Plugin, told: string, host: HostedLaunch["host"]
     );
   }
   const lowest = Math.min(...plugin.protocolVersions);
-  if (versions.length === 0 && host === "go-plugin") {
+  if (versions.length === 0 && !isOurs) {
     return lowest;
   }
   return pickProtocolVersion(plugin.protocolVersions, versions) ?? lowest;

@@ -83,7 +83,7 @@ function createPlace(launch: HostedLaunch): SocketPlace {
 
 /** A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it. */
 function removeHostDirectory(launch: Launch) {
-  if (launch.kind === "hosted" && launch.host === "plugboard" && launch.socketDirectory !== undefined) {
+  if (launch.kind === "hosted" && launch.removesDirectory && launch.socketDirectory !== undefined) {
     try {
       fs.rmdirSync(launch.socketDirectory);
     } catch {

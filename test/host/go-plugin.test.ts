@@ -10,6 +10,7 @@ import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { StreamerService } from "../../src/gen/interop/goplugin/examples_pb.ts";
 import { Test } from "../../src/gen/interop/goplugin/grpctest_pb.ts";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers, isAlive, leftovers } from "./leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "go-plugin-files-"));
@@ -326,6 +327,39 @@ describe("a plugin made for go-plugin's hosts ends", () => {
     const refused = load([], { env: { FOREIGN_SOCKET: socket }, handshake: { ...handshake, protocolVersions: [9] } });
     await expect(refused).rejects.toMatchObject({ errorCode: "PB-HANDSHAKE-APP-VERSION" });
     expect(existsSync(socket)).toBe(false);
+  });
+});
+
+describe("a plugin of Plugboard that was made for go-plugin's hosts, too,", () => {
+  const command = ["node", "--conditions=plugboard-source", "test/host/fixtures/calls-back.ts"] as const;
+  const own = { cookie: { key: "CALLS_BACK", value: "yes" } };
+
+  test.each<[string, Partial<LoadOptions>]>([
+    ["without TLS", {}],
+    ["with TLS", { tls: "auto" }],
+  ])("has a broker if it is loaded as those do, %s", async (_, options) => {
+    const { loaded, lines, records } = await load([], { command, handshake: own, ...options });
+    await using served = await loaded.broker?.serve((router) =>
+      router.service(BehaviourService, { echo: ({ text }) => ({ text: `I got ${text}` }) }),
+    );
+    const id = String(served?.id);
+    expect(await loaded.client(BehaviourService).echo({ text: id })).toMatchObject({
+      text: "the host said: I got version 2",
+    });
+    expect(loaded.manifest?.name).toBe("calls-back");
+    await loaded.close();
+    expect(await loaded.exited).toEqual({ code: 0, signal: null });
+    expect(lines).toEqual([{ stream: "stdout", text: "printed" }]);
+    expect(records).toMatchObject([{ level: "warn", message: `called with ${id}`, module: "calls-back" }]);
+  });
+
+  test("has none if it is loaded for another protocol, or as any plugin of Plugboard", async () => {
+    for (const options of [{ handshake: own, require: { protocols: ["ttrpc"] } }, {}] as const) {
+      const loaded = await host.load({ command, onOutput() {}, ...options });
+      expect(loaded.broker).toBeUndefined();
+      expect(await loaded.client(BehaviourService).echo({ text: "1" })).toMatchObject({ text: "no broker" });
+      expect(loaded.routes.unary.routes[0]?.name).toBe("unix+ttrpc");
+    }
   });
 });
 

@@ -15,6 +15,7 @@ test.each([
   const launch: HostedLaunch = {
     kind: "hosted",
     host: "go-plugin",
+    removesDirectory: false,
     protocolVersion: 1,
     protocol: "grpc",
     listenAt: undefined,
