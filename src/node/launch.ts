@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { printableLine } from "../plugin/printable.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { MagicCookie } from "./handshake.ts";
 import { checkCookie, magicCookie, parseVersions } from "./handshake.ts";
@@ -40,9 +41,6 @@ type LaunchSettings = Pick<
   "PLUGIN_PROTOCOL_VERSIONS" | "PLUGIN_SERVER_ENDPOINT" | "PLUGIN_SERVER_TRANSPORTS"
 >;
 
-/** Where a plugin listens that is to use TCP, and is not told where. */
-const anyPort: ListenAddress = { carrier: "tcp", host: "127.0.0.1", port: 0 };
-
 /**
  * Finds out how this process was started: by a host that knows the magic cookie, or with an address to listen on, by
  * `--listen` or a setting. Returns `undefined` if neither is so, as for somebody who just runs the program to see what it
@@ -68,6 +66,7 @@ export function readLaunch(
       return { kind: "standalone", listenAt };
     }
     tellMismatch(env, cookies, cookie);
+    refuseUnknownOption(args);
     return undefined;
   }
   const isOurs = env.PLUGBOARD_PROTOCOLS !== undefined || env.PLUGBOARD_PARENT !== undefined;
@@ -80,7 +79,7 @@ export function readLaunch(
     protocolVersion: agreeOnVersion(plugin, settings.PLUGIN_PROTOCOL_VERSIONS, isOurs),
     protocol: preferred?.flatMap((each) => handshakeProtocols.find((known) => known === each) ?? [])[0] ?? "grpc",
     // Of the transports the first; both can be used here.
-    listenAt: listenAt ?? (settings.PLUGIN_SERVER_TRANSPORTS[0] === "tcp" ? anyPort : undefined),
+    listenAt: listenAt ?? (settings.PLUGIN_SERVER_TRANSPORTS[0] === "tcp" ? loopbackPort(env) : undefined),
     socketDirectory: env.PLUGIN_UNIX_SOCKET_DIR || undefined,
     socketGroup: env.PLUGIN_UNIX_SOCKET_GROUP || undefined,
     multiplex: multiplex === "" ? "unasked" : /^(?:1|t|true)$/i.test(multiplex) ? "wanted" : "unwanted",
@@ -115,6 +114,39 @@ function agreeOnVersion(plugin: Plugin, told: string, isOurs: boolean): number {
     return lowest;
   }
   return pickProtocolVersion(plugin.protocolVersions, versions) ?? lowest;
+}
+
+/** A port of the loopback interface, of those that the host allows; any if it says nothing. */
+function loopbackPort(env: NodeJS.ProcessEnv): ListenAddress {
+  const [port, lastPort] = [readPort(env, "PLUGIN_MIN_PORT"), readPort(env, "PLUGIN_MAX_PORT")];
+  if (port > lastPort) {
+    throw new PlugboardError(
+      "PB-SETTING-INVALID",
+      `PLUGIN_MIN_PORT is ${port}, more than PLUGIN_MAX_PORT, ${lastPort}`,
+    );
+  }
+  return { carrier: "tcp", host: "127.0.0.1", port, lastPort };
+}
+
+function readPort(env: NodeJS.ProcessEnv, name: "PLUGIN_MIN_PORT" | "PLUGIN_MAX_PORT"): number {
+  const text = env[name] || "0";
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 0xffff) {
+    throw new PlugboardError(
+      "PB-SETTING-INVALID",
+      `${name} is ${JSON.stringify(printableLine(text))}, which is no port`,
+    );
+  }
+  return Number(text);
+}
+
+/** Refuses what somebody who runs the program by hand has misspelt. With a host, or --listen, options are the plugin's own. */
+function refuseUnknownOption(args: readonly string[]): void {
+  const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
+  const unknown = tokens.find((token) => token.kind === "option" && !["help", "h"].includes(token.name));
+  if (unknown?.kind === "option") {
+    const shown = printableLine(unknown.rawName);
+    throw new PlugboardError("PB-COMMAND-LINE", `${shown} alone does not say where to listen`);
+  }
 }
 
 function readListenOption(args: readonly string[]): ListenAddress | undefined {

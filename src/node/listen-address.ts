@@ -10,7 +10,13 @@ import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 /** Where a plugin process listens. */
 export type ListenAddress =
   | { readonly carrier: "unix"; readonly path: string }
-  | { readonly carrier: "tcp"; readonly host: string; readonly port: number };
+  | {
+      readonly carrier: "tcp";
+      readonly host: string;
+      readonly port: number;
+      /** The first port from `port` to this one that is free. Default: `port` alone. */
+      readonly lastPort?: number;
+    };
 
 /**
  * Reads the address to listen on.

@@ -41,11 +41,19 @@ function inRange(form: RegExp, text: string, from: number, to: number): number |
   return form.test(text) && value >= from && value <= to ? value : undefined;
 }
 
-/** One of some words, in capitals or not. */
-export function oneOf<const Word extends string>(words: readonly Word[]): SettingKind<Word> {
+/**
+ * One of some words, in capitals or not.
+ * @param others Further words, in capitals, and which of the former they stand for.
+ */
+export function oneOf<const Word extends string>(
+  words: readonly Word[],
+  others: Readonly<Record<string, NoInfer<Word>>> = {},
+): SettingKind<Word> {
+  const known = new Map([...words.map((word) => [word.toUpperCase(), word] as const), ...Object.entries(others)]);
+  const also = Object.entries(others).map(([other, word]) => `${other} for ${word}`);
   return {
-    allowed: `one of ${words.join(", ")}`,
-    parse: (text) => words.find((word) => word.toLowerCase() === text.trim().toLowerCase()),
+    allowed: [`one of ${words.join(", ")}`, ...(also.length > 0 ? [`also ${also.join(", ")}`] : [])].join("; "),
+    parse: (text) => known.get(text.trim().toUpperCase()),
   };
 }
 

@@ -177,7 +177,8 @@ export const settingsSchema = {
   PLUGIN_HEALTH_SERVICE_ENABLED: setting("plugin", boolean, true, "Whether the plugin serves grpc.health.v1.Health."),
   PLUGIN_LOG_LEVEL: setting(
     "both",
-    oneOf(logLevels),
+    // hclog's names; nothing of ours is as urgent as CRITICAL.
+    oneOf(logLevels, { TRACE: "DEBUG", WARN: "WARNING", OFF: "CRITICAL" }),
     "INFO",
     "The least urgent of Plugboard's own lines on stderr. What a plugin prints itself is not its business.",
   ),

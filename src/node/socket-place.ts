@@ -28,26 +28,29 @@ export interface SocketPlace {
  * @throws PlugboardError PB-SOCKET-DIRECTORY, PB-SOCKET-PATH, PB-SOCKET-GROUP
  */
 export function placeFor(launch: Launch): SocketPlace {
-  const { listenAt } = launch;
-  if (listenAt !== undefined) {
-    return { address: listenAt, share() {}, shareOther() {}, remove: () => removeHostDirectory(launch) };
+  if (launch.kind === "standalone") {
+    return { address: launch.listenAt, share() {}, shareOther() {}, remove() {} };
   }
-  // What stands alone was told where to listen.
-  return createPlace(launch as HostedLaunch);
+  const { listenAt, socketGroup } = launch;
+  const giveToGroup = socketGroup === undefined ? () => undefined : giverTo(socketGroup);
+  if (listenAt === undefined) {
+    return createPlace(launch, giveToGroup);
+  }
+  const shareOther = (other: string) => giveToGroup(other, 0o660);
+  return {
+    address: listenAt,
+    share: () => (listenAt.carrier === "unix" ? shareOther(listenAt.path) : undefined),
+    shareOther,
+    remove: () => removeHostDirectory(launch),
+  };
 }
 
-function createPlace(launch: HostedLaunch): SocketPlace {
-  const { socketDirectory, socketGroup } = launch;
-  const group = socketGroup === undefined ? undefined : groupId(socketGroup);
-  if (socketDirectory !== undefined) {
-    checkSocketDirectory(socketDirectory);
-  }
-  const parent = socketDirectory ?? makeSocketDirectory();
-  const socket = path.join(parent, `p${process.pid}.sock`);
-  function giveToGroup(file: string, mode: number) {
-    if (group === undefined) {
-      return;
-    }
+type GiveToGroup = (file: string, mode: number) => void;
+
+/** Gives files to a group. */
+function giverTo(socketGroup: string): GiveToGroup {
+  const group = groupId(socketGroup);
+  return (file, mode) => {
     try {
       fs.chownSync(file, -1, group);
       fs.chmodSync(file, mode);
@@ -56,7 +59,16 @@ function createPlace(launch: HostedLaunch): SocketPlace {
         cause,
       });
     }
+  };
+}
+
+function createPlace(launch: HostedLaunch, giveToGroup: GiveToGroup): SocketPlace {
+  const { socketDirectory } = launch;
+  if (socketDirectory !== undefined) {
+    checkSocketDirectory(socketDirectory);
   }
+  const parent = socketDirectory ?? makeSocketDirectory();
+  const socket = path.join(parent, `p${process.pid}.sock`);
   const shareOther = (other: string) => giveToGroup(other, 0o660);
   return {
     address: { carrier: "unix", path: socket },
@@ -82,8 +94,8 @@ function createPlace(launch: HostedLaunch): SocketPlace {
 }
 
 /** A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it. */
-function removeHostDirectory(launch: Launch) {
-  if (launch.kind === "hosted" && launch.removesDirectory && launch.socketDirectory !== undefined) {
+function removeHostDirectory(launch: HostedLaunch) {
+  if (launch.removesDirectory && launch.socketDirectory !== undefined) {
     try {
       fs.rmdirSync(launch.socketDirectory);
     } catch {
@@ -97,8 +109,7 @@ function groupId(group: string): number {
   if (/^\d{1,10}$/.test(group) && Number(group) <= maxGroupId) {
     return Number(group);
   }
-  const entry = fs
-    .readFileSync("/etc/group", "utf8")
+  const entry = readGroups()
     .split("\n")
     .map((line) => line.split(":"))
     .find(([name]) => name === group);
@@ -106,4 +117,15 @@ function groupId(group: string): number {
     throw new PlugboardError("PB-SOCKET-GROUP", `PLUGIN_UNIX_SOCKET_GROUP: there is no group ${JSON.stringify(group)}`);
   }
   return Number(entry[2]);
+}
+
+function readGroups(): string {
+  try {
+    return fs.readFileSync("/etc/group", "utf8");
+  } catch (cause) {
+    throw new PlugboardError("PB-SOCKET-GROUP", `the groups can't be read: ${String(cause)}`, {
+      cause,
+      hint: "Let the host name the group by its number.",
+    });
+  }
 }

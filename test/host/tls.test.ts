@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -39,6 +41,27 @@ describe('with tls: "auto"', () => {
       const loaded = await load(host, { tls: "auto", env, require: { ...require, encryption: true } });
       expect(loaded.routes.unary.routes[0]?.name).toBe(`${transport}+${name}`);
     }
+  });
+
+  test("a plugin on TCP takes the first free port of those that the host allows", async () => {
+    const taken = createServer();
+    await once(taken.listen(0, "127.0.0.1"), "listening");
+    const { port } = taken.address() as { port: number };
+    await using host = new Host();
+    const env = {
+      PLUGIN_SERVER_TRANSPORTS: "tcp",
+      PLUGIN_MIN_PORT: String(port),
+      PLUGIN_MAX_PORT: String(Math.min(port + 50, 65_535)),
+    };
+    const loaded = await load(host, { tls: "auto", env });
+    const chosen = Number(loaded.routes.unary.routes[0]?.endpoint.address.text.replace(/^.*:/, ""));
+    expect(chosen).toBeGreaterThan(port);
+    expect(chosen).toBeLessThanOrEqual(port + 50);
+    const env1 = { ...env, PLUGIN_MAX_PORT: String(port) };
+    await expect(load(host, { tls: "auto", env: env1 })).rejects.toMatchObject({
+      message: expect.stringMatching(/PB-LISTEN-FAILED.*EADDRINUSE/),
+    });
+    taken.close();
   });
 
   test("nobody else can call the plugin, with TLS or without", async () => {

@@ -198,6 +198,16 @@ describe("started by hand", () => {
     expect((await stderr).match(/PB-[A-Z-]+/g)).toEqual(["PB-TLS-REQUIRED"]);
   });
 
+  test.each([["--lisen", "unix:/tmp/x.sock"], ["--lisen=unix:/tmp/x.sock"], ["-l", "unix:/tmp/x.sock"]])(
+    "refuses an option that is misspelt: %s",
+    async (...args) => {
+      const { code, stderr } = await run([markdown, ...args]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^PB-COMMAND-LINE: --?l(isen)? alone does not say where to listen\nUse --listen/);
+      expect((await run([markdown, "--help"])).stderr).toContain("Standing alone:");
+    },
+  );
+
   test("refuses --listen without a value", async () => {
     expect((await run([markdown, "--listen"])).stderr).toContain("PB-COMMAND-LINE");
   });
@@ -225,6 +235,7 @@ describe("standing alone", () => {
     expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
     const second = await run(["test/behaviour/serve.ts", "--listen", plugin.address]);
     expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining("PB-LISTEN-FAILED") });
+    expect(second.stderr).toContain("Another process listens there");
     expect(await plugin.stop()).toBe(0);
   });
 
@@ -464,6 +475,10 @@ describe("started by a host", () => {
   test.each([
     ["PLUGIN_CLIENT_CERT", "-----BEGIN CERTIFICATE-----", "PB-TLS-UNREADABLE"],
     ["PLUGIN_UNIX_SOCKET_GROUP", "no-such-group", "PB-SOCKET-GROUP"],
+    ["PLUGIN_MIN_PORT", "10e3", "PB-SETTING-INVALID"],
+    ["PLUGIN_MAX_PORT", "65536", "PB-SETTING-INVALID"],
+    // Without the other that is 0.
+    ["PLUGIN_MIN_PORT", "1", "PB-SETTING-INVALID"],
     ["PLUGIN_UNIX_SOCKET_DIR", `/tmp/${"long".repeat(30)}`, "PB-SOCKET-PATH"],
     ["PLUGIN_UNIX_SOCKET_DIR", "/no/such/directory", "PB-LISTEN-FAILED"],
     ["PLUGIN_UNIX_SOCKET_DIR", "/tmp/a|b", "PB-SOCKET-PATH"],
@@ -472,7 +487,8 @@ describe("started by a host", () => {
     ["TMPDIR", "/no/such/directory", "PB-SOCKET-DIRECTORY"],
     ["PLUGBOARD_CONFIG", '{"maxDocumentBytes":"swordfish"}', "PB-CONFIG-INVALID"],
   ])("says what is wrong with %s", async (name, value, code) => {
-    const ended = await run([markdown], { ...cookie, [name]: value });
+    const transport = name.endsWith("_PORT") ? { PLUGIN_SERVER_TRANSPORTS: "tcp" } : {};
+    const ended = await run([markdown], { ...cookie, ...transport, [name]: value });
     expect(ended.code).toBe(1);
     expect(ended.stdout).toBe("");
     expect(ended.stderr).toContain(code);

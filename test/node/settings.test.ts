@@ -154,9 +154,18 @@ const expected: Readonly<Record<keyof (PluginSettings & HostSettings), Expected>
   PLUGIN_LOG_LEVEL: {
     readBy: both,
     default: "INFO",
-    good: { DEBUG: "DEBUG", info: "INFO", Warning: "WARNING", ERROR: "ERROR", critical: "CRITICAL" },
-    bad: ["warn", "5", "DEBUG,INFO", " "],
-    allowed: "one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
+    good: {
+      DEBUG: "DEBUG",
+      info: "INFO",
+      Warning: "WARNING",
+      ERROR: "ERROR",
+      critical: "CRITICAL",
+      trace: "DEBUG",
+      Warn: "WARNING",
+      OFF: "CRITICAL",
+    },
+    bad: ["none", "5", "DEBUG,INFO", " "],
+    allowed: "one of DEBUG, INFO, WARNING, ERROR, CRITICAL; also TRACE for DEBUG, WARN for WARNING, OFF for CRITICAL",
   },
 };
 
