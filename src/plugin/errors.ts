@@ -61,7 +61,8 @@ const errors = {
   ],
   "PB-COOKIE-MISMATCH": [
     Code.FailedPrecondition,
-    "Give serve() and the host the same cookie, by their option `handshake`. Run by hand, a plugin takes --listen unix:/path.",
+    "Give serve() and the host the same cookie, by their option `handshake` or the settings PLUGIN_MAGIC_COOKIE_*. Run by " +
+      "hand, a plugin takes --listen unix:/path.",
   ],
 
   "PB-COMMAND-LINE": [Code.InvalidArgument, "Use --listen unix:/path or --listen tcp:127.0.0.1:4000."],

@@ -44,6 +44,15 @@ test.each<[string, string, NodeJS.Signals?]>([
   await untilGone(pid, socket, dirname(socket));
 });
 
+test("nothing is left of a plugin that was loaded as go-plugin's hosts do when the host is killed", async () => {
+  const command = ["node", ...node, "test/host/fixtures/calls-back.ts"];
+  const { host, exited, lines } = startHost("wait", command, { COOKIE_KEY: "CALLS_BACK" });
+  const { pid, socket } = JSON.parse(String((await lines.next()).value)) as { pid: number; socket: string };
+  host.kill("SIGKILL");
+  await exited;
+  await untilGone(pid, socket, dirname(socket));
+});
+
 test.each<NodeJS.Signals>(["SIGINT", "SIGTERM"])(
   "a command that never becomes a plugin is gone when its host ends by %s",
   async (signal) => {

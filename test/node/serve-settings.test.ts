@@ -133,7 +133,7 @@ describe("PLUGIN_MAGIC_COOKIE_VALUE", () => {
     expect(line).toMatch(/^1\|1\|unix\|/);
     await stop();
     const stderr = await refused({ ...named, MY_COOKIE: "wrong" });
-    expect(stderr).toContain("is a Plugboard plugin");
+    expect(stderr).toContain("PB-COOKIE-MISMATCH: MY_COOKIE is set");
     expect(stderr).not.toContain("swordfish");
   });
 });
