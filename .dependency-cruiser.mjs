@@ -2,13 +2,26 @@
  * The folders of src/, lowest first. A folder may import itself and what stands before it. Those that share a place may
  * not import each other.
  */
-const layers = [["gen"], ["plugin"], ["rpc"], ["services"], ["ttrpc"], ["client"], ["node", "edge"], ["host"], ["cli"]];
+const layers = [
+  ["gen"],
+  ["plugin"],
+  ["rpc"],
+  ["telemetry"],
+  ["policy"],
+  ["services"],
+  ["ttrpc"],
+  ["client"],
+  ["node", "edge"],
+  ["host"],
+  ["cli"],
+];
 
 /** What each entry point of the package may import. */
-const portable = ["gen", "plugin", "rpc", "services", "ttrpc", "client"];
+const portable = ["gen", "plugin", "rpc", "telemetry", "policy", "services", "ttrpc", "client"];
 const entries = {
   index: portable,
   edge: [...portable, "edge"],
+  telemetry: ["gen", "plugin", "rpc", "telemetry"],
   node: layers.flat().filter((folder) => folder !== "edge"),
 };
 
@@ -36,7 +49,7 @@ const entryRules = Object.entries(entries).map(([entry, folders]) => ({
   to: { path: "^src/", pathNot: inFolders(folders) },
 }));
 
-const runsAnywhere = { path: [inFolders([...portable, "edge"]), inEntries(["index", "edge"])] };
+const runsAnywhere = { path: [inFolders([...portable, "edge"]), inEntries(["index", "edge", "telemetry"])] };
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
@@ -72,6 +85,13 @@ export default {
       to: { path: ["^cloudflare:", "(^|node_modules/)(@cloudflare|wrangler|miniflare|workerd)(/|$)"] },
     },
     {
+      name: "telemetry-stands-alone",
+      comment: "Who does not ask for OpenTelemetry does not load it.",
+      severity: "error",
+      from: { path: inEntries(["index", "node", "edge"]) },
+      to: { path: "(^|node_modules/)@opentelemetry/", reachable: true },
+    },
+    {
       name: "src-stands-alone",
       comment: "What is published imports nothing that is not.",
       severity: "error",
@@ -80,7 +100,8 @@ export default {
     },
     {
       name: "public-interface",
-      comment: "Examples and Workers import plugboard, plugboard/node or plugboard/edge, as their readers will.",
+      comment:
+        "Examples and Workers import plugboard, plugboard/node, plugboard/edge or plugboard/telemetry, as their readers will.",
       severity: "error",
       from: { path: "^(examples|workers)/" },
       to: { path: "^(src|test|bench|scripts)/", pathNot: "^src/gen/examples/", dependencyTypes: ["local"] },

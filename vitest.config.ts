@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.workers.test.ts", "test/interop/**", "test/browser/**"],
+          exclude: ["test/**/*.workers.test.ts", "test/interop/**", "test/browser/**", "test/conformance/**"],
           pool: "forks",
           testTimeout: 30_000,
         },
@@ -52,6 +52,16 @@ export default defineConfig({
           pool: "forks",
           testTimeout: 30_000,
           // The first to need a Go program builds it.
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "conformance",
+          include: ["test/conformance/**/*.test.ts"],
+          globalSetup: ["test/interop/go-folder.ts", "test/conformance/generate.ts"],
+          pool: "forks",
+          testTimeout: 120_000,
           hookTimeout: 300_000,
         },
       },

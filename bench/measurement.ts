@@ -1,5 +1,5 @@
 /** The parts of the benchmark. */
-export const parts = ["unary", "streaming", "memory", "startup"] as const;
+export const parts = ["unary", "streaming", "memory", "startup", "edge"] as const;
 
 /** One part of the benchmark. */
 export type Part = (typeof parts)[number];

@@ -3,14 +3,20 @@ import { ratio, spread } from "./statistics.ts";
 import type { Outcome } from "./targets.ts";
 
 /** Whom the others are compared with, by part. */
-const reference = { unary: "ttrpc", streaming: "ttrpc", memory: "memory", startup: "node -e 0" } as const;
+const reference = {
+  unary: "ttrpc",
+  streaming: "ttrpc",
+  memory: "memory",
+  startup: "node -e 0",
+  edge: "bare Hono",
+} as const;
 
 /** What was measured, as a table for each. */
 export function formatMeasurement({ part, title, unit, size, rounds, failures = {} }: Measurement): string {
   const compared = reference[part];
   const mine = rounds[compared];
   const speed = unit === "messages/s" && size !== undefined;
-  const lessIsBetter = part === "startup";
+  const lessIsBetter = unit === "ms" || unit === "MiB";
   const head = ["", unit, "min..max", lessIsBetter ? `over ${compared}` : `${compared} is`, ...(speed ? ["MB/s"] : [])];
   const rows = Object.entries(rounds).map(([name, values]) => {
     const { median, min, max } = spread(values);

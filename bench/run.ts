@@ -13,6 +13,7 @@ import type { Measurement, Part } from "./measurement.ts";
 import { fullEffort, parts, quickEffort } from "./measurement.ts";
 import type { Connected } from "./parts/calls.ts";
 import { measureStreaming, measureUnary } from "./parts/calls.ts";
+import { measureEdge } from "./parts/edge.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measureStartup } from "./parts/startup.ts";
 import { formatMeasurement, formatOutcomes } from "./report.ts";
@@ -54,6 +55,9 @@ if (isWanted("startup")) {
 }
 if (isWanted("memory")) {
   measurements.push(...(await measureMemory(effort)));
+}
+if (isWanted("edge")) {
+  measurements.push(...(await measureEdge(effort)));
 }
 if (isWanted("unary") || isWanted("streaming")) {
   await using stack = new AsyncDisposableStack();
@@ -103,7 +107,7 @@ function writeResults(folder: string) {
     missing,
     targets: reached,
     measurements: measurements.map(({ rounds, ...rest }) => {
-      const mine = rounds.ttrpc ?? rounds.memory;
+      const mine = rounds.ttrpc ?? rounds.memory ?? rounds["edge(plugin)"];
       return {
         ...rest,
         contenders: Object.entries(rounds).map(([name, values]) => ({

@@ -58,6 +58,13 @@ const targets: readonly Target[] = [
     of: (each) => each.part === "streaming" && each.size === 64 * 1024,
     atLeast: 0.5,
   },
+  ...[4, small].map((size) => ({
+    title: `calls/s of a Worker in JSON against a bare Hono route, ${formatSize(size)} of Markdown, 16 at once`,
+    ours: "edge(plugin)",
+    theirs: "bare Hono",
+    of: (each: Measurement) => each.part === "edge" && each.size === size && each.concurrency === 16,
+    atLeast: 0.6,
+  })),
   {
     title: "time from spawn to the first answer against node -e 0",
     ours: "ttrpc",

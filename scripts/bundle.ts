@@ -9,7 +9,7 @@ const outdir = "dist/bundle";
 
 rmSync(outdir, { recursive: true, force: true });
 await build({
-  entryPoints: ["src/index.ts", "src/node.ts", "src/edge.ts"],
+  entryPoints: ["src/index.ts", "src/node.ts", "src/edge.ts", "src/telemetry.ts"],
   outdir,
   bundle: true,
   splitting: true,

@@ -1,59 +1,136 @@
-/** Bundles the Worker of wrangler.toml as a deployment does and records its size in bench/results/size.json. */
+/**
+ * Bundles the Worker of wrangler.toml as a deployment does, and records in bench/results/size.json how large it is, what its bytes are, and
+ * how large the libraries are that it can't do without.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Metafile } from "esbuild";
+import { build, transform } from "esbuild";
+import { workerBundle } from "../bench/worker-bundle.ts";
 
-using folder = mkdtempDisposableSync(join(tmpdir(), "plugboard-size-"));
-execFileSync("wrangler", ["deploy", "--dry-run", "--minify", "--metafile", "--outdir", folder.path], {
-  stdio: ["ignore", "ignore", "inherit"],
-  env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-});
+const entry = "workers/markdown.ts";
+/** What we would like it to be, gzipped. */
+const goalBytes = 60 * 1024;
+/** Bundles to compare with, in bench/size. */
+const floors = ["contract", "connect", "hono", "micromark", "libraries", "empty-plugin"];
 
-const metafile: Metafile = JSON.parse(readFileSync(join(folder.path, "bundle-meta.json"), "utf8"));
-const workers = Object.entries(metafile.outputs).flatMap(([path, output]) =>
-  output.entryPoint === undefined ? [] : [{ path, entryPoint: output.entryPoint, inputs: output.inputs }],
-);
-const results = workers.map(({ path, entryPoint, inputs }) => {
-  const bundle = readFileSync(path);
-  return {
-    name: entryPoint,
-    bytes: bundle.length,
-    gzipBytes: gzipSync(bundle, { level: 9 }).length,
-    contributors: largestPackages(inputs, 10),
-  };
-});
-
-mkdirSync("bench/results", { recursive: true });
-writeFileSync("bench/results/size.json", `${JSON.stringify(results, null, 2)}\n`);
-
-for (const { name, bytes, gzipBytes, contributors } of results) {
-  console.log(`${name}: ${bytes} bytes minified, ${gzipBytes} bytes gzipped`);
-  for (const contributor of contributors) {
-    console.log(`${String(contributor.bytes).padStart(9)}  ${contributor.name}`);
-  }
+interface Module {
+  readonly path: string;
+  readonly code: string;
 }
 
+/** What would be gone without a package, or a folder of ours. */
 interface Contributor {
   readonly name: string;
   readonly bytes: number;
+  /** How much smaller the gzipped bundle is without it. What several have in common counts for none of them. */
+  readonly gzipBytes: number;
 }
 
-function largestPackages(inputs: Metafile["outputs"][string]["inputs"], count: number): readonly Contributor[] {
-  const sizes = new Map<string, number>();
-  for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
-    const name = packageOf(path);
-    sizes.set(name, (sizes.get(name) ?? 0) + bytesInOutput);
+const bundle = deployedBundle();
+const modules = await minifiedModules();
+const contributors = contributorsOf(modules);
+const floorSizes = await Promise.all(
+  floors.map(async (name) => ({ name, gzipBytes: gzipped(await bundled(`bench/size/${name}.ts`)) })),
+);
+
+const result = {
+  name: entry,
+  bytes: bundle.length,
+  gzipBytes: gzipped(bundle),
+  goalBytes,
+  contributors,
+  floors: floorSizes,
+};
+mkdirSync("bench/results", { recursive: true });
+writeFileSync("bench/results/size.json", `${JSON.stringify([result], null, 2)}\n`);
+
+console.log(`${entry}: ${result.bytes} bytes minified, ${result.gzipBytes} gzipped; the goal is ${goalBytes}\n`);
+printTable(
+  ["minified", "gzipped", ""],
+  contributors.map(({ name, bytes, gzipBytes }) => [String(bytes), String(gzipBytes), name]),
+);
+const rest = gzipped(modules.map(({ code }) => code).join("")) - sum(contributors.map(({ gzipBytes }) => gzipBytes));
+console.log(`${String(rest).padStart(19)}  what several of them have in common\n`);
+console.log("by themselves, gzipped");
+printTable(
+  ["", ""],
+  floorSizes.map(({ name, gzipBytes }) => [String(gzipBytes), `bench/size/${name}.ts`]),
+);
+
+/** What wrangler would upload. */
+function deployedBundle(): Buffer {
+  using folder = mkdtempDisposableSync(join(tmpdir(), "plugboard-size-"));
+  execFileSync("wrangler", ["deploy", "--dry-run", "--env", "production", "--outdir", folder.path], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+  });
+  const text = readFileSync(join(folder.path, "markdown.js"), "utf8");
+  // The source map goes with the upload, apart.
+  return Buffer.from(text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"));
+}
+
+async function bundled(path: string): Promise<Uint8Array> {
+  const { outputFiles } = await build({ ...workerBundle, entryPoints: [path], write: false });
+  return outputFiles[0]?.contents ?? new Uint8Array();
+}
+
+/** The modules of the bundle, one by one: esbuild says where each begins as long as it does not remove comments. */
+async function minifiedModules(): Promise<readonly Module[]> {
+  const { outputFiles } = await build({
+    ...workerBundle,
+    minify: false,
+    minifyIdentifiers: true,
+    minifySyntax: true,
+    entryPoints: [entry],
+    write: false,
+  });
+  const [, ...parts] = (outputFiles[0]?.text ?? "").split(/^\/\/ (\S+\.[jt]s)$/m);
+  const minified: Module[] = [];
+  for (let index = 0; index < parts.length; index += 2) {
+    const { code } = await transform(parts[index + 1] ?? "", { minifyWhitespace: true, target: "es2024" });
+    minified.push({ path: parts[index] ?? "", code });
   }
-  return [...sizes]
-    .map(([name, bytes]) => ({ name, bytes }))
-    .sort((one, other) => other.bytes - one.bytes || (one.name < other.name ? -1 : 1))
-    .slice(0, count);
+  return minified;
 }
 
-/** The npm package a bundled file comes from; our own code is named after its folder. */
+function contributorsOf(all: readonly Module[]): readonly Contributor[] {
+  const whole = gzipped(all.map(({ code }) => code).join(""));
+  const names = new Set(all.map(({ path }) => packageOf(path)));
+  return [...names]
+    .map((name) => {
+      const [own, others] = [true, false].map((isOwn) =>
+        all
+          .filter(({ path }) => (packageOf(path) === name) === isOwn)
+          .map(({ code }) => code)
+          .join(""),
+      );
+      return { name, bytes: Buffer.byteLength(own ?? ""), gzipBytes: whole - gzipped(others ?? "") };
+    })
+    .sort((one, other) => other.gzipBytes - one.gzipBytes || (one.name < other.name ? -1 : 1));
+}
+
+/** The npm package a bundled file comes from, those of one family taken together; our own code is named after its folder. */
 function packageOf(path: string): string {
-  return /.*(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path.split("/")[0] ?? path;
+  const name = /.*(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
+  if (name === undefined) {
+    return path.split("/").slice(0, -1).slice(0, 2).join("/");
+  }
+  return /^micromark-(?:util|factory)-/.test(name) ? "micromark-util-*, micromark-factory-*" : name;
+}
+
+function gzipped(content: string | Uint8Array): number {
+  return gzipSync(content, { level: 9 }).length;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function printTable(head: readonly string[], rows: readonly (readonly string[])[]) {
+  for (const row of [head, ...rows]) {
+    console.log(row.map((cell, column) => (column < row.length - 1 ? cell.padStart(9) : ` ${cell}`)).join(" "));
+  }
 }

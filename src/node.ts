@@ -12,5 +12,7 @@ export type { ReattachedPlugin, ReattachOptions } from "./host/reattach.ts";
 export type { ReattachTarget, TerraformReattach } from "./host/reattach-target.ts";
 export { connect } from "./node/connect.ts";
 export type { LogLevel, LogRecord } from "./node/go-plugin/log-record.ts";
+export type { RedisClient } from "./node/redis-rate-limit.ts";
+export { redisRateLimit } from "./node/redis-rate-limit.ts";
 export type { ServeOptions } from "./node/serve.ts";
 export { serve } from "./node/serve.ts";

@@ -9,6 +9,8 @@ import { printableLine } from "../plugin/printable.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import type { CallObserver } from "../rpc/call-observer.ts";
+import { joinObservers } from "../rpc/call-observer.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
@@ -22,6 +24,8 @@ import { detectRuntime } from "./runtime.ts";
 import type { AddressTarget, DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
 import type { ClientTls } from "./tls.ts";
+import type { Token } from "./token.ts";
+import { checkMayTakeToken, createTokenSource, sendToken } from "./token.ts";
 import { createTransportPool } from "./transport-pool.ts";
 import { leadNowhere, unreachable } from "./unreachable.ts";
 
@@ -63,17 +67,29 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    * plugboard/node; WebSockets and fetch take none. Default: no TLS on sockets, and for https: the roots of the platform.
    */
   readonly tls?: ClientTls;
+  /**
+   * Who the caller is, for plugins that are served with `auth`: a token, or a function that gives one for each call. It goes
+   * with every call, and with the question what the plugin is, to the targets and to nobody else, as `Authorization: Bearer`;
+   * also with the request that opens a WebSocket. A call that has an `Authorization` of its own keeps it. Default: none.
+   */
+  readonly token?: Token;
   /** Configuration of a plugin that is started in this process: a message of its config schema, or its fields. */
   readonly config?: MessageInitShape<Config>;
   /** `context.env` of a plugin that is started in this process. Default: empty. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /**
+   * Get to know of every call of a plugin that is started in this process, on the plugin's side: logs, metrics, traces.
+   * Default: none.
+   */
+  readonly observers?: readonly CallObserver[];
 }
 
 /**
  * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
  * cheapest route over all of them wins; the others are its fallbacks.
  *
- * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-TOKEN-INVALID, PB-TOKEN-INSECURE if the token would go over
+ * a network without encryption, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
  * PB-TLS-* if it is for TLS that none can be reached, PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
  * does not start.
  */
@@ -85,22 +101,36 @@ export type Connect = <Config extends DescMessage>(
 /** Makes a `connect` that knows the given dialers. */
 export function createConnect(dialers: readonly Dialer[]): Connect {
   return async function connect(target, options = {}) {
-    const { require: requirements = {}, fallback = true, interceptors = [], protocolVersions = [], signal } = options;
+    const { require: requirements = {}, fallback = true, protocolVersions = [], signal } = options;
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
-    if ((options.config !== undefined || options.env !== undefined) && !targets.some(isPlugin)) {
+    const { config, env, observers } = options;
+    if ([config, env, observers].some((each) => each !== undefined) && !targets.some(isPlugin)) {
       throw new PlugboardError(
         "PB-CONFIG-INVALID",
-        "config and env are for a plugin in this process, and no target is one",
+        "config, env and observers are for a plugin in this process, and no target is one",
         { hint: "Configure a plugin where it is served: by serve(), Host.load() or edge(), or by PLUGBOARD_CONFIG." },
       );
     }
     const runtime = detectRuntime();
     const tls = options.tls !== undefined;
+    const observer = joinObservers(observers ?? []);
+    const token = options.token === undefined ? undefined : createTokenSource(options.token);
+    if (token !== undefined) {
+      for (const each of targets) {
+        if (!isPlugin(each)) {
+          checkMayTakeToken(each, tls);
+        }
+      }
+    }
+    // The token last, so that none of the caller's own gets to see it.
+    const interceptors = [...(options.interceptors ?? []), ...(token ? [sendToken(token)] : [])];
     const pool = createTransportPool({
       maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
       ...(options.fetch && { fetch: options.fetch }),
       ...(options.tls && { tls: options.tls }),
+      ...(observer && { observer }),
+      ...(token && { token }),
     });
     const running: RunningPlugin[] = [];
     const stopAll = async () => {
@@ -110,7 +140,6 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       if (isPlugin(place)) {
         const protocolVersion = commonVersion(place, protocolVersions);
         const manifest = createManifest(place, { protocolVersion });
-        const { config, env } = options;
         const started = await startPlugin(place, {
           protocolVersion,
           standardRoutes: [pluginServiceRoutes(manifest)],

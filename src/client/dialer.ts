@@ -1,9 +1,11 @@
 import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import type { CallObserver } from "../rpc/call-observer.ts";
 import type { HttpVersion } from "./capability.ts";
 import type { Address, Carrier, Protocol } from "./endpoint.ts";
 import type { ClientTls } from "./tls.ts";
 import { isTlsFailure, tlsFailureIn } from "./tls-failure.ts";
+import type { TokenSource } from "./token.ts";
 
 /** What a dialer needs to know beside the address. */
 export interface DialOptions {
@@ -13,6 +15,10 @@ export interface DialOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** Speak TLS on sockets, and by https: with these certificates. */
   readonly tls?: ClientTls;
+  /** Gets to know of the calls of plugins in this process. */
+  readonly observer?: CallObserver;
+  /** Gives what a request that opens a connection is authorized by. Calls bring it themselves. */
+  readonly token?: TokenSource;
 }
 
 /** A way to a plugin that is ready for calls. */

@@ -20,7 +20,7 @@ export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime
     const signals = request.signal ? [request.signal, failing.signal] : [failing.signal];
     const init: RequestInit & { duplex?: "half" } = {
       method: request.method,
-      headers: request.header,
+      headers: runtime === "browser" ? withoutUserAgent(request.header) : request.header,
       // A redirect could carry metadata to another host. Workers know no "error"; there, the answer is a 3xx status.
       redirect: runtime === "workerd" ? "manual" : "error",
       signal: AbortSignal.any(signals),
@@ -49,6 +49,16 @@ export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime
       trailer: new Headers(),
     };
   };
+}
+
+/**
+ * A browser says itself what it is. Some would ask the server, before each call, whether a page may say it, too; and it
+ * may not.
+ */
+function withoutUserAgent(headers: Headers): Headers {
+  const own = new Headers(headers);
+  own.delete("User-Agent");
+  return own;
 }
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {

@@ -10,6 +10,7 @@ import type { BodyMode, Fetch } from "./fetch-client.ts";
 import { createFetchClient } from "./fetch-client.ts";
 import { getWhenShort } from "./get-when-short.ts";
 import { detectRuntime } from "./runtime.ts";
+import { tellTruncation } from "./truncated-response.ts";
 
 /** Calls over the fetch API: in browsers, in Workers, by service bindings, and in whatever else has fetch. */
 export const fetchDialers: readonly Dialer[] = [
@@ -42,7 +43,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [],
+        interceptors: [tellTruncation],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,

@@ -8,10 +8,10 @@ const gracePeriodMs = 5_000;
 export const memoryDialer: Dialer = {
   protocol: "none",
   carrier: "memory",
-  dial(address) {
+  dial(address, { observer }) {
     if (address.carrier !== "memory") {
       throw new TypeError(`not in this process: ${address.text}`);
     }
-    return createMemoryTransport(address.table, gracePeriodMs);
+    return createMemoryTransport(address.table, gracePeriodMs, observer);
   },
 };

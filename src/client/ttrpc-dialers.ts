@@ -1,10 +1,13 @@
+import { bearerAuthorization } from "../rpc/bearer-token.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
+import { tokenProtocol } from "../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
+import { detectRuntime } from "./runtime.ts";
 
 /** Calls over ttrpc: on message ports, WebSockets and carriers that others wrote. */
 export const ttrpcDialers: readonly Dialer[] = [
@@ -48,11 +51,17 @@ async function openCustom(address: Address): Promise<CarrierConnection> {
   return address.open();
 }
 
-async function openWebSocket(address: Address, signal: AbortSignal): Promise<CarrierConnection> {
+async function openWebSocket(
+  address: Address,
+  signal: AbortSignal,
+  { token }: DialOptions,
+): Promise<CarrierConnection> {
   if (address.carrier !== "websocket") {
     throw new TypeError(`no URL: ${address.text}`);
   }
-  const socket = new WebSocket(new URL(address.url), webSocketProtocol);
+  const authorizedBy = await token?.();
+  signal.throwIfAborted();
+  const socket = new WebSocket(new URL(address.url), upgradeInit(authorizedBy));
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
   socket.addEventListener("open", () => resolve());
   // Browsers tell nobody why.
@@ -63,4 +72,17 @@ async function openWebSocket(address: Address, signal: AbortSignal): Promise<Car
   signal.addEventListener("abort", giveUp);
   await opened.finally(() => signal.removeEventListener("abort", giveUp));
   return webSocketCarrier(socket);
+}
+
+/** What is said when a WebSocket is opened: the protocol, and the token where it can be said. */
+function upgradeInit(token: string | undefined): string | string[] {
+  if (token === undefined) {
+    return webSocketProtocol;
+  }
+  if (detectRuntime() !== "node") {
+    return [webSocketProtocol, tokenProtocol(token)];
+  }
+  const init = { protocols: webSocketProtocol, headers: { Authorization: bearerAuthorization(token) } };
+  // Node's own takes headers, which the type of the web's does not know.
+  return init as unknown as string;
 }

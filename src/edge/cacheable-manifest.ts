@@ -3,9 +3,10 @@ import { etag } from "hono/etag";
 
 /**
  * Lets browsers and edge caches keep a manifest that was got by GET, and ask whether theirs is still good.
+ * @param personal Whether it is for callers that are known, and so for their browsers' caches alone.
  * @param maxAgeSeconds How long it is good without asking. Default: 60.
  */
-export function cacheableManifest(maxAgeSeconds = 60): MiddlewareHandler {
+export function cacheableManifest(personal: boolean, maxAgeSeconds = 60): MiddlewareHandler {
   const tag = etag();
   return async (context, next) => {
     if (context.req.method !== "GET") {
@@ -15,7 +16,9 @@ export function cacheableManifest(maxAgeSeconds = 60): MiddlewareHandler {
     await tag(context, async () => {
       await next();
       if (context.res.status === 200) {
-        context.res.headers.set("Cache-Control", `public, max-age=${maxAgeSeconds}`);
+        // What was told to somebody who is known may not be for everybody.
+        const audience = personal || context.req.header("Authorization") !== undefined ? "private" : "public";
+        context.res.headers.set("Cache-Control", `${audience}, max-age=${maxAgeSeconds}`);
       }
     });
   };

@@ -2,17 +2,24 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { readConfig, readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
+import { log } from "../plugin/log.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import { insecureCombinations } from "../policy/insecure-combinations.ts";
+import { createCallPolicy } from "../policy/policy-options.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
+import { announcedLimits, publicLimits } from "../rpc/call-policy.ts";
 import type { FindHttpHandler } from "../rpc/http-handlers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
+import { connectProtocol, grpcWebProtocol } from "../rpc/http-protocols.ts";
 import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
-import { reflectionRoutes } from "../services/reflection-service.ts";
 import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 import type { TtrpcServing } from "../ttrpc/serving.ts";
-import { createTtrpcServing, maxConcurrentCalls } from "../ttrpc/serving.ts";
+import { createTtrpcServing } from "../ttrpc/serving.ts";
 import type { EdgeOptions } from "./edge-options.ts";
+import { gzip } from "./gzip.ts";
+import { servesWebSockets } from "./websocket-upgrade.ts";
 
 /** A started plugin, ready for requests. */
 export interface EdgeHandler {
@@ -20,34 +27,49 @@ export interface EdgeHandler {
   readonly find: FindHttpHandler;
   /** Serves ttrpc on WebSockets. */
   readonly serving: TtrpcServing;
+  /** Decides whether a request may become a WebSocket. */
+  readonly admit: CallPolicy["admit"];
 }
 
 const http = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
   [Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier })),
 );
-const endpoints = [...http, ttrpcEndpoint(Carrier.WEBSOCKET)];
 
 /**
  * Starts a plugin with a Worker's bindings.
- * @throws PlugboardError PB-CONFIG-INVALID, PB-PLUGIN-START or PB-PLUGIN-ROUTES
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-RATE-LIMIT-BINDING, PB-PLUGIN-START or PB-PLUGIN-ROUTES
  */
 export async function startEdgeHandler<Config extends DescMessage>(
   plugin: Plugin<Config>,
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
 ): Promise<EdgeHandler> {
-  const { maxMessageBytes = 4 * 1024 * 1024, reflection = false } = options;
+  const { debug } = options;
+  for (const warning of insecureCombinations(options)) {
+    log("WARNING", `${plugin.name}: ${warning}`);
+  }
+  const callerLimit = options.rateLimit?.open(env ?? {});
+  const policy: CallPolicy = {
+    ...createCallPolicy({ ...options, accessLog: options.accessLog ?? true }, publicLimits, [callerLimit]),
+    revealErrors: debug !== undefined,
+  };
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
-  const limits = { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls };
+  const limits = announcedLimits(policy.limits);
+  // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, nobody should try.
+  const endpoints = servesWebSockets() ? [...http, ttrpcEndpoint(Carrier.WEBSOCKET)] : http;
   const manifest = createManifest(plugin, { endpoints, limits });
   const { table } = await startPlugin(plugin, {
     env: env ?? {},
-    standardRoutes: [pluginServiceRoutes(manifest), healthRoutes(), ...(reflection ? [reflectionRoutes()] : [])],
+    standardRoutes: [pluginServiceRoutes(manifest), healthRoutes(), ...(debug?.routes() ?? [])],
     ...(config && { config }),
   });
   // gRPC needs HTTP/2 trailers, which Workers can't send.
-  const find = createHttpHandlers(table, { grpc: false, readMaxBytes: maxMessageBytes });
-  return { find, serving: createTtrpcServing({ table, maxMessageBytes }) };
+  const find = createHttpHandlers(table, [grpcWebProtocol, connectProtocol], policy, {
+    acceptCompression: [gzip],
+    // Answers are left to the platform, which compresses what callers accept compressed.
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+  });
+  return { find, serving: createTtrpcServing({ table, policy }), admit: policy.admit };
 }
 
 /** A Worker's variable is text, or already JSON if wrangler.toml says so. */

@@ -1,13 +1,19 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { PolicyOptions } from "../policy/policy-options.ts";
+import type { CallLimits } from "../rpc/call-policy.ts";
+import type { DebugTools } from "./debug.ts";
 
 /** How to serve a plugin at the edge. Everything is closed unless it is opened here. */
-export interface EdgeOptions<Config extends DescMessage = DescMessage> {
+export interface EdgeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
+  /**
+   * How much a caller may ask for. Default: bodies of 1 MiB, messages of 4 MiB, headers of 16 KiB, 100 calls at once on a
+   * WebSocket, 120 s for a call and 60 s for each thing that it waits for.
+   */
+  readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the variable PLUGBOARD_CONFIG of the Worker, or none. */
   readonly config?: MessageInitShape<Config>;
-  /** Origins whose pages may call, such as "https://app.example.com". Default: none. */
+  /** Origins whose pages may call, such as "https://app.example.com"; "*" is any. Default: none. */
   readonly origins?: readonly string[];
-  /** Largest request message, in bytes. Default: 4 MiB. */
-  readonly maxMessageBytes?: number;
-  /** Whether callers may ask what there is to call, by grpc.reflection.v1 and v1alpha. Default: false. */
-  readonly reflection?: boolean;
+  /** Lets callers ask what there is to call: `debug` of plugboard/edge. Default: nothing of it. */
+  readonly debug?: DebugTools;
 }

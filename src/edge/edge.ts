@@ -1,17 +1,33 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { cors as connectCors } from "@connectrpc/connect";
-import { universalServerRequestFromFetch, universalServerResponseToFetch } from "@connectrpc/connect/protocol";
-import type { Context } from "hono";
-import { Hono } from "hono";
-import { cors } from "hono/cors";
+import { createContextValues } from "@connectrpc/connect";
+import { universalServerResponseToFetch } from "@connectrpc/connect/protocol";
+import type { Context, Hono } from "hono";
+import { Hono as TinyHono } from "hono/tiny";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { methodPath } from "../plugin/service-table.ts";
+import { checkAccessRules } from "../policy/access-rule.ts";
+import { checkOrigins } from "../policy/check-origins.ts";
+import { crossOrigin } from "../rpc/cross-origin.ts";
+import type { HttpCallHandler } from "../rpc/http-handlers.ts";
+import { noSuchMethod } from "../rpc/no-such-method.ts";
+import { peerKey } from "../rpc/peer.ts";
+import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
+import { fitResponseHeaders, securityHeaders } from "../rpc/response-headers.ts";
+import { answerWhole, isSmallUnary } from "./answer-whole.ts";
 import { cacheableManifest } from "./cacheable-manifest.ts";
+import { readRequest } from "./early-answer.ts";
 import type { EdgeHandler } from "./edge-handler.ts";
 import { startEdgeHandler } from "./edge-handler.ts";
 import type { EdgeOptions } from "./edge-options.ts";
+import { edgePeer } from "./edge-peer.ts";
 import { upgradeToTtrpc, wantsTtrpc } from "./websocket-upgrade.ts";
+
+/** Which id each request is answered with. */
+const requestIds = new WeakMap<Request, string>();
+
+/** Header fields that an answer may have of its own. */
+const ownGoesFirst = new Set(["Cache-Control", "Vary"]);
 
 /** What Hono knows of a Worker's environment. */
 export interface EdgeEnv {
@@ -20,7 +36,8 @@ export interface EdgeEnv {
 
 /**
  * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods),
- * gRPC-Web, and ttrpc on WebSockets. Export it, or mount it in a Hono app of your own. Middleware, such as authentication, goes into that app,
+ * gRPC-Web, both with gzip, and ttrpc on WebSockets. Export it, or mount it in a Hono app of your own. Middleware of yours
+ * goes into that app,
  * before this one is mounted: Hono runs what was registered first, and nothing added here later would run.
  *
  * ```ts
@@ -28,12 +45,18 @@ export interface EdgeEnv {
  * ```
  *
  * The plugin starts with the first request, when its bindings are known; if that fails, the next request tries again.
+ *
+ * @throws PlugboardError PB-ORIGIN-INVALID, PB-ACCESS-UNGUARDED if the contract requires scopes and there is no `auth`, PB-ACCESS-RULE if a rule in
+ * the contract contradicts itself.
  */
 export function edge<Config extends DescMessage>(
   plugin: Plugin<Config>,
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
-  const { origins = [] } = options;
+  const { origins = [], debug } = options;
+  checkOrigins(origins);
+  const guarded = options.auth !== undefined;
+  checkAccessRules(plugin.services, guarded);
   let starting: Promise<EdgeHandler> | undefined;
 
   function handlerFor(context: Context<EdgeEnv>): Promise<EdgeHandler> {
@@ -48,53 +71,94 @@ export function edge<Config extends DescMessage>(
     return starting;
   }
 
-  const app = new Hono<EdgeEnv>();
-  // Before CORS, which has no say in WebSockets.
-  app.get("/", async (context, next) => {
-    if (!wantsTtrpc(context)) {
+  // Its router is small, and looks at one route after the other, which is fast for the few that there are.
+  const app = new TinyHono<EdgeEnv>();
+  app.use(async (context, next) => {
+    const { req } = context;
+    const requestId = requestIdFor(req.header(requestIdHeader));
+    requestIds.set(req.raw, requestId);
+    const { headers, preflight } = crossOrigin(origins, {
+      method: req.method,
+      origin: req.header("Origin"),
+      requestMethod: req.header("Access-Control-Request-Method"),
+    });
+    if (preflight) {
+      context.res = new Response(null, { status: 204 });
+    } else {
       await next();
+    }
+    const { res } = context;
+    if (res.status === 101) {
       return;
     }
-    const { serving } = await handlerFor(context);
-    return upgradeToTtrpc(context, origins, serving);
+    // Of what answers have, only the console page's policy is one of its own.
+    const isPage = debug !== undefined && res.headers.get("Content-Type")?.startsWith("text/html");
+    const pagePolicy = isPage ? res.headers.get("Content-Security-Policy") : null;
+    fitResponseHeaders(res.headers, { method: req.method, status: res.status, personal: guarded });
+    for (const [name, value] of [...securityHeaders(requestId, req.url.startsWith("https:")), ...headers]) {
+      if (!(ownGoesFirst.has(name) && res.headers.has(name))) {
+        res.headers.set(name, value);
+      }
+    }
+    if (pagePolicy !== null) {
+      res.headers.set("Content-Security-Policy", pagePolicy);
+    }
   });
-  if (origins.length > 0) {
-    app.use(
-      cors({
-        origin: [...origins],
-        allowMethods: [...connectCors.allowedMethods],
-        allowHeaders: [...connectCors.allowedHeaders],
-        exposeHeaders: [...connectCors.exposedHeaders],
-        maxAge: 2 * 60 * 60,
-      }),
-    );
-  }
+  app.get("/", async (context, next) => {
+    if (!wantsTtrpc(context)) {
+      const wantsPage = debug !== undefined && context.req.header("Accept")?.includes("text/html");
+      return wantsPage ? debug.page() : next();
+    }
+    const { serving, admit } = await handlerFor(context);
+    const requestId = requestIds.get(context.req.raw) ?? "";
+    const stayAlive = (running: Promise<unknown>) => keepAlive(context, running);
+    return upgradeToTtrpc(context, { origins, serving, admit, requestId, keepAlive: stayAlive });
+  });
   app.get("/healthz", (context) => context.json({ status: "ok" }));
   app.get("/readyz", async (context) => {
-    await handlerFor(context);
+    try {
+      await handlerFor(context);
+    } catch (error) {
+      console.error(error);
+      return context.json({ status: "unavailable" }, 503);
+    }
     return context.json({ status: "ok" });
   });
-  app.use(methodPath(PluginService.method.describe), cacheableManifest());
-  app.on(["GET", "POST"], "/:service/:method", async (context, next) => {
+  app.use(methodPath(PluginService.method.describe), cacheableManifest(guarded));
+  app.all("/:service/:method", async (context, next) => {
     const { find } = await handlerFor(context);
-    const { service, method } = context.req.param();
-    const handle = find(`/${service}/${method}`);
+    // As it was sent: each method has one path, and no other that only means the same.
+    const handle = find(lastTwoSegments(new URL(context.req.url).pathname));
     if (handle === undefined) {
       await next();
       return;
     }
-    // Workers do not tell the HTTP version. Whether both directions can flow at once is for the caller to know.
-    const answering = handle(universalServerRequestFromFetch(context.req.raw, { httpVersion: "2" }));
-    keepAlive(context, answering);
-    return universalServerResponseToFetch(await answering);
+    const { raw } = context.req;
+    const contextValues = createContextValues().set(peerKey, edgePeer(context));
+    setRequestId(contextValues, requestIds.get(raw) ?? "");
+    const answer = isSmallUnary(raw) ? answerWhole : answerInPieces;
+    return answer(raw, (incoming) => handle({ ...incoming, contextValues }, (running) => keepAlive(context, running)));
   });
-  app.notFound((context) => context.json({ code: "unimplemented", message: "no such method" }, 404));
+  app.notFound((context) => {
+    const { body, ...init } = noSuchMethod(context.req.header("Content-Type"));
+    return new Response(body, init);
+  });
   app.onError((error, context) => {
     // For whoever runs the Worker; the caller learns nothing of it.
     console.error(error);
     return context.json({ code: "internal", message: "internal error" }, 500);
   });
   return app;
+}
+
+async function answerInPieces(request: Request, handle: HttpCallHandler): Promise<Response> {
+  const { incoming, readRestBeforeEnd } = readRequest(request);
+  return universalServerResponseToFetch(readRestBeforeEnd(await handle(incoming)));
+}
+
+/** "/package.Service/Method" of a path, wherever the app is mounted. */
+function lastTwoSegments(path: string): string {
+  return path.slice(path.lastIndexOf("/", path.lastIndexOf("/") - 1));
 }
 
 /**

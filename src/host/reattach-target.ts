@@ -1,7 +1,7 @@
 import type { Requirements } from "../client/negotiate.ts";
 import { parseAddress } from "../client/target.ts";
-import { isLoopback } from "../node/listen-address.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { isLoopback } from "../plugin/loopback.ts";
 
 type Protocol = NonNullable<Requirements["protocols"]>[number];
 

@@ -10,6 +10,7 @@ import { createEndingTransport } from "../client/ending-transport.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
+import { tellTruncation } from "../client/truncated-response.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
 import { SecureAgent } from "./secure-agent.ts";
@@ -92,7 +93,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
 
 function common(options: DialOptions, address: Address, interceptor: Interceptor) {
   return {
-    interceptors: [tellLoss(address), interceptor],
+    interceptors: [tellLoss(address), tellTruncation, interceptor],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

@@ -1,6 +1,6 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
-import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createContextValues } from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -8,17 +8,29 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
+import { crossOrigin } from "../rpc/cross-origin.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
-import { allowOrigins } from "./cors.ts";
+import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../rpc/http-protocols.ts";
+import type { Answer } from "../rpc/no-such-method.ts";
+import { noSuchMethod } from "../rpc/no-such-method.ts";
+import { peerKey } from "../rpc/peer.ts";
+import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
+import type { HeaderField } from "../rpc/response-headers.ts";
+import { fitResponseHeaders, securityHeaders } from "../rpc/response-headers.ts";
+import { peerOf } from "./peer-of.ts";
 import { refuseHost } from "./request-host.ts";
+import { breakOffUnread, followBody } from "./unread-answer.ts";
 
 /** What an HTTP request is answered with. */
 export interface HttpHandlerOptions {
   readonly table: ServiceTable;
-  /** Largest request message, in bytes. */
-  readonly maxMessageBytes: number;
+  /** What holds for every call. */
+  readonly policy: CallPolicy;
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
+  /** Whether requests come in TLS. */
+  readonly secure: boolean;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
   /** Origins whose pages may call. */
@@ -42,78 +54,114 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  * connection; hence this one.
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const { table, maxMessageBytes, shutdownSignal, onlyLoopbackHosts, origins, onlyGrpc = false, draining } = options;
-  const find = createHttpHandlers(table, {
-    readMaxBytes: maxMessageBytes,
+  const { idleTimeoutMs } = options.policy.limits;
+  const { table, policy, secure, shutdownSignal, onlyLoopbackHosts, origins, onlyGrpc = false, draining } = options;
+  const protocols = onlyGrpc ? [grpcProtocol] : [grpcProtocol, grpcWebProtocol, connectProtocol];
+  const find = createHttpHandlers(table, protocols, policy, {
     acceptCompression: [compressionGzip, compressionBrotli],
     shutdownSignal,
-    ...(onlyGrpc && { connect: false, grpcWeb: false }),
   });
 
   return (request, response) => {
+    const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
+    const always = securityHeaders(requestId, secure);
+    setHeaders(response, always);
     const refusal = refuseHost(request, onlyLoopbackHosts);
     if (refusal !== undefined) {
       const { status, ...error } = refusal;
       answerJson(response, status, error);
       return;
     }
-    if (allowOrigins(origins, request, response)) {
+    const { expect } = request.headers;
+    if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
+      answerJson(response, 417, { code: "invalid_argument", message: "nothing but 100-continue can be expected" });
+      return;
+    }
+    const { headers, preflight } = crossOrigin(origins, {
+      method: request.method ?? "",
+      origin: request.headers.origin,
+      requestMethod: request.headers["access-control-request-method"],
+    });
+    setHeaders(response, headers);
+    if (preflight) {
+      // Both kinds of response have it; their types differ in what it returns.
+      (response as http.ServerResponse).writeHead(204).end();
+      breakOffUnread(response, idleTimeoutMs);
       return;
     }
     const path = request.url?.split("?", 1)[0] ?? "";
     const handle = find(path);
     if (handle === undefined) {
-      answerOther(path, request, response, draining());
+      answerOther(path, request, response);
       return;
     }
     let incoming: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
-      incoming = universalRequestFromNodeRequest(request, response, undefined, undefined);
+      const values = createContextValues().set(peerKey, peerOf(request.socket));
+      setRequestId(values, requestId);
+      incoming = universalRequestFromNodeRequest(request, response, undefined, values);
     } catch {
       answerJson(response, 400, { code: "invalid_argument", message: "the request's headers can't be read" });
       return;
     }
     handle(incoming)
-      .then((outgoing) => universalResponseToNodeResponse(endWithResponse(outgoing, response), response))
+      .then((outgoing) => {
+        const { header, status } = outgoing;
+        if (header !== undefined) {
+          fitResponseHeaders(header, { method: request.method ?? "", status, personal: policy.admit !== undefined });
+        }
+        return universalResponseToNodeResponse(followBody(outgoing, response, idleTimeoutMs), response);
+      })
       .catch(() => {
-        // The caller has gone, or what it sent is no call at all. Errors of the plugin never come here.
+        // The caller has gone, what it sent is no call at all, or what the plugin has put into headers can't be sent.
         if (response.headersSent) {
           response.destroy();
         } else {
+          // Node has taken what came before it, such as the length of another answer.
+          clear(response);
+          setHeaders(response, [...always, ...headers]);
           answerJson(response, 500, { code: "internal", message: "internal error" });
         }
       });
   };
-}
 
-/**
- * Ends what a handler still has to say when there is nobody any more to say it to. Connect waits for a stream that is full
- * to have room again, and Node tells of none if the stream is closed in the same turn that has made the room.
- */
-function endWithResponse(outgoing: UniversalServerResponse, response: HttpResponse): UniversalServerResponse {
-  const { body } = outgoing;
-  if (body === undefined || body === null) {
-    return outgoing;
+  function setHeaders(response: HttpResponse, headers: readonly HeaderField[]) {
+    for (const [name, value] of headers) {
+      response.setHeader(name, value);
+    }
   }
-  const iterator = body[Symbol.asyncIterator]();
-  response.once("close", () => {
-    iterator.return?.().catch(() => undefined);
-  });
-  return { ...outgoing, body: { [Symbol.asyncIterator]: () => iterator } };
-}
 
-function answerOther(path: string, request: HttpRequest, response: HttpResponse, draining: boolean) {
-  const reading = request.method === "GET" || request.method === "HEAD";
-  if (reading && path === "/readyz" && draining) {
-    answerJson(response, 503, { status: "draining" });
-  } else if (reading && (path === "/healthz" || path === "/readyz")) {
-    answerJson(response, 200, { status: "ok" });
-  } else {
-    answerJson(response, 404, { code: "unimplemented", message: "no such method" });
+  /** Begins again with an answer that can't be sent. */
+  function clear(response: HttpResponse) {
+    for (const name of response.getHeaderNames()) {
+      response.removeHeader(name);
+    }
+    if (!("stream" in response)) {
+      response.statusMessage = "";
+    }
   }
-}
 
-function answerJson(response: HttpResponse, status: number, body: object) {
-  // Node leaves the body of an answer to HEAD out by itself.
-  (response as http.ServerResponse).writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+  function answerOther(path: string, request: HttpRequest, response: HttpResponse) {
+    const reading = request.method === "GET" || request.method === "HEAD";
+    if (reading && path === "/readyz" && draining()) {
+      answerJson(response, 503, { status: "draining" });
+    } else if (reading && (path === "/healthz" || path === "/readyz")) {
+      answerJson(response, 200, { status: "ok" });
+    } else {
+      answer(response, noSuchMethod(request.headers["content-type"]));
+    }
+  }
+
+  function answerJson(response: HttpResponse, status: number, body: object) {
+    answer(response, { status, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  }
+
+  function answer(response: HttpResponse, { status, headers, body }: Answer) {
+    response.statusCode = status;
+    setHeaders(response, Object.entries(headers));
+    // Both kinds of response have it; their types differ in what it takes. To HEAD, Node leaves the body out by itself.
+    // Without a body nothing may follow the headers in HTTP/2: they are what gRPC takes for trailers.
+    (response as http.ServerResponse).end(body === "" ? undefined : body);
+    breakOffUnread(response, idleTimeoutMs);
+  }
 }

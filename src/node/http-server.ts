@@ -1,6 +1,8 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { countAnswers } from "./answers-in-flight.ts";
+import { answerBare } from "./bare-answer.ts";
+import { allowEarlyAnswer } from "./early-answer.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import { createHttp2Server } from "./http2-server.ts";
 import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
@@ -8,7 +10,8 @@ import type { WebSocketUpgrade } from "./websocket-upgrade.ts";
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
 export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
-  const { headerTimeoutMs } = options;
+  const { headerTimeoutMs, policy, secure } = options;
+  const { maxConcurrentStreams, maxHeaderBytes, idleTimeoutMs } = policy.limits;
   const shutdown = new AbortController();
   let draining = false;
   const serve = createHttpHandler({ ...options, shutdownSignal: shutdown.signal, draining: () => draining });
@@ -25,15 +28,32 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       }
       serve(request, response);
     });
+    const handleToEnd = (request: http.IncomingMessage, response: http.ServerResponse) => {
+      allowEarlyAnswer(request, response, headerTimeoutMs);
+      handle(request, response);
+    };
     const server = http.createServer(
       {
+        // Said by our own answers.
+        requireHostHeader: false,
+        // Calls whose headers are too long are told so in their protocol; what is far beyond that is not even read.
+        ...(maxHeaderBytes !== undefined && { maxHeaderSize: 4 * maxHeaderBytes }),
         headersTimeout: headerTimeoutMs,
         connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
         requestTimeout: 0,
         keepAliveTimeout: 60_000,
       },
-      handle,
+      handleToEnd,
     );
+    server.on("checkExpectation", handleToEnd);
+    // What can't be read as HTTP, is longer than Node takes, or comes too slowly.
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === "ECONNRESET" || !socket.writable) {
+        socket.destroy();
+      } else {
+        answerBare(socket, statusOf(error), secure);
+      }
+    });
     // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
     server.emit("listening");
     let upgrade: Promise<WebSocketUpgrade> | undefined;
@@ -41,7 +61,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     server.on("upgrade", async (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
       upgrade ??= loadUpgrade();
       const { accept } = await upgrade;
-      accept(request, socket, head);
+      await accept(request, socket, head);
     });
     return {
       accept: (socket) => server.emit("connection", socket),
@@ -60,7 +80,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   }
 
   function createDrainableHttp2Server(): ProtocolServer {
-    const { accept, drain } = createHttp2Server(serve, headerTimeoutMs);
+    const { accept, drain } = createHttp2Server(serve, { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs });
     return {
       accept,
       drain() {
@@ -69,5 +89,19 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       },
       abort: (reason) => shutdown.abort(reason),
     };
+  }
+}
+
+/** As Node itself would answer. */
+function statusOf({ code }: NodeJS.ErrnoException): number {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return 431;
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return 413;
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return 408;
+    default:
+      return 400;
   }
 }

@@ -1,25 +1,35 @@
 import * as http2 from "node:http2";
-import { maxConcurrentCalls } from "../ttrpc/serving.ts";
+import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { countAnswers } from "./answers-in-flight.ts";
 import { closeWhenAnswered } from "./close-when-answered.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
 import { maxSessionMemory } from "./session-memory.ts";
 
-/**
- * Serves HTTP/2 on the connections that it is handed.
- * @param headerTimeoutMs How long a connection may take until it has said something in HTTP/2, in milliseconds.
- */
-export function createHttp2Server(handler: HttpHandler, headerTimeoutMs: number): Omit<ProtocolServer, "abort"> {
+/** How to serve HTTP/2. */
+export interface Http2Limits {
+  /** How many requests a connection may have in flight. */
+  readonly maxConcurrentStreams: number;
+  /** How long a connection may take until it has said something in HTTP/2, in milliseconds. */
+  readonly headerTimeoutMs: number;
+  /** How long a connection without a request in flight may be silent, in milliseconds. Default: for ever. */
+  readonly idleTimeoutMs: number | undefined;
+}
+
+/** Serves HTTP/2 on the connections that it is handed. */
+export function createHttp2Server(
+  handler: HttpHandler,
+  { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs }: Http2Limits,
+): Omit<ProtocolServer, "abort"> {
   const { handle, idle } = countAnswers(handler);
   const sessions = new Set<http2.Http2Session>();
-  const server = http2.createServer(
-    { maxSessionMemory, settings: { maxConcurrentStreams: maxConcurrentCalls } },
-    (request, response) => {
-      closeWhenAnswered(request, response);
-      handle(request, response);
-    },
-  );
+  const handleToEnd = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
+    closeWhenAnswered(request, response);
+    handle(request, response);
+  };
+  const server = http2.createServer({ maxSessionMemory, settings: { maxConcurrentStreams } }, handleToEnd);
+  // Node would answer these itself.
+  server.on("checkExpectation", handleToEnd).on("connect", handleToEnd);
   server.on("session", (session) => {
     sessions.add(session);
     // The settings are what a client says first in HTTP/2.
@@ -30,6 +40,9 @@ export function createHttp2Server(handler: HttpHandler, headerTimeoutMs: number)
       sessions.delete(session);
     });
     session.on("error", () => session.destroy());
+    if (idleTimeoutMs !== undefined) {
+      closeWhenIdle(session, idleTimeoutMs);
+    }
   });
   return {
     accept: (socket) => server.emit("connection", socket),
@@ -43,4 +56,21 @@ export function createHttp2Server(handler: HttpHandler, headerTimeoutMs: number)
       server.close();
     },
   };
+}
+
+/** Closes a connection on which there has been nothing to do for so long: also one that never ends the headers of a request. */
+function closeWhenIdle(session: http2.ServerHttp2Session, timeoutMs: number) {
+  let streams = 0;
+  let timer = setDeadlineTimer(() => session.destroy(), timeoutMs);
+  session.on("stream", (stream) => {
+    streams += 1;
+    clearTimeout(timer);
+    stream.once("close", () => {
+      streams -= 1;
+      if (streams === 0 && !session.closed) {
+        timer = setDeadlineTimer(() => session.close(() => session.destroy()), timeoutMs);
+      }
+    });
+  });
+  session.once("close", () => clearTimeout(timer));
 }

@@ -5,6 +5,7 @@ import type { ServerTls } from "../client/tls.ts";
 import type { EndpointSchema } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { isLoopback } from "../plugin/loopback.ts";
 import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 
 /** Where a plugin process listens. */
@@ -88,8 +89,3 @@ const webEndpoints = [
   { protocol: Protocol.GRPC_WEB, carrier: Carrier.HTTP },
   ttrpcEndpoint(Carrier.WEBSOCKET),
 ];
-
-/** Whether only this machine can reach the host. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-}

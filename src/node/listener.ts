@@ -4,6 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServerTls } from "../client/tls.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
+import { trustedLimits } from "../rpc/call-policy.ts";
 import { bind } from "./bind.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
@@ -15,8 +17,8 @@ import type { Multiplexer } from "./yamux/multiplexer.ts";
 
 /** How to listen. */
 export interface ListenOptions {
-  /** Largest request message, in bytes. */
-  readonly maxMessageBytes: number;
+  /** What holds for every call. Default: messages of 4 MiB, and 1,024 calls at once on a connection. */
+  readonly policy?: CallPolicy;
   /** Origins whose pages may call. Default: none. */
   readonly origins?: readonly string[];
   /** How long a connection may take for its first bytes, and for its request headers, in milliseconds. Default: 10,000. */
@@ -60,12 +62,14 @@ export async function listen(
   address: ListenAddress,
   options: ListenOptions,
 ): Promise<Listener> {
-  const { maxMessageBytes, origins = [], headerTimeoutMs = 10_000, multiplexer, tls, onRefused } = options;
+  const { policy = { limits: trustedLimits }, origins = [], headerTimeoutMs = 10_000 } = options;
+  const { multiplexer, tls, onRefused } = options;
   const serverOptions = {
     table: running.table,
-    maxMessageBytes,
+    policy,
     origins,
     headerTimeoutMs,
+    secure: tls !== undefined,
     // In TLS it is the certificate that says who is meant.
     onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined,
   };

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
 
 /** What serves one protocol on the connections that a listener hands it. */
 export interface ProtocolServer {
@@ -14,8 +15,8 @@ export interface ProtocolServer {
 /** How to serve a protocol. */
 export interface ProtocolServerOptions {
   readonly table: ServiceTable;
-  /** Largest request message, in bytes. */
-  readonly maxMessageBytes: number;
+  /** What holds for every call. */
+  readonly policy: CallPolicy;
   /** How long a connection may take to say what it wants, in milliseconds. */
   readonly headerTimeoutMs: number;
 }
@@ -24,6 +25,8 @@ export interface ProtocolServerOptions {
 export interface HttpServerOptions extends ProtocolServerOptions {
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
+  /** Whether connections are in TLS. */
+  readonly secure: boolean;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
 }

@@ -1,7 +1,8 @@
-import type { Interceptor } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import { refuseFor } from "../policy/rate-limit.ts";
+import { createTokenBuckets } from "../policy/token-buckets.ts";
+import type { RequestGate } from "../rpc/request-gate.ts";
 import type { PluginSettings } from "./settings.ts";
-import { createTokenBucket } from "./token-bucket.ts";
 
 /** How many calls a process takes. */
 type RateSettings = Pick<PluginSettings, "PLUGIN_RATE_LIMIT_REQUESTS_PER_SECOND" | "PLUGIN_RATE_LIMIT_BURST_CAPACITY">;
@@ -9,16 +10,14 @@ type RateSettings = Pick<PluginSettings, "PLUGIN_RATE_LIMIT_REQUESTS_PER_SECOND"
 /**
  * Refuses calls beyond a rate with `resource_exhausted`, before their handlers see them. `Retry-After` tells in how many
  * seconds there is room for one again.
+ * @param counts Whether calls of a service count.
  */
-export function limitRate(settings: RateSettings): Interceptor {
-  const { PLUGIN_RATE_LIMIT_REQUESTS_PER_SECOND: perSecond, PLUGIN_RATE_LIMIT_BURST_CAPACITY: capacity } = settings;
-  const bucket = createTokenBucket(perSecond, capacity);
-  return (next) => (request) => {
-    const seconds = bucket.take();
-    if (seconds > 0) {
-      const metadata = { "Retry-After": String(Math.ceil(seconds)) };
-      return Promise.reject(new ConnectError("the plugin's rate limit is exceeded", Code.ResourceExhausted, metadata));
+export function limitProcess(settings: RateSettings, counts: (service: DescService) => boolean): RequestGate {
+  const { PLUGIN_RATE_LIMIT_REQUESTS_PER_SECOND: perSecond, PLUGIN_RATE_LIMIT_BURST_CAPACITY: burst } = settings;
+  const buckets = createTokenBuckets({ perSecond, burst });
+  return ({ service }) => {
+    if (counts(service)) {
+      refuseFor(buckets.take("all calls"), "the plugin's rate limit is exceeded");
     }
-    return next(request);
   };
 }

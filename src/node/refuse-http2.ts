@@ -2,6 +2,8 @@ import * as http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { PlugboardError } from "../plugin/errors.ts";
+import { requestIdFor } from "../rpc/request-id.ts";
+import { securityHeaders } from "../rpc/response-headers.ts";
 
 /** Answers every call on a connection with an error, without reading more of it than its headers. */
 export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
@@ -10,9 +12,11 @@ export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
   server.on("unknownProtocol", () => connection.destroy());
   server.on("stream", (stream, headers) => {
     stream.on("error", () => stream.destroy());
+    const always = Object.fromEntries(securityHeaders(requestIdFor(undefined), false));
     if (headers["content-type"]?.startsWith("application/grpc")) {
       stream.respond(
         {
+          ...always,
           ":status": 200,
           "content-type": headers["content-type"],
           "grpc-status": String(error.code),
@@ -21,7 +25,7 @@ export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
         { endStream: true },
       );
     } else {
-      stream.respond({ ":status": 403, "content-type": "application/json" });
+      stream.respond({ ...always, ":status": 403, "content-type": "application/json" });
       stream.end(JSON.stringify({ code: codeToString(error.code), message: error.rawMessage }));
     }
     stream.close();

@@ -1,6 +1,8 @@
 import type { Duplex } from "node:stream";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { ErrorCode, PlugboardError } from "../plugin/errors.ts";
+import { requestIdFor } from "../rpc/request-id.ts";
+import { securityHeaders } from "../rpc/response-headers.ts";
 import { encodeResponse } from "../ttrpc/envelope.ts";
 import { frameFlag, frameType, headerBytes, uint32, writeHeader } from "../ttrpc/frame.ts";
 import { toStatus } from "../ttrpc/status.ts";
@@ -76,6 +78,7 @@ function http1Answer(error: PlugboardError): Buffer {
   return Buffer.from(
     [
       ...http1Status(error.errorCode),
+      ...securityHeaders(requestIdFor(undefined), false).map(([name, value]) => `${name}: ${value}`),
       "Content-Type: application/json",
       `Content-Length: ${Buffer.byteLength(body)}`,
       "",

@@ -1,6 +1,6 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
-import { isLoopback } from "./listen-address.ts";
+import { isLoopback } from "../plugin/loopback.ts";
 
 /** Why a request is refused for the host that it names. */
 export interface HostRefusal {
@@ -19,6 +19,10 @@ export function refuseHost(
 ): HostRefusal | undefined {
   const authority = "authority" in request ? request.authority : undefined;
   const named = [authority, request.headers.host].filter((each) => each !== undefined);
+  // Node reads the first; others on the way might have read another (RFC 9112, section 3.2).
+  if (request.rawHeaders.filter((each, index) => index % 2 === 0 && each.toLowerCase() === "host").length > 1) {
+    return { status: 400, code: "invalid_argument", message: "the request has more than one Host header" };
+  }
   if (named.length === 0) {
     return { status: 400, code: "invalid_argument", message: "the request has no Host header" };
   }

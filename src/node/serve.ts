@@ -5,13 +5,21 @@ import type { ServerTls } from "../client/tls.ts";
 import { readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
-import { log, setLogLevel } from "../plugin/log.ts";
+import { formatLogEntry, log, setLogEntryWriter, setLogLevel } from "../plugin/log.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import { checkAccessRules } from "../policy/access-rule.ts";
+import { checkOrigins } from "../policy/check-origins.ts";
+import { insecureCombinations } from "../policy/insecure-combinations.ts";
+import type { PolicyOptions } from "../policy/policy-options.ts";
+import { createCallPolicy } from "../policy/policy-options.ts";
+import { withLimits } from "../policy/with-limits.ts";
+import type { CallLimits } from "../rpc/call-policy.ts";
+import { announcedLimits, publicLimits, trustedLimits } from "../rpc/call-policy.ts";
 import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { reflectionRoutes } from "../services/reflection-service.ts";
-import { maxConcurrentCalls } from "../ttrpc/serving.ts";
+import { logEntriesAsRecords } from "./go-plugin/console-log.ts";
 import type { FamilyServices, FamilyServicesOptions } from "./go-plugin/family-services.ts";
 import type { MagicCookie } from "./handshake.ts";
 import { formatHandshake, withoutHandshake } from "./handshake.ts";
@@ -26,13 +34,16 @@ import { cookieOf, readSettings } from "./settings.ts";
 import { placeFor } from "./socket-place.ts";
 
 /** How to serve. */
-export interface ServeOptions<Config extends DescMessage = DescMessage> {
+export interface ServeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
+  /**
+   * How much a caller may ask for. Default: messages of 4 MiB, and 1,024 calls at once on a connection; where the plugin
+   * stands alone on TCP, what holds at the edge, too.
+   */
+  readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the environment variable PLUGBOARD_CONFIG, or none. */
   readonly config?: MessageInitShape<Config>;
   /** How long calls in flight may take after the plugin was told to stop, in milliseconds. Default: 5,000. */
   readonly gracePeriodMs?: number;
-  /** Largest request message, in bytes. Default: 4 MiB. */
-  readonly maxMessageBytes?: number;
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
   readonly origins?: readonly string[];
   /**
@@ -100,7 +111,7 @@ function stacksOf(error: unknown): string {
 type End = (graceMs: number, stopMs?: number) => void;
 
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
-  const { gracePeriodMs = 5_000, maxMessageBytes = 4 * 1024 * 1024, origins = [] } = options;
+  const { gracePeriodMs = 5_000, origins = [] } = options;
   const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;
   const settings = readSettings("plugin", options.settings ?? {}, env);
@@ -112,6 +123,14 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     process.exit(1);
   }
   const hosted = launch.kind === "hosted";
+  // What is printed to stdout is for whoever has started the process.
+  const toStderr = (text: string) => void process.stderr.write(text);
+  if (hosted) {
+    logEntriesAsRecords(plugin.name, toStderr);
+  } else {
+    setLogEntryWriter((entry) => toStderr(`${formatLogEntry(entry)}\n`));
+  }
+  checkAccessRules(plugin.services, hosted || options.auth !== undefined);
   const tls = await tlsFor(options.tls, settings, hosted);
   const { PLUGBOARD_PARENT: parent, PLUGBOARD_CONFIG: configText } = env;
   const own = withoutHandshake(env, cookie?.key);
@@ -121,6 +140,8 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   }
   const config =
     options.config ?? (configText ? readConfigText(plugin.config, configText, "PLUGBOARD_CONFIG") : undefined);
+
+  const callerLimit = options.rateLimit?.open(own);
 
   const place = placeFor(launch);
   checkExposure(place.address, tls?.server, hosted);
@@ -142,11 +163,19 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     watchForFile(path.resolve(shutdownFile), () => end(gracePeriodMs));
   }
 
+  const isPublic = !hosted && place.address.carrier === "tcp";
+  checkOrigins(origins);
+  for (const warning of insecureCombinations(options)) {
+    log("WARNING", `${plugin.name}: ${warning}`);
+  }
+  const policyDefaults = isPublic ? publicLimits : trustedLimits;
+  const limits = withLimits(policyDefaults, options.limits);
+  const { maxMessageBytes } = limits;
   const protocolVersion = hosted ? launch.protocolVersion : Math.max(...plugin.protocolVersions);
   const manifest = createManifest(plugin, {
     protocolVersion,
     endpoints: listenerEndpoints(place.address, tls !== undefined),
-    limits: { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls },
+    limits: announcedLimits(limits),
   });
   /** Aborted when the plugin is told to stop. */
   const draining = new AbortController();
@@ -156,10 +185,10 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     end: (...times) => end(...times),
     address,
     shareSocket: place.shareOther,
+    guarded: options.auth !== undefined,
     maxMessageBytes,
     ...(tls && { secure: tls.secure }),
   });
-  const gate = settings.PLUGIN_RATE_LIMIT_ENABLED && (await import("./rate-limit.ts")).limitRate(settings);
   const running = await startPlugin(plugin, {
     env: own,
     protocolVersion,
@@ -170,11 +199,14 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
       ...(family.routes ?? []),
     ],
     ...(config && { config }),
-    ...(gate && { gate }),
     ...(family.broker && { broker: family.broker }),
   });
+  const { own: ownServices } = running.table;
+  const processLimit = settings.PLUGIN_RATE_LIMIT_ENABLED
+    ? (await import("./rate-limit.ts")).limitProcess(settings, (service) => ownServices.includes(service))
+    : undefined;
   const listener = await listen(running, address, {
-    maxMessageBytes,
+    policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hosted),
     origins,
     ...(family.multiplexer && { multiplexer: family.multiplexer }),
     ...(tls && { tls: tls.server, onRefused: tls.onRefused }),
@@ -211,7 +243,11 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
 /** What a host written with go-plugin expects beside the plugin's own services; one of ours does without. */
 async function familyServicesFor(
   launch: Launch,
-  options: Omit<FamilyServicesOptions, "socketDirectory" | "multiplex"> & { readonly address: ListenAddress },
+  options: Omit<FamilyServicesOptions, "socketDirectory" | "multiplex"> & {
+    readonly address: ListenAddress;
+    /** Whether callers have to say who they are. */
+    readonly guarded: boolean;
+  },
 ): Promise<Partial<FamilyServices>> {
   if (launch.kind === "hosted" && launch.host === "go-plugin") {
     const { createFamilyServices } = await import("./go-plugin/family-services.ts");
@@ -219,8 +255,8 @@ async function familyServicesFor(
     const socketDirectory = address.carrier === "unix" ? path.dirname(address.path) : os.tmpdir();
     return createFamilyServices({ ...options, socketDirectory, multiplex: launch.multiplex === "wanted" });
   }
-  if (launch.kind === "standalone" && launch.listenAt.carrier === "unix") {
-    // A host that attaches itself wants to be able to end the plugin.
+  if (launch.kind === "standalone" && launch.listenAt.carrier === "unix" && !options.guarded) {
+    // A host that attaches itself wants to be able to end the plugin. Callers with a token are no hosts.
     const { controllerRoutes } = await import("./go-plugin/controller.ts");
     return { routes: [controllerRoutes(options.end)] };
   }

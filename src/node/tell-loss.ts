@@ -1,7 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { Address } from "../client/endpoint.ts";
+import { explainErrors } from "../client/explain-errors.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
-import { explainErrors } from "./explain-errors.ts";
 
 /** What Node calls a connection that the other side has ended. */
 const codesOfLoss: readonly unknown[] = [

@@ -1,17 +1,24 @@
-import * as http from "node:http";
+import type * as http from "node:http";
 import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import { WebSocketServer } from "ws";
+import { allowsOrigin } from "../rpc/cross-origin.ts";
+import type { Peer } from "../rpc/peer.ts";
+import { requestIdFor, requestIdHeader } from "../rpc/request-id.ts";
+import { upgradeStatus } from "../rpc/upgrade-status.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
+import { upgradeAuthorization } from "../ttrpc/carriers/websocket-token.ts";
 import { maxDataBytes } from "../ttrpc/frame.ts";
 import { createTtrpcServing } from "../ttrpc/serving.ts";
+import { answerBare } from "./bare-answer.ts";
+import { peerOf } from "./peer-of.ts";
 import type { HttpServerOptions } from "./protocol-server.ts";
 import { refuseHost } from "./request-host.ts";
 
 /** Serves ttrpc on WebSockets. */
 export interface WebSocketUpgrade {
   /** Turns a connection of HTTP/1.1 into a WebSocket, or refuses to. */
-  accept(request: http.IncomingMessage, socket: Duplex, head: Buffer): void;
+  accept(request: http.IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
   /** Takes no new calls. Settles when none is in flight any more. */
   drain(): Promise<void>;
   /** Ends the calls in flight. */
@@ -26,8 +33,8 @@ const maxPayload = maxDataBytes + 128 * 1024;
  * programs that are no browser send no origin.
  */
 export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpgrade {
-  const { table, maxMessageBytes, headerTimeoutMs, origins, onlyLoopbackHosts } = options;
-  const { accept, drain, abort } = createTtrpcServing({ table, maxMessageBytes, frameTimeoutMs: headerTimeoutMs });
+  const { table, policy, headerTimeoutMs, origins, onlyLoopbackHosts } = options;
+  const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs });
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -36,38 +43,65 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
     handleProtocols: () => webSocketProtocol,
   });
   return {
-    accept(request, socket, head) {
-      const refused = refusal(request);
+    async accept(request, socket, head) {
+      socket.on("error", () => socket.destroy());
+      const peer = upgradePeer(request, socket);
+      const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
+      const refused = refusal(request) ?? (await refusedByPolicy(request, socket, peer, requestId));
       if (refused !== undefined) {
-        refuse(socket, refused);
+        answerBare(socket, refused, options.secure, requestId);
         return;
       }
-      socket.on("error", () => socket.destroy());
-      server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket)));
+      server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket), peer));
     },
     drain,
     abort,
   };
 
+  async function refusedByPolicy(
+    { headers: raw }: http.IncomingMessage,
+    socket: Duplex,
+    peer: Peer,
+    requestId: string,
+  ) {
+    if (policy.admit === undefined) {
+      return undefined;
+    }
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(raw)) {
+      headers.set(name, String(value));
+    }
+    const given = new AbortController();
+    const giveUp = () => given.abort();
+    socket.once("close", giveUp);
+    const signal = AbortSignal.any([given.signal, AbortSignal.timeout(headerTimeoutMs)]);
+    const error = await policy.admit({ headers, peer, requestId, signal });
+    socket.off("close", giveUp);
+    return error && upgradeStatus(error);
+  }
+
   /** Why a request to upgrade is refused: an HTTP status. */
   function refusal(request: http.IncomingMessage): number | undefined {
     const host = refuseHost(request, onlyLoopbackHosts);
     const { origin } = request.headers;
-    const offered = request.headers["sec-websocket-protocol"]?.split(",").map((each) => each.trim());
     if (host !== undefined) {
       return host.status;
     }
-    if (origin !== undefined && !origins.includes(origin)) {
+    if (origin !== undefined && !allowsOrigin(origins, origin)) {
       return 403;
     }
     if (request.url?.split("?", 1)[0] !== "/") {
       return 404;
     }
-    return offered?.includes(webSocketProtocol) ? undefined : 400;
+    return offeredProtocols(request).includes(webSocketProtocol) ? undefined : 400;
   }
 }
 
-function refuse(socket: Duplex, status: number) {
-  socket.on("error", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+function offeredProtocols({ headers }: http.IncomingMessage): readonly string[] {
+  return (headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
+}
+
+function upgradePeer(request: http.IncomingMessage, socket: Duplex): Peer {
+  const authorization = upgradeAuthorization(offeredProtocols(request), request.headers.authorization);
+  return { ...peerOf(socket), ...(authorization !== undefined && { authorization }) };
 }

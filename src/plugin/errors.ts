@@ -33,7 +33,24 @@ const errors = {
     Code.InvalidArgument,
     "Give it a value that is allowed, or leave it out; docs/settings.md has all of them.",
   ],
+  "PB-ORIGIN-INVALID": [
+    Code.InvalidArgument,
+    'Write origins as browsers send them, scheme, host and port if it is not the scheme\'s own: "https://app.example.com"; or "*" for any.',
+  ],
+  "PB-LIMIT-INVALID": [
+    Code.InvalidArgument,
+    "Limits are whole numbers of bytes, milliseconds or streams from 1; Infinity lifts one. See CallLimits for their names.",
+  ],
   "PB-CONFIG-INVALID": [Code.InvalidArgument, "Compare the configuration with the plugin's configuration message."],
+  "PB-RATE-LIMIT-INVALID": [
+    Code.InvalidArgument,
+    "Give perSecond and burst numbers that are allowed, and redisRateLimit() a client of ioredis or node-redis.",
+  ],
+  "PB-RATE-LIMIT-BINDING": [
+    Code.FailedPrecondition,
+    "Bind a rate limit by that name: add [[ratelimits]] with name, namespace_id and simple = { limit, period } to " +
+      "wrangler.toml, and to each of its environments, as they inherit no bindings.",
+  ],
 
   "PB-TARGET-UNSUPPORTED": [
     Code.InvalidArgument,
@@ -111,6 +128,33 @@ const errors = {
     "Call it without TLS if nobody else can reach it, or give its server a certificate.",
   ],
   "PB-TLS-FAILED": [Code.Unavailable, "Check that both sides speak TLS 1.2 or later, and what the other side logs."],
+
+  "PB-AUTH-SECRET": [
+    Code.InvalidArgument,
+    "Give it a random text of 32 letters and digits, such as `openssl rand -hex 16` prints, by a secret of the Worker's or a " +
+      "variable of the process's environment.",
+  ],
+  "PB-AUTH-JWT": [
+    Code.InvalidArgument,
+    "Take issuer, audience and the URL of the keys from the issuer's documentation: its discovery document calls the last " +
+      "jwks_uri. docs/access.md has an example.",
+  ],
+  "PB-ACCESS-RULE": [
+    Code.InvalidArgument,
+    "Mend the options plugboard.access.v1 of the method in its .proto file, and generate its code anew.",
+  ],
+  "PB-ACCESS-UNGUARDED": [
+    Code.FailedPrecondition,
+    "Say by `auth` who may call, such as auth: jwt({ ... }), or take required_scopes from the contract if anybody may.",
+  ],
+  "PB-TOKEN-INVALID": [
+    Code.InvalidArgument,
+    'Give connect() the token alone, without "Bearer", spaces or line ends; or a function that returns it.',
+  ],
+  "PB-TOKEN-INSECURE": [
+    Code.FailedPrecondition,
+    "Use https: or wss:, or TLS by the option `tls`: on its way a token would be read along, and used, by others.",
+  ],
 
   "PB-LAUNCH-NOT-FOUND": [Code.NotFound, "Check the spelling of the command, and PATH."],
   "PB-LAUNCH-NOT-EXECUTABLE": [Code.PermissionDenied, "Make the file executable, or run it by its interpreter."],

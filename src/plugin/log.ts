@@ -1,3 +1,5 @@
+import { maskSecrets } from "./mask-secrets.ts";
+
 /** Levels of log lines, least urgent first. */
 export const logLevels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
 
@@ -19,5 +21,34 @@ export function setLogLevel(level: LogLevel): void {
 export function log(level: "WARNING" | "ERROR", message: string, ...details: unknown[]): void {
   if (logLevels.indexOf(level) >= logLevels.indexOf(lowest)) {
     console[level === "WARNING" ? "warn" : "error"](`plugboard: ${message}`, ...details);
+  }
+}
+
+/** A structured line of the log. Its fields hold no secrets any more. */
+export interface LogEntry {
+  readonly level: "INFO" | "WARNING";
+  readonly message: string;
+  readonly time: Date;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** How a log entry is written: one object of JSON. Fields that are `undefined` are left out. */
+export function formatLogEntry({ level, message, time, fields }: LogEntry): string {
+  return JSON.stringify({ time: time.toISOString(), level: level.toLowerCase(), message, ...fields });
+}
+
+let writeEntry = (entry: LogEntry): void => {
+  console[entry.level === "WARNING" ? "warn" : "info"](formatLogEntry(entry));
+};
+
+/** Sets where structured lines go. Default: to the console. Of the process, as the level is. */
+export function setLogEntryWriter(write: (entry: LogEntry) => void): void {
+  writeEntry = write;
+}
+
+/** Writes a structured line to the log. What looks like a secret by its name is masked in it, however deep it is. */
+export function logEntry(level: LogEntry["level"], message: string, fields: Readonly<Record<string, unknown>>): void {
+  if (logLevels.indexOf(level) >= logLevels.indexOf(lowest)) {
+    writeEntry({ level, message, time: new Date(), fields: maskSecrets(fields) });
   }
 }

@@ -1,10 +1,8 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { Interceptor } from "@connectrpc/connect";
 import type { Broker } from "./broker.ts";
 import type { Plugin } from "./define-plugin.ts";
 import { PlugboardError } from "./errors.ts";
-import { gateRouter } from "./gate.ts";
 import type { Routes, ServiceTable, StandardRoutes } from "./service-table.ts";
 import { createServiceTable } from "./service-table.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -23,8 +21,6 @@ export interface StartOptions<Config extends DescMessage = DescMessage> {
   readonly signal?: AbortSignal;
   /** What is served beside the plugin's own services. A service that the plugin registers itself is left out. */
   readonly standardRoutes?: readonly StandardRoutes[];
-  /** Runs around every call of the plugin's own services, outside of their interceptors. */
-  readonly gate?: Interceptor;
 }
 
 /** A plugin that has been started. */
@@ -72,9 +68,7 @@ export async function startPlugin<Config extends DescMessage>(
   }
   let table: ServiceTable;
   try {
-    const { gate } = options;
-    const own: Routes = (router) =>
-      plugin.routes(gate ? gateRouter(router, gate, plugin.interceptors) : router, context);
+    const own: Routes = (router) => plugin.routes(router, context);
     table = createServiceTable([own], plugin.interceptors, options.standardRoutes);
   } catch (cause) {
     // What it throws would hide why it is stopped.

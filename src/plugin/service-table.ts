@@ -1,6 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter, ConnectRouterOptions, Interceptor, MethodImplSpec } from "@connectrpc/connect";
+import type { ConnectRouter, Interceptor, MethodImplSpec } from "@connectrpc/connect";
 import { createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { PlugboardError } from "./errors.ts";
 
 /** One method with the function that implements it. */
@@ -8,7 +9,11 @@ export interface ServiceTableEntry {
   readonly spec: MethodImplSpec;
   /** Those given when the service was registered, else the plugin's. */
   readonly interceptors: readonly Interceptor[];
+  /** The gate that it was registered with. */
+  readonly requestGate: OwnGate | undefined;
 }
+
+type OwnGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
 
 /** Every method a plugin implements, by path. Made once for each running plugin, so that handlers share state. */
 export interface ServiceTable {
@@ -20,11 +25,15 @@ export interface ServiceTable {
   find(path: string): ServiceTableEntry | undefined;
   /**
    * Registers the same implementations with another router, such as the one that serves HTTP.
-   * @param options The router's own; those that a service was registered with go before, but can't bring back a
-   * protocol that is off here.
-   * @param outermost Runs around each method's own interceptors.
+   * @param options For every method; those that a service was registered with go before, but for the gate: a call has to
+   * pass both.
+   * @param outermost Run around each method's own interceptors.
    */
-  registerWith(router: ConnectRouter, options: ConnectRouterOptions, outermost: Interceptor): void;
+  registerWith(
+    router: ConnectRouter,
+    options: Partial<UniversalHandlerOptions>,
+    outermost: readonly Interceptor[],
+  ): void;
 }
 
 /** A function that registers handlers, as any Connect server takes it. */
@@ -35,8 +44,6 @@ export type Routes = (router: ConnectRouter) => unknown;
  * services when it runs and all of them when the plugin is called.
  */
 export type StandardRoutes = (router: ConnectRouter, table: ServiceTable) => unknown;
-
-const protocolOptions = ["connect", "grpc", "grpcWeb"] as const satisfies (keyof ConnectRouterOptions)[];
 
 type AdaptOptions = (own: RegisterOptions) => RegisterOptions;
 
@@ -81,7 +88,7 @@ export function createServiceTable(
     if (!services.includes(spec.method.parent)) {
       services.push(spec.method.parent);
     }
-    entries.set(path, { spec, interceptors: interceptorsOf(options) });
+    entries.set(path, { spec, interceptors: interceptorsOf(options), requestGate: options?.requestGate });
   }
 
   const router: ConnectRouter = {
@@ -104,14 +111,11 @@ export function createServiceTable(
     own,
     find: (path) => entries.get(path),
     registerWith(target, options, outermost) {
-      const off = Object.fromEntries(
-        protocolOptions.flatMap((name) => (options[name] === false ? [[name, false]] : [])),
-      );
       const adapt: AdaptOptions = (own) => ({
         ...options,
         ...own,
-        ...off,
-        interceptors: [outermost, ...interceptorsOf(own)],
+        ...(own?.requestGate && options.requestGate && { requestGate: inTurn(options.requestGate, own.requestGate) }),
+        interceptors: [...outermost, ...interceptorsOf(own)],
       });
       for (const register of registrations) {
         register(target, adapt);
@@ -127,6 +131,13 @@ export function createServiceTable(
     refusePromise(register(standardRouter, table));
   }
   return table;
+}
+
+function inTurn(first: OwnGate, second: OwnGate): OwnGate {
+  return async (context) => {
+    await first(context);
+    await second(context);
+  };
 }
 
 function refusePromise(returned: unknown) {

@@ -1,19 +1,88 @@
-import type { ConnectRouterOptions } from "@connectrpc/connect";
-import { createConnectRouter } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
+import type {
+  ProtocolHandlerFactory,
+  UniversalHandler,
+  UniversalHandlerOptions,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
+import { createUniversalMethodHandler, createUniversalServiceHandlers } from "@connectrpc/connect/protocol";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CallPolicy } from "./call-policy.ts";
 import { concealErrors } from "./error-for-caller.ts";
+import { gateCall, handleCall, runInCall } from "./http-call.ts";
+import type { HttpProtocol } from "./http-protocols.ts";
+import { typesOf } from "./type-registry.ts";
+
+/**
+ * Handles a call over HTTP.
+ * @param keepAlive Is given what may run on when the call has been answered: a handler that cleans up.
+ */
+export type HttpCallHandler = (
+  request: UniversalServerRequest,
+  keepAlive?: (running: Promise<unknown>) => void,
+) => Promise<UniversalServerResponse>;
 
 /** Looks up what handles the path "/package.Service/Method" over HTTP. */
-export type FindHttpHandler = (path: string) => UniversalHandler | undefined;
+export type FindHttpHandler = (path: string) => HttpCallHandler | undefined;
 
-/** Lets Connect's own router serve a service table over HTTP, in each of the protocols it knows. */
+/** How calls over HTTP are handled, whatever the protocol. */
+export type HttpHandlersOptions = Omit<
+  Partial<UniversalHandlerOptions>,
+  "interceptors" | "jsonOptions" | "readMaxBytes" | "requestGate"
+>;
+
+/**
+ * Lets Connect's own handlers serve a service table over HTTP. Connect's router would do the same, but it brings all the
+ * protocols there are.
+ * @param protocols What is spoken. Of two that fit a request, the first takes it.
+ */
 export function createHttpHandlers(
   table: ServiceTable,
-  options: Omit<ConnectRouterOptions, "interceptors">,
+  protocols: readonly HttpProtocol[],
+  policy: CallPolicy,
+  options: HttpHandlersOptions,
 ): FindHttpHandler {
-  const router = createConnectRouter(options);
-  table.registerWith(router, options, concealErrors);
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  return (path) => handlers.get(path);
+  const handlers: UniversalHandler[] = [];
+  const router: ConnectRouter = {
+    handlers,
+    service(service, implementation, own) {
+      const spec = createServiceImplSpec(service, implementation);
+      handlers.push(...createUniversalServiceHandlers(spec, factories(protocols, own)));
+      return router;
+    },
+    rpc(method, implementation, own) {
+      handlers.push(
+        createUniversalMethodHandler(createMethodImplSpec(method, implementation), factories(protocols, own)),
+      );
+      return router;
+    },
+  };
+  const handlerOptions = {
+    ...options,
+    jsonOptions: { registry: typesOf(table.services) },
+    readMaxBytes: policy.limits.maxMessageBytes,
+    requestGate: (context: HandlerContext) => gateCall(context),
+  };
+  table.registerWith(router, handlerOptions, [runInCall, concealErrors]);
+  const byPath = new Map<string, HttpCallHandler>(
+    handlers.map((handler) => [
+      handler.requestPath,
+      (request, keepAlive) => handleCall(handler, request, policy, keepAlive),
+    ]),
+  );
+  return (path) => byPath.get(path);
+}
+
+/** A plugin can switch a protocol off for a service, as with Connect's router. */
+function factories(
+  protocols: readonly HttpProtocol[],
+  own: Parameters<ConnectRouter["service"]>[2] & { readonly [Name in HttpProtocol["option"]]?: boolean } = {},
+): ProtocolHandlerFactory[] {
+  const on = protocols.filter(({ option }) => own[option] !== false);
+  if (on.length === 0) {
+    throw new ConnectError("a service has every protocol switched off that is served here", Code.InvalidArgument);
+  }
+  return on.map(({ createFactory }) => createFactory(own));
 }

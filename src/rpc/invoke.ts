@@ -17,7 +17,10 @@ export async function invokeUnary(
   context: CallContext,
   input: AnyMessage,
 ): Promise<AnyMessage> {
-  const { interceptors } = entry;
+  const { interceptors, requestGate } = entry;
+  if (requestGate !== undefined) {
+    await requestGate(context);
+  }
   // Whoever looked the method up has seen that it is unary.
   const spec = entry.spec as UnarySpec;
   if (interceptors.length > 0) {
@@ -28,6 +31,23 @@ export async function invokeUnary(
 
 /** Runs the implementation of a streaming method, or of a unary one whose caller streams. */
 export function invokeStreaming(
+  entry: ServiceTableEntry,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncIterable<AnyMessage> {
+  return entry.requestGate === undefined ? run(entry, context, input) : runGated(entry, context, input);
+}
+
+async function* runGated(
+  entry: ServiceTableEntry,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncGenerator<AnyMessage> {
+  await entry.requestGate?.(context);
+  yield* run(entry, context, input);
+}
+
+function run(
   { spec, interceptors }: ServiceTableEntry,
   context: CallContext,
   input: AsyncIterable<AnyMessage>,

@@ -7,6 +7,8 @@ import { methodPath } from "../plugin/service-table.ts";
 import { breathing } from "./breathing.ts";
 import type { CallContext } from "./call-context.ts";
 import { createCallContext } from "./call-context.ts";
+import type { CallObservation, CallObserver } from "./call-observer.ts";
+import { observe, runIn } from "./call-observer.ts";
 import { cloneMessage } from "./clone-message.ts";
 import { setDeadlineTimer } from "./deadline.ts";
 import { errorForCaller } from "./error-for-caller.ts";
@@ -26,8 +28,9 @@ export interface MemoryTransport {
  * deadlines, cancellation and metadata behave as on a wire.
  *
  * @param graceMs How long handlers may take to end once the transport is closed, in milliseconds.
+ * @param observer Gets to know of every call.
  */
-export function createMemoryTransport(table: ServiceTable, graceMs: number): MemoryTransport {
+export function createMemoryTransport(table: ServiceTable, graceMs: number, observer?: CallObserver): MemoryTransport {
   const handlers = new Set<Promise<unknown>>();
   /** Handlers may go on when their calls have ended. */
   const track = <T>(handler: Promise<T>): Promise<T> => {
@@ -36,7 +39,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
     handler.then(done, done);
     return handler;
   };
-  const calls: MemoryCalls = { inFlight: new Set(), track };
+  const calls: MemoryCalls = { inFlight: new Set(), track, observer };
 
   const transport: Transport = {
     unary(method, signal, timeoutMs, header, input) {
@@ -50,8 +53,9 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
         call.onEnd(() => reject(call.failure));
         const fail = (error: unknown) => {
           if (!call.ended) {
-            reject(errorForCaller(error, context));
-            call.end();
+            const forCaller = errorForCaller(error, context);
+            reject(forCaller);
+            call.end(forCaller);
           }
         };
         const succeed = (output: AnyMessage) => {
@@ -64,7 +68,11 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
             fail(error);
           }
         };
-        const handler = invokeUnary(entry, context, message);
+        const { observation } = call;
+        const handler =
+          observation === undefined
+            ? invokeUnary(entry, context, message)
+            : runIn(observation, () => invokeUnary(entry, context, message));
         call.handler = handler;
         handler.then(succeed, fail);
       });
@@ -82,7 +90,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number): Mem
         requests.end();
       });
       // The response headers are settled once the handler has given its first message or has ended.
-      const first = call.race(responses.next());
+      const first = call.race(call.next(responses));
       await first.catch(() => undefined);
       const message = breathing(readResponses(method, call, responses, first));
       return { ...responseInit(method, call.context), stream: true, message };
@@ -108,6 +116,7 @@ interface MemoryCalls {
   readonly inFlight: Set<MemoryCall>;
   /** Takes over a handler whose call was ended. */
   track(handler: Promise<unknown>): void;
+  readonly observer: CallObserver | undefined;
 }
 
 /** A call in flight: ended by its handler, its caller, its deadline, or the transport's end. */
@@ -118,6 +127,7 @@ class MemoryCall {
   /** What `close` waits for, if the call is ended before it. */
   handler: Promise<unknown> | undefined;
   ended = false;
+  readonly observation: CallObservation | undefined;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #calls: MemoryCalls;
   readonly #signal: AbortSignal | undefined;
@@ -142,6 +152,7 @@ class MemoryCall {
       requestHeader: () => new Headers(header),
     });
     this.#calls = calls;
+    this.observation = calls.observer && observe(calls.observer, this.context);
     this.#signal = signal;
     calls.inFlight.add(this);
     if (signal !== undefined) {
@@ -152,6 +163,11 @@ class MemoryCall {
       const expire = () => this.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
       this.#timer = setDeadlineTimer(expire, deadline);
     }
+  }
+
+  /** Lets a streaming handler go on to its next message. */
+  next(responses: AsyncIterator<AnyMessage>): Promise<IteratorResult<AnyMessage>> {
+    return runIn(this.observation, () => responses.next());
   }
 
   /** Waits for something, but no longer than the call lasts; then rejects with what ended it. */
@@ -194,8 +210,11 @@ class MemoryCall {
     }
   }
 
-  /** Ends the call. */
-  end() {
+  /**
+   * Ends the call.
+   * @param error What its handler has failed with.
+   */
+  end(error?: ConnectError) {
     if (this.ended) {
       return;
     }
@@ -204,6 +223,10 @@ class MemoryCall {
     clearTimeout(this.#timer);
     if (this.#onAbort !== undefined) {
       this.#signal?.removeEventListener("abort", this.#onAbort);
+    }
+    if (this.observation !== undefined) {
+      const failure = this.failure === undefined ? error : ConnectError.from(this.failure);
+      this.observation.end({ error: failure, requestBytes: undefined, responseBytes: undefined });
     }
     this.context.abort(this.failure);
     this.#onEnd?.();
@@ -295,12 +318,17 @@ async function* readResponses<M extends DescMethod>(
     let result = await first;
     while (result.done !== true) {
       yield cloneMessage(output as DescMessage, result.value) as MessageShape<M["output"]>;
-      result = await call.race(responses.next());
+      result = await call.race(call.next(responses));
     }
-  } catch (error) {
-    throw call.failure ?? errorForCaller(error, call.context);
-  } finally {
     call.end();
+  } catch (error) {
+    const forCaller = call.failure === undefined ? errorForCaller(error, call.context) : undefined;
+    call.end(forCaller);
+    throw forCaller ?? call.failure;
+  } finally {
+    if (!call.ended) {
+      call.end(new ConnectError("the caller has ended the call", Code.Canceled));
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { withDependencies } from "../rpc/type-registry.ts";
 
 /** Where things are declared, in the files of some services and in all files that those import. */
 export interface DescriptorIndex {
@@ -59,18 +60,6 @@ export function indexDescriptors(services: readonly DescService[]): DescriptorIn
       return numbers && [...numbers].sort((a, b) => a - b);
     },
   };
-}
-
-/** The files and all that they import, each once, and before what it imports. */
-export function withDependencies(files: readonly DescFile[]): readonly DescFile[] {
-  const all = new Set(files);
-  // What is added on the way is visited, too.
-  for (const file of all) {
-    for (const dependency of file.dependencies) {
-      all.add(dependency);
-    }
-  }
-  return [...all];
 }
 
 function addTo<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): Value {

@@ -5,7 +5,8 @@ import { Code } from "@connectrpc/connect";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
-import { indexDescriptors, withDependencies } from "./descriptor-index.ts";
+import { withDependencies } from "../rpc/type-registry.ts";
+import { indexDescriptors } from "./descriptor-index.ts";
 import { untilDraining } from "./until-draining.ts";
 
 /** A request of either version. */

@@ -4,21 +4,25 @@ import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import type { PolicyOptions } from "../policy/policy-options.ts";
+import { createCallPolicy } from "../policy/policy-options.ts";
+import type { CallLimits } from "../rpc/call-policy.ts";
+import { announcedLimits, trustedLimits } from "../rpc/call-policy.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { MessagePortLike } from "./carriers/message-port.ts";
 import { messagePortCarrier } from "./carriers/message-port.ts";
 import { ttrpcEndpoint } from "./endpoint.ts";
-import { createTtrpcServing, maxConcurrentCalls } from "./serving.ts";
+import { createTtrpcServing } from "./serving.ts";
 
 /** How to serve on a message port or a carrier of one's own. */
-export interface ServeOnOptions<Config extends DescMessage = DescMessage> {
+export interface ServeOnOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /** The configuration: a message of the plugin's config schema, or its fields. */
   readonly config?: MessageInitShape<Config>;
   /** What the plugin finds in `context.env`. Default: nothing. */
   readonly env?: Readonly<Record<string, unknown>>;
-  /** Largest request message, in bytes. Default: 4 MiB. */
-  readonly maxMessageBytes?: number;
+  /** What callers may ask for. Default: messages of 4 MiB and 1,024 calls at once. */
+  readonly limits?: Partial<CallLimits>;
   /** How long calls in flight may take when it is closed, in milliseconds. Default: 5,000. */
   readonly gracePeriodMs?: number;
 }
@@ -47,18 +51,19 @@ export async function serveOn<Config extends DescMessage>(
   end: MessagePortLike | CarrierConnection,
   options: ServeOnOptions<Config> = {},
 ): Promise<ServedPlugin> {
-  const { config, env, maxMessageBytes = 4 * 1024 * 1024, gracePeriodMs = 5_000 } = options;
+  const { config, env, gracePeriodMs = 5_000 } = options;
+  const policy = createCallPolicy(options, trustedLimits);
   const isPort = "postMessage" in end;
   const manifest = createManifest(plugin, {
     endpoints: [ttrpcEndpoint(isPort ? Carrier.MESSAGE_PORT : Carrier.CUSTOM)],
-    limits: { maxMessageBytes: BigInt(maxMessageBytes), maxConcurrentStreams: maxConcurrentCalls },
+    limits: announcedLimits(policy.limits),
   });
   const running = await startPlugin(plugin, {
     standardRoutes: [pluginServiceRoutes(manifest)],
     ...(config && { config }),
     ...(env && { env }),
   });
-  const { accept, drain, abort } = createTtrpcServing({ table: running.table, maxMessageBytes });
+  const { accept, drain, abort } = createTtrpcServing({ table: running.table, policy });
   const connection = accept(isPort ? messagePortCarrier(end) : end);
   const closed = connection.closed.then(() => running.stop());
   // Whoever waits for it is told if stopping fails.

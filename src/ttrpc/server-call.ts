@@ -3,11 +3,20 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceTableEntry } from "../plugin/service-table.ts";
 import type { CallContext } from "../rpc/call-context.ts";
 import { createCallContext } from "../rpc/call-context.ts";
+import type { CallObservation } from "../rpc/call-observer.ts";
+import { observe, runIn } from "../rpc/call-observer.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
-import { concealError } from "../rpc/error-for-caller.ts";
+import { concealError, revealErrors } from "../rpc/error-for-caller.ts";
 import type { AnyMessage } from "../rpc/invoke.ts";
 import { invokeStreaming, invokeUnary } from "../rpc/invoke.ts";
+import { idle } from "../rpc/limited-body.ts";
+import type { Peer } from "../rpc/peer.ts";
+import { peerKey } from "../rpc/peer.ts";
+import type { RequestGate } from "../rpc/request-gate.ts";
+import { passGate } from "../rpc/request-gate.ts";
+import { requestIdHeader, requestIdOf } from "../rpc/request-id.ts";
 import type { Request } from "./envelope.ts";
 import {
   encodeHeader,
@@ -29,8 +38,9 @@ export interface ServerCallParts {
   readonly streamId: number;
   readonly entry: ServiceTableEntry;
   readonly request: Request;
-  /** Largest request message, in bytes. */
-  readonly maxMessageBytes: number;
+  readonly policy: CallPolicy;
+  /** Who is at the other end of the connection. */
+  readonly peer: Peer | undefined;
   /** Called once, when it has ended in whatever way. */
   readonly onEnd: () => void;
 }
@@ -41,7 +51,11 @@ const cancelled = () => new ConnectError("the caller has cancelled the call", Co
 export class ServerCall {
   readonly #parts: ServerCallParts;
   readonly #context: CallContext;
+  readonly #observation: CallObservation | undefined;
+  #requestBytes: number;
+  #responseBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #idle: ReturnType<typeof setTimeout> | undefined;
   /** Missing for a unary call. */
   #messages: MessageStream | undefined;
   #responses: AsyncIterator<AnyMessage> | undefined;
@@ -52,15 +66,32 @@ export class ServerCall {
 
   constructor(parts: ServerCallParts) {
     this.#parts = parts;
-    const { entry, request } = parts;
-    const { timeoutMs, metadata } = request;
+    const { entry, request, policy, peer } = parts;
+    const { metadata } = request;
+    this.#requestBytes = request.payload.byteLength;
     this.#context = createCallContext({
       method: entry.spec.method,
       protocolName: "ttrpc",
       url: `ttrpc:/${request.service}/${request.method}`,
-      timeoutMs,
+      timeoutMs: this.#timeoutMs(),
       requestHeader: () => toHeaders(metadata),
     });
+    if (peer !== undefined) {
+      this.#context.values.set(peerKey, peer);
+    }
+    if (policy.revealErrors) {
+      revealErrors(this.#context.values);
+    }
+    this.#observation = policy.observer && observe(policy.observer, this.#context);
+  }
+
+  /** A caller may only shorten what the policy allows. */
+  #timeoutMs(): number | undefined {
+    const { request, policy } = this.#parts;
+    const { maxDeadlineMs } = policy.limits;
+    return maxDeadlineMs === undefined
+      ? request.timeoutMs
+      : Math.min(request.timeoutMs ?? maxDeadlineMs, maxDeadlineMs);
   }
 
   /**
@@ -68,14 +99,16 @@ export class ServerCall {
    * @returns Settles when the handler has ended, which may be long after its call.
    */
   start(flags: number): Promise<void> {
-    const { entry, request, link, streamId } = this.#parts;
-    const { timeoutMs, extended } = request;
+    const { entry, request, link, streamId, policy } = this.#parts;
+    const { extended } = request;
+    const timeoutMs = this.#timeoutMs();
     if (timeoutMs !== undefined) {
       const expire = () => this.fail("the operation timed out", Code.DeadlineExceeded);
       this.#timer = setDeadlineTimer(expire, timeoutMs);
     }
+    const { gate } = policy;
     if (entry.spec.kind === "unary") {
-      return this.#runUnary();
+      return gate === undefined ? this.#runUnary() : this.#runGated(gate, () => this.#runUnary());
     }
     const messages = createMessageStream(link, streamId, extended, (error) => this.end(error, error));
     this.#messages = messages;
@@ -86,13 +119,28 @@ export class ServerCall {
     } else if (request.payload.byteLength > 0) {
       messages.receivedFirst(request.payload);
     }
-    return this.#runStreaming(messages);
+    this.#moved();
+    return gate === undefined ? this.#runStreaming(messages) : this.#runGated(gate, () => this.#runStreaming(messages));
+  }
+
+  async #runGated(gate: RequestGate, run: () => Promise<void>) {
+    try {
+      await passGate(gate, this.#context);
+    } catch (error) {
+      this.#handlerFailed(error);
+      return;
+    }
+    if (!this.#ended) {
+      await run();
+    }
   }
 
   /** The data of a Data frame has come in; `undefined` if it was too long. */
   received(data: Uint8Array | undefined, flags: number): void {
     const messages = this.#messages;
-    const { maxMessageBytes } = this.#parts;
+    const { maxMessageBytes } = this.#parts.policy.limits;
+    this.#requestBytes += data?.byteLength ?? 0;
+    this.#moved();
     if (messages === undefined) {
       this.fail("a unary call takes no further messages", Code.InvalidArgument);
     } else if (data === undefined || data.byteLength > maxMessageBytes) {
@@ -133,7 +181,7 @@ export class ServerCall {
       if (error !== undefined) {
         this.#answerError(error);
       }
-      this.#finish(reason);
+      this.#finish(reason, error ?? ConnectError.from(reason, Code.Canceled));
     }
   }
 
@@ -142,10 +190,9 @@ export class ServerCall {
     const { method } = entry.spec;
     try {
       const input = this.#decode(request.payload);
-      const output = await invokeUnary(entry, this.#context, input);
+      const output = await this.#observed(() => invokeUnary(entry, this.#context, input));
       if (!this.#ended) {
-        this.#answer(encodeMessage(method.output, output));
-        this.#finish();
+        this.#finish(undefined, this.#answer(encodeMessage(method.output, output)));
       }
     } catch (error) {
       this.#handlerFailed(error);
@@ -159,28 +206,31 @@ export class ServerCall {
       const iterable = invokeStreaming(entry, this.#context, this.#requests(messages));
       const responses = iterable[Symbol.asyncIterator]();
       this.#responses = responses;
+      const next = () => this.#observed(() => responses.next());
       if (kind === "client_streaming") {
-        const { value } = await responses.next();
+        const { value } = await next();
         if (!this.#ended) {
-          this.#answer(encodeMessage(method.output, value));
-          this.#finish();
+          this.#finish(undefined, this.#answer(encodeMessage(method.output, value)));
         }
         return;
       }
-      let result = await responses.next();
+      let result = await next();
       while (!this.#ended && result.done !== true) {
         this.#sendHeader();
-        await messages.send(encodeMessage(method.output, result.value));
-        result = await responses.next();
+        const bytes = encodeMessage(method.output, result.value);
+        this.#responseBytes += bytes.byteLength;
+        await messages.send(bytes);
+        this.#moved();
+        result = await next();
       }
       if (!this.#ended) {
         const { header, trailer } = this.#metadata();
         if (header.length > 0 || trailer.length > 0) {
-          this.#respond({ header, trailer });
+          this.#finish(undefined, this.#respond({ header, trailer }));
         } else {
           messages.sendEnd();
+          this.#finish();
         }
-        this.#finish();
       }
     } catch (error) {
       this.#handlerFailed(error);
@@ -212,38 +262,74 @@ export class ServerCall {
 
   #handlerFailed(error: unknown) {
     if (!this.#ended) {
-      this.#answerError(concealError(error, this.#parts.entry.spec.method, this.#context.signal));
-      this.#finish();
+      const forCaller = concealError(error, this.#context);
+      this.#answerError(forCaller);
+      this.#finish(undefined, forCaller);
     }
   }
 
-  #answer(payload: Uint8Array) {
+  #observed<T>(piece: () => T): T {
+    return runIn(this.#observation, piece);
+  }
+
+  /** Something has moved on a stream: the time for the next thing begins. */
+  #moved() {
+    const { idleTimeoutMs } = this.#parts.policy.limits;
+    if (idleTimeoutMs !== undefined && !this.#ended) {
+      clearTimeout(this.#idle);
+      const expire = () => this.end(idle(idleTimeoutMs), idle(idleTimeoutMs));
+      this.#idle = setDeadlineTimer(expire, idleTimeoutMs);
+    }
+  }
+
+  /** @returns What the caller is told instead, if the answer can't be sent. */
+  #answer(payload: Uint8Array): ConnectError | undefined {
     const { link, streamId } = this.#parts;
     const { header, trailer } = this.#metadata();
     if (!fitsResponse(payload)) {
-      this.#answerError(messageTooLong(payload.byteLength));
-    } else if (header.length === 0 && trailer.length === 0) {
+      const error = messageTooLong(payload.byteLength);
+      this.#answerError(error);
+      return error;
+    }
+    this.#responseBytes = payload.byteLength;
+    if (header.length === 0 && trailer.length === 0) {
       writePayloadResponse(link.writer, streamId, payload);
       link.flush();
-    } else {
-      this.#respond({ payload, header, trailer });
+      return undefined;
     }
+    return this.#respond({ payload, header, trailer });
   }
 
   #answerError(error: ConnectError) {
     const { header, trailer } = this.#metadata();
-    const all = this.#parts.request.extended ? [...trailer, ...toKeyValues(error.metadata)] : [];
+    const all = this.#parts.request.extended ? [...trailer, ...toKeyValues(this.#named(error.metadata))] : [];
     this.#respond({ status: toStatus(error), header, trailer: all });
   }
 
-  /** A frame that is too long would be skipped by the other side, and one of 16 MiB break the connection. */
-  #respond(response: Parameters<typeof encodeResponse>[0]) {
-    const { link, streamId } = this.#parts;
-    let data = encodeResponse(response);
-    if (data.byteLength > maxDataBytes) {
-      data = encodeResponse({ status: toStatus(answerTooLong("response with its metadata", data)) });
+  /** The metadata of an error, with the id under which the request is in the log; over HTTP every answer has it. */
+  #named(metadata: Headers): Headers {
+    if (metadata.has(requestIdHeader)) {
+      return metadata;
     }
-    link.send(streamId, frameType.response, frameFlag.none, data);
+    const named = new Headers(metadata);
+    named.set(requestIdHeader, requestIdOf(this.#context));
+    return named;
+  }
+
+  /**
+   * A frame that is too long would be skipped by the other side, and one of 16 MiB break the connection.
+   * @returns What the caller is told instead, if that is so.
+   */
+  #respond(response: Parameters<typeof encodeResponse>[0]): ConnectError | undefined {
+    const { link, streamId } = this.#parts;
+    const data = encodeResponse(response);
+    if (data.byteLength <= maxDataBytes) {
+      link.send(streamId, frameType.response, frameFlag.none, data);
+      return undefined;
+    }
+    const error = answerTooLong("response with its metadata", data);
+    link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ status: toStatus(error) }));
+    return error;
   }
 
   /** What rides in a response beside status and message: only for those who know of it. */
@@ -272,9 +358,19 @@ export class ServerCall {
     }
   }
 
-  #finish(reason?: unknown) {
+  /**
+   * @param reason What the handler's signal says. Default: that the call has ended.
+   * @param error What the call has failed with.
+   */
+  #finish(reason?: unknown, error?: ConnectError) {
     this.#ended = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#idle);
+    this.#observation?.end({
+      error,
+      requestBytes: this.#requestBytes,
+      responseBytes: this.#responseBytes,
+    });
     this.#messages?.fail(reason ?? cancelled());
     this.#context.abort(reason);
     // The handler may be waiting for something else, so the call does not wait for its finally blocks.

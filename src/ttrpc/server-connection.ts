@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
+import type { Peer } from "../rpc/peer.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { Request } from "./envelope.ts";
 import { encodeResponse, readRequest } from "./envelope.ts";
@@ -14,10 +16,9 @@ import { toStatus } from "./status.ts";
 /** How to serve. */
 export interface TtrpcServerOptions {
   readonly table: ServiceTable;
-  /** Largest request message, in bytes. */
-  readonly maxMessageBytes: number;
-  /** How many calls one connection may have in flight. */
-  readonly maxConcurrentCalls: number;
+  readonly policy: CallPolicy;
+  /** Who is at the other end. */
+  readonly peer?: Peer | undefined;
   /** How long the bytes of one frame may take to come in, in milliseconds. Default: for ever. */
   readonly frameTimeoutMs?: number;
 }
@@ -29,6 +30,8 @@ const maxNameLength = 200;
 export class ServerConnection {
   /** Settles when the connection has ended, in whatever way. */
   readonly closed: Promise<void>;
+  /** Settles when the connection has ended, and no handler runs any more for one of its calls. */
+  readonly over: Promise<void>;
   readonly #options: TtrpcServerOptions;
   readonly #link: FrameLink;
   readonly #answerPing: (ping: Frame) => void;
@@ -37,12 +40,17 @@ export class ServerConnection {
   #handlers = 0;
   #lastId = 0;
   #draining = false;
+  #ended = false;
+  readonly #onOver: () => void;
   /** The other side does not read its answers; until it does, it gets no more work done. */
   #holding = false;
 
   constructor(carrier: CarrierConnection, options: TtrpcServerOptions) {
     const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise: over, resolve: onOver } = Promise.withResolvers<void>();
     this.closed = promise;
+    this.over = over;
+    this.#onOver = onOver;
     this.#options = options;
     this.#link = createFrameLink(
       carrier,
@@ -56,6 +64,8 @@ export class ServerConnection {
               call.end(reason);
             }
           }
+          this.#ended = true;
+          this.#overIfDone();
           resolve();
         },
       },
@@ -111,7 +121,8 @@ export class ServerConnection {
   }
 
   #open({ streamId, flags, data }: Frame) {
-    const { table, maxMessageBytes, maxConcurrentCalls } = this.#options;
+    const { table, policy, peer } = this.#options;
+    const { maxMessageBytes, maxConcurrentStreams } = policy.limits;
     if (streamId % 2 === 0) {
       this.#refuse(streamId, "a stream id of a client has to be odd", Code.InvalidArgument);
       return;
@@ -132,13 +143,6 @@ export class ServerConnection {
     } else if (entry === undefined) {
       const name = `${request.service}/${request.method}`.slice(0, maxNameLength);
       this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented);
-    } else if (this.#calls.size >= maxConcurrentCalls) {
-      this.#refuse(streamId, `there are ${maxConcurrentCalls} calls in flight already`, Code.ResourceExhausted);
-    } else if (this.#handlers >= 2 * maxConcurrentCalls) {
-      // As many again as may be in flight: who replaces a call that it has cancelled need not wait for its handler.
-      this.#refuse(streamId, "too many calls that have ended still run", Code.ResourceExhausted);
-    } else if (request.payload.byteLength > maxMessageBytes) {
-      this.#refuse(streamId, `the message is longer than ${maxMessageBytes} bytes`, Code.ResourceExhausted);
     } else {
       const link = this.#link;
       const onEnd = () => {
@@ -146,12 +150,22 @@ export class ServerConnection {
         this.#holdBack();
         this.#closeIfDone();
       };
-      const call = new ServerCall({ link, streamId, entry, request, maxMessageBytes, onEnd });
-      this.#calls.set(streamId, call);
-      this.#handlers += 1;
-      void call.start(flags).then(() => {
-        this.#handlers -= 1;
-      });
+      const call = new ServerCall({ link, streamId, entry, request, policy, peer, onEnd });
+      if (this.#calls.size >= maxConcurrentStreams) {
+        call.fail(`there are ${maxConcurrentStreams} calls in flight already`, Code.ResourceExhausted);
+      } else if (this.#handlers >= 2 * maxConcurrentStreams) {
+        // As many again as may be in flight: who replaces a call that it has cancelled need not wait for its handler.
+        call.fail("too many calls that have ended still run", Code.ResourceExhausted);
+      } else if (request.payload.byteLength > maxMessageBytes) {
+        call.fail(`the message is longer than ${maxMessageBytes} bytes`, Code.ResourceExhausted);
+      } else {
+        this.#calls.set(streamId, call);
+        this.#handlers += 1;
+        void call.start(flags).then(() => {
+          this.#handlers -= 1;
+          this.#overIfDone();
+        });
+      }
     }
   }
 
@@ -168,6 +182,12 @@ export class ServerConnection {
         this.#holding = false;
         this.#link.resume();
       });
+    }
+  }
+
+  #overIfDone() {
+    if (this.#ended && this.#handlers === 0) {
+      this.#onOver();
     }
   }
 

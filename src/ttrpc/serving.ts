@@ -1,38 +1,39 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
+import type { Peer } from "../rpc/peer.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import { ServerConnection } from "./server-connection.ts";
 
 /** How to serve. */
 export interface TtrpcServingOptions {
   readonly table: ServiceTable;
-  /** Largest request message, in bytes. */
-  readonly maxMessageBytes: number;
+  readonly policy: CallPolicy;
   /** How long the bytes of one frame may take to come in, in milliseconds. Default: 10,000. */
   readonly frameTimeoutMs?: number;
 }
 
 /** Serves a plugin to many clients over ttrpc. */
 export interface TtrpcServing {
-  /** Serves a client, until it or its connection ends. */
-  accept(connection: CarrierConnection): ServerConnection;
+  /**
+   * Serves a client, until it or its connection ends.
+   * @param peer Who it is, if that is known.
+   */
+  accept(connection: CarrierConnection, peer?: Peer): ServerConnection;
   /** Takes no new calls, and ends each connection when it has no call any more. Settles when all have ended. */
   drain(): Promise<void>;
   /** Ends calls in flight with the reason, and all connections. */
   abort(reason: ConnectError): void;
 }
 
-/** How many calls one connection may have in flight. */
-export const maxConcurrentCalls = 1024;
-
 /** Begins to serve a service table. */
 export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
-  const { table, maxMessageBytes, frameTimeoutMs = 10_000 } = options;
+  const { table, policy, frameTimeoutMs = 10_000 } = options;
   const connections = new Set<ServerConnection>();
   let draining = false;
   return {
-    accept(carrier) {
-      const connection = new ServerConnection(carrier, { table, maxMessageBytes, maxConcurrentCalls, frameTimeoutMs });
+    accept(carrier, peer) {
+      const connection = new ServerConnection(carrier, { table, policy, peer, frameTimeoutMs });
       connections.add(connection);
       void connection.closed.then(() => connections.delete(connection));
       if (draining) {

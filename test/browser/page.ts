@@ -1,6 +1,7 @@
 import type { Connection } from "plugboard";
 import { connect } from "plugboard";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { calls } from "./calls.ts";
 
 /** What the page did, and what it saw; as JSON. */
 export interface Report {
@@ -13,6 +14,15 @@ export interface Report {
   /** Code of the error that an aborted preview failed with, and that the one after it works. */
   readonly aborted: number;
   readonly afterAbort: string;
+}
+
+/** What a page of another origin has tried, and what came of it. */
+export interface StrangerReport {
+  readonly connect: string;
+  readonly webSocket: string;
+  readonly bareWebSocket: string;
+  readonly post: string;
+  readonly formPost: string;
 }
 
 async function useEverything(connection: Connection): Promise<Report> {
@@ -67,6 +77,8 @@ async function useEverything(connection: Connection): Promise<Report> {
 }
 
 Object.assign(globalThis, {
+  calls,
+
   async overTheWeb(url: string): Promise<Report> {
     await using connection = await connect(url);
     return await useEverything(connection);
@@ -83,14 +95,31 @@ Object.assign(globalThis, {
     return report;
   },
 
-  /** What becomes of a page that may not call: of a request, and of a WebSocket. */
-  async strangerAt(url: string): Promise<readonly string[]> {
+  /** What becomes of a page that may not call. */
+  async strangerAt(url: string): Promise<StrangerReport> {
     const outcome = (promise: Promise<unknown>) =>
       promise.then(
         () => "allowed",
         () => "refused",
       );
-    const socket = connect(url.replace("http:", "ws:"));
-    return [await outcome(connect(url)), await outcome(socket)];
+    const webSocketUrl = url.replace("http:", "ws:");
+    const echo = `${url}/plugboard.test.v1.BehaviourService/Echo`;
+    const body = JSON.stringify({ text: "stranger" });
+    const headers = { "Content-Type": "application/json" };
+    return {
+      connect: await outcome(connect(url)),
+      webSocket: await outcome(connect(webSocketUrl)),
+      bareWebSocket: await outcome(opened(new WebSocket(webSocketUrl, "plugboard.ttrpc.v1"))),
+      post: await outcome(fetch(echo, { method: "POST", body, headers })),
+      // As a form could, which no preflight goes before.
+      formPost: (await fetch(echo, { method: "POST", body, mode: "no-cors" })).type,
+    };
   },
 });
+
+function opened(socket: WebSocket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.addEventListener("open", () => resolve());
+    socket.addEventListener("error", () => reject(new Error("it did not open")));
+  });
+}

@@ -1,4 +1,4 @@
 import { serve } from "plugboard/node";
-import plugin from "../../examples/markdown/plugin.ts";
+import plugin from "./plugin.ts";
 
 await serve(plugin, { origins: [process.env.PAGE_ORIGIN ?? ""] });

@@ -1,14 +1,14 @@
-import { edge } from "plugboard/edge";
-import plugin from "../../examples/markdown/plugin.ts";
+import { debug, edge } from "plugboard/edge";
+import plugin from "./plugin.ts";
 
 type Edge = ReturnType<typeof edge>;
 
 let app: Edge | undefined;
 
-/** The origin of the page is known only when the test runs. */
+/** The origin of the page is known only when the test runs. Without one there is the console page. */
 export default {
-  fetch(request: Request, env: { readonly PAGE_ORIGIN: string }, context: Parameters<Edge["fetch"]>[2]) {
-    app ??= edge(plugin, { origins: [env.PAGE_ORIGIN] });
+  fetch(request: Request, env: { readonly PAGE_ORIGIN?: string }, context: Parameters<Edge["fetch"]>[2]) {
+    app ??= edge(plugin, env.PAGE_ORIGIN === undefined ? { debug } : { origins: [env.PAGE_ORIGIN] });
     return app.fetch(request, { ...env }, context);
   },
 };

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { connect } from "plugboard/node";
@@ -54,6 +55,35 @@ describe("the markdown Worker", () => {
     });
   });
 
+  test.each([
+    ["in one piece", 4, undefined],
+    ["in one piece of 64 KiB and more", 70_000, undefined],
+    ["in chunks, without its length", 4, "half" as const],
+  ])("answers a body that comes %s", async (_how, length, duplex) => {
+    const markdown = "a".repeat(length);
+    const body = JSON.stringify({ markdown });
+    const response = await fetch(worker.url + render, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: duplex === undefined ? body : new Blob([body]).stream(),
+      ...(duplex && { duplex }),
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ html: `<p>${markdown}</p>` });
+  });
+
+  test("refuses a call before its body is read, and has the connection ready for the next", async () => {
+    for (let call = 0; call < 5; call++) {
+      const refused = await fetch(worker.url + render, {
+        method: "POST",
+        headers: { "Content-Type": "text/plain" },
+        body: "a".repeat(10_000),
+      });
+      expect(refused.status).toBe(415);
+      expect((await post(worker.url + render, { markdown: "# hi" })).status).toBe(200);
+    }
+  });
+
   test("does not answer gRPC, which needs trailers", async () => {
     const response = await fetch(worker.url + render, {
       method: "POST",
@@ -83,7 +113,7 @@ describe("the markdown Worker", () => {
   test("does not let an answer to POST be kept", async () => {
     const response = await post(worker.url + describePath, {});
     expect(response.status).toBe(200);
-    expect(response.headers.get("Cache-Control")).toBeNull();
+    expect(response.headers.get("Cache-Control")).toBe("no-store");
   });
 
   test("says that it is well", async () => {
@@ -92,14 +122,25 @@ describe("the markdown Worker", () => {
     }
   });
 
-  test.each(["/", "/examples.markdown.v1.MarkdownService/Nothing", "/a/b/c", "/no.such.Service/Method"])(
-    "answers %s, which is no method, in Connect's error form",
-    async (path) => {
-      const response = await post(worker.url + path, {});
-      expect(response.status).toBe(404);
-      expect(await response.json()).toEqual({ code: "unimplemented", message: "no such method" });
-    },
-  );
+  test.each([
+    "/",
+    "/examples.markdown.v1.MarkdownService/Nothing",
+    `${render}/`,
+    `//${render}`,
+    "/a/b/c",
+    "/no.such.Service/Method",
+  ])("answers %s, which is no method, in Connect's error form", async (path) => {
+    const response = await post(worker.url + path, {});
+    expect(response.status).toBe(404);
+    expect(await response.json()).toEqual({ code: "unimplemented", message: "no such method" });
+  });
+
+  test("answers a call of gRPC-Web of what is no method in gRPC-Web", async () => {
+    const headers = { "Content-Type": "application/grpc-web+proto" };
+    const response = await fetch(`${worker.url}/no.such.Service/Method`, { method: "POST", headers });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("grpc-status")).toBe("12");
+  });
 
   test("lets no page of another origin in, unless told to", async () => {
     const response = await post(worker.url + render, { markdown: "# hi" }, { Origin: "https://app.example.com" });
@@ -155,6 +196,25 @@ describe("a Worker with options and bindings", () => {
     expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
   });
 
+  test("reads what is compressed by gzip, up to its limit", async () => {
+    const send = (body: Uint8Array<ArrayBuffer>) =>
+      fetch(worker.url + render, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Content-Encoding": "gzip" },
+        body,
+      });
+    const zipped = (markdown: string) => send(new Uint8Array(gzipSync(JSON.stringify({ markdown }))));
+    expect((await zipped("# hi")).status).toBe(200);
+    const tooLarge = await zipped("a".repeat(100_000));
+    expect(await tooLarge.json()).toMatchObject({ code: "resource_exhausted" });
+    const broken = await send(new TextEncoder().encode("not gzip"));
+    expect(await broken.json()).toMatchObject({ code: "invalid_argument", message: "decompression failed" });
+  });
+
+  test("says by 405 that a method is not called so", async () => {
+    expect((await fetch(worker.url + render, { method: "PUT", body: "{}" })).status).toBe(405);
+  });
+
   test("carries the plugin's own errors", async () => {
     await using connection = await connect(worker.url);
     const error = await connection
@@ -184,7 +244,7 @@ describe("a Worker whose plugin does not start", () => {
     });
     try {
       expect((await post(misconfigured.url + render, {})).status).toBe(500);
-      expect((await fetch(`${misconfigured.url}/readyz`)).status).toBe(500);
+      expect((await fetch(`${misconfigured.url}/readyz`)).status).toBe(503);
     } finally {
       await misconfigured.stop();
     }

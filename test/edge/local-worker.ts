@@ -7,8 +7,24 @@ export interface LocalWorker {
   stop(): Promise<void>;
 }
 
-/** Runs a Worker in wrangler's local mode, on a free port, with the given variables bound. */
-export async function startWorker(main: string, vars: Record<string, string> = {}): Promise<LocalWorker> {
+/** What is bound to a Worker beside variables. */
+interface WorkerBindings {
+  readonly ratelimits?: {
+    readonly name: string;
+    readonly namespace_id: string;
+    readonly simple: { readonly limit: number; readonly period: 10 | 60 };
+  }[];
+}
+
+/**
+ * Runs a Worker in wrangler's local mode, on a free port, with the given variables bound.
+ * @param bindings What else wrangler.toml would say.
+ */
+export async function startWorker(
+  main: string,
+  vars: Record<string, string> = {},
+  bindings: WorkerBindings = {},
+): Promise<LocalWorker> {
   const harness = createTestHarness({
     root: ".",
     workers: [
@@ -20,6 +36,7 @@ export async function startWorker(main: string, vars: Record<string, string> = {
           compatibility_flags: ["no_nodejs_compat"],
           alias: { plugboard: "./src/index.ts", "plugboard/edge": "./src/edge.ts" },
           vars,
+          ...bindings,
         },
       },
     ],

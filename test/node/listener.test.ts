@@ -25,6 +25,7 @@ import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.t
 import type { Listener, ListenOptions } from "../../src/node/listener.ts";
 import { listen } from "../../src/node/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import { trustedLimits } from "../../src/rpc/call-policy.ts";
 import { rawPeer, requestFrame } from "../ttrpc/raw-peer.ts";
 
 const echo = "/plugboard.test.v1.BehaviourService/Echo";
@@ -63,8 +64,10 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+const limited = { limits: { ...trustedLimits, maxMessageBytes: 10_000 } };
+
 async function listenAt(at: string, options: Partial<ListenOptions>): Promise<Listener> {
-  return listen(await startPlugin(noting), { carrier: "unix", path: at }, { maxMessageBytes: 10_000, ...options });
+  return listen(await startPlugin(noting), { carrier: "unix", path: at }, { policy: limited, ...options });
 }
 
 interface Answer {
@@ -194,6 +197,34 @@ test("answers in Connect's error form what is no method", async () => {
   }
 });
 
+test("answers in the protocol of the call what is no method", async () => {
+  const session = http2.connect("http://localhost", { createConnection: () => net.connect({ path }) });
+  for (const type of ["application/grpc", "application/grpc+proto", "application/grpc-web+proto"]) {
+    const stream = session.request({ ":method": "POST", ":path": "/no.such.Service/Method", "content-type": type });
+    stream.end();
+    const [head] = await once(stream, "response");
+    const expected = { ":status": 200, "content-type": type, "grpc-status": "12", "grpc-message": "no such method" };
+    expect(head).toMatchObject(expected);
+    expect(await text(stream)).toBe("");
+  }
+  session.destroy();
+});
+
+test("answers a request of HTTP/1.1 before its end, and then the next one on the same connection", async () => {
+  const size = 1_000_000;
+  const tooLarge = Buffer.alloc(5 + size);
+  tooLarge.writeUInt32BE(size, 1);
+  const head = (type: string, length: number, more = "") =>
+    `POST ${echo} HTTP/1.1\r\nHost: x\r\n${more}Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
+  const answers = await exchange(
+    head("application/grpc-web+proto", tooLarge.length),
+    tooLarge,
+    `${head("application/json", 13, "Connection: close\r\n")}{"text":"hi"}`,
+  );
+  expect(answers).toContain("grpc-status: 8");
+  expect(answers).toContain('{"text":"hi"}');
+});
+
 test("understands HTTP/1.1 that comes byte by byte", async () => {
   const whole = `POST ${echo} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
   expect(await exchange(...whole)).toContain("HTTP/1.1 200 OK");
@@ -268,7 +299,7 @@ test.each([
 
 test("lets a caller that reads slowly have the whole of its last answer within the grace period", async () => {
   const at = join(directory, "slow-reader.sock");
-  const slow = await listenAt(at, { maxMessageBytes: 4 * 1024 * 1024 });
+  const slow = await listenAt(at, { policy: { limits: trustedLimits } });
   const socket = net.connect({ path: at }).pause();
   const peer = rawPeer(socket);
   const data = new Uint8Array(3_000_000);
@@ -320,7 +351,7 @@ describe("on TCP", () => {
   let onTcp: Listener;
   beforeAll(async () => {
     const address = { carrier: "tcp", host: "127.0.0.1", port: 0 } as const;
-    onTcp = await listen(await startPlugin(noting), address, { maxMessageBytes: 10_000 });
+    onTcp = await listen(await startPlugin(noting), address, { policy: limited });
     port = onTcp.address.carrier === "tcp" ? onTcp.address.port : 0;
   });
   afterAll(() => onTcp.drain(0));
@@ -385,7 +416,7 @@ test("lets only its own user in, from the first moment on, whatever the umask is
   const at = join(directory, "private.sock");
   const usual = process.umask(0);
   try {
-    const listening = listen(running, { carrier: "unix", path: at }, { maxMessageBytes: 10_000 });
+    const listening = listen(running, { carrier: "unix", path: at }, { policy: limited });
     expect(statSync(at).mode & 0o777).toBe(0o600);
     const { drain } = await listening;
     expect(statSync(at).mode & 0o777).toBe(0o600);

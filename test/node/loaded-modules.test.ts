@@ -10,7 +10,8 @@ const http =
   /^node:(http|https|http2|tls|zlib|internal\/deps\/undici\/undici)$|\/(connect-node|ws)\/|\/src\/node\/(http|websocket)/;
 
 /** What some settings ask for, and a start that failed. */
-const onRequest = /\/cockatiel\/|\/src\/node\/(rate-limit|token-bucket|shutdown-file)|\/src\/host\/repeat/;
+const onRequest =
+  /\/(cockatiel|jose|rate-limiter-flexible|@opentelemetry)\/|\/src\/policy\/verify-jwt|\/src\/node\/(rate-limit|shutdown-file)|\/src\/host\/repeat/;
 
 /** What is only of use to TLS. */
 const tls = /^node:tls$|\/(@peculiar|reflect-metadata|tsyringe)\/|\/src\/(node\/tls|host\/host-tls|node\/refuse)/;
@@ -36,10 +37,7 @@ test("a plugin process loads what only some settings ask for when they do, and n
     return html.split("\n").flatMap((each) => onRequest.exec(each)?.[0] ?? []);
   };
   expect(await modules({})).toEqual([]);
-  expect(await modules({ PLUGIN_RATE_LIMIT_ENABLED: "true" })).toEqual([
-    "/src/node/rate-limit",
-    "/src/node/token-bucket",
-  ]);
+  expect(await modules({ PLUGIN_RATE_LIMIT_ENABLED: "true" })).toEqual(["/src/node/rate-limit"]);
   expect(await modules({ PLUGIN_SHUTDOWN_FILE_PATH: "/no/such/file" })).toEqual(["/src/node/shutdown-file"]);
 });
 

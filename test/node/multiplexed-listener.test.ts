@@ -43,7 +43,7 @@ const plugin = definePlugin({
 async function start(headerTimeoutMs = 600_000) {
   const multiplexer = createMultiplexer("server");
   const running = await startPlugin(plugin);
-  const options = { maxMessageBytes: 1_000_000, headerTimeoutMs, multiplexer };
+  const options = { headerTimeoutMs, multiplexer };
   return { multiplexer, listener: await listen(running, { carrier: "unix", path }, options) };
 }
 
@@ -161,7 +161,7 @@ function lumpyPair(): readonly [Duplex, Duplex] {
 }
 
 test("a listener serves on a connection that came another way, and an answer is whole though all of it comes at once", async () => {
-  const listener = await listen(await startPlugin(plugin), { carrier: "unix", path }, { maxMessageBytes: 1_000_000 });
+  const listener = await listen(await startPlugin(plugin), { carrier: "unix", path }, {});
   const [ours, theirs] = lumpyPair();
   listener.accept(theirs);
   const client = clientOver(async () => ours);

@@ -6,6 +6,7 @@ import { WebSocket } from "ws";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createWebSocketUpgrade } from "../../src/node/websocket-upgrade.ts";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
+import { trustedLimits } from "../../src/rpc/call-policy.ts";
 import { frameType, headerBytes } from "../../src/ttrpc/frame.ts";
 import { listen } from "../ttrpc/local-ttrpc.ts";
 import type { RawFrame } from "../ttrpc/raw-frames.ts";
@@ -19,8 +20,8 @@ const table = createServiceTable([
 
 /** Serves WebSockets on a Unix socket, as the system holds little of what nobody reads there. */
 async function serveWebSockets() {
-  const options = { headerTimeoutMs: 10_000, origins: [], onlyLoopbackHosts: false };
-  const { accept } = createWebSocketUpgrade({ table, maxMessageBytes: 4 * mib, ...options });
+  const options = { headerTimeoutMs: 10_000, origins: [], secure: false, onlyLoopbackHosts: false };
+  const { accept } = createWebSocketUpgrade({ table, policy: { limits: trustedLimits }, ...options });
   const server = http.createServer().on("upgrade", accept);
   const sockets: Socket[] = [];
   const listener = await listen((socket) => {

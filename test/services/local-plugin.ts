@@ -37,7 +37,7 @@ export async function serveLocally(routes: PluginDefinition["routes"] = declare)
       reflectionRoutes(draining.signal),
     ],
   });
-  const listener = await listen(running, address, { maxMessageBytes: 4 * 1024 * 1024 });
+  const listener = await listen(running, address, {});
   return {
     draining,
     connect: (protocol = "grpc") => connect(`unix:${address.path}`, { require: { protocols: [protocol] } }),

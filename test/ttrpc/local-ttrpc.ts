@@ -16,6 +16,8 @@ export const maxMessageBytes = 3 * 1024 * 1024;
 /** How many calls one connection of these tests may have in flight. */
 export const maxConcurrentCalls = 100;
 
+const policy = { limits: { maxMessageBytes, maxConcurrentStreams: maxConcurrentCalls } };
+
 /** A server on a Unix socket. */
 export interface LocalTtrpc extends AsyncDisposable {
   readonly path: string;
@@ -31,7 +33,7 @@ export async function serveTtrpc(routes: (router: ConnectRouter) => unknown): Pr
   const sockets: net.Socket[] = [];
   const { path, [Symbol.asyncDispose]: dispose } = await listen((socket) => {
     sockets.push(socket);
-    connections.push(new ServerConnection(socketCarrier(socket), { table, maxMessageBytes, maxConcurrentCalls }));
+    connections.push(new ServerConnection(socketCarrier(socket), { table, policy }));
   });
   return { path, connections, sockets, [Symbol.asyncDispose]: dispose };
 }

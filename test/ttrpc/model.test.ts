@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
+import { trustedLimits } from "../../src/rpc/call-policy.ts";
 import { createTtrpcClient } from "../../src/ttrpc/client.ts";
 import { createTtrpcServing } from "../../src/ttrpc/serving.ts";
 import { tornCarrierPair } from "./torn-carrier.ts";
@@ -147,7 +148,7 @@ test("whatever calls run beside each other, over whatever a carrier does to thei
   await fc.assert(
     fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 6 }), whims, async (plans, { pieces, turns }) => {
       const [ours, theirs] = tornCarrierPair({ pieces, turns });
-      const serving = createTtrpcServing({ table, maxMessageBytes: 4 * 1024 * 1024 });
+      const serving = createTtrpcServing({ table, policy: { limits: trustedLimits } });
       const connection = serving.accept(theirs);
       const ttrpc = createTtrpcClient({ open: async () => ours, address: "memory", maxMessageBytes: 4 * 1024 * 1024 });
       const outcomes = await Promise.all(

@@ -3,8 +3,8 @@ import { isAbsolute } from "node:path";
 import { parseAddress } from "../../client/target.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
+import { isLoopback } from "../../plugin/loopback.ts";
 import { untilAborted } from "../../plugin/until-aborted.ts";
-import { isLoopback } from "../listen-address.ts";
 
 /**
  * Reads where the other side says that it listens. It could say anything, and have us call whom it can't reach itself: so

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createCancellingClient } from "../../client/cancelling-client.ts";
 import { createEndingTransport } from "../../client/ending-transport.ts";
+import { tellTruncation } from "../../client/truncated-response.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { untilAborted } from "../../plugin/until-aborted.ts";
@@ -53,7 +54,7 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   const { transport, end } = createEndingTransport(
     createGrpcTransport({
       baseUrl,
-      interceptors: [tellLoss({ text }), openFirst(connection)],
+      interceptors: [tellLoss({ text }), tellTruncation, openFirst(connection)],
       readMaxBytes: maxMessageBytes,
       acceptCompression: [],
       sessionManager: connection,

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Routes } from "../../plugin/service-table.ts";
 import { createServiceTable } from "../../plugin/service-table.ts";
+import { trustedLimits } from "../../rpc/call-policy.ts";
 import { createHttpHandler } from "../http-handler.ts";
 import { createHttp2Server } from "../http2-server.ts";
 
@@ -34,10 +35,12 @@ const flushMs = 250;
 export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: GrpcServerOptions): GrpcServer {
   const shutdown = new AbortController();
   const connections = new Set<Duplex>();
+  const limits = { ...trustedLimits, maxMessageBytes };
   let closing: Promise<void> | undefined;
   const handler = createHttpHandler({
     table: createServiceTable([routes]),
-    maxMessageBytes,
+    policy: { limits },
+    secure: secure !== undefined,
     shutdownSignal: shutdown.signal,
     // go-plugin's clients call a host named "unused".
     onlyLoopbackHosts: false,
@@ -45,7 +48,11 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
     onlyGrpc: true,
     draining: () => closing !== undefined,
   });
-  const http2 = createHttp2Server(handler, headerTimeoutMs);
+  const http2 = createHttp2Server(handler, {
+    maxConcurrentStreams: limits.maxConcurrentStreams,
+    headerTimeoutMs,
+    idleTimeoutMs: undefined,
+  });
 
   async function handOver(connection: Duplex) {
     if (secure === undefined) {

@@ -1,3 +1,4 @@
+import { setLogEntryWriter } from "../../plugin/log.ts";
 import { formatLogLine, formatMessage } from "./format-log-line.ts";
 import type { LogLevel } from "./log-record.ts";
 
@@ -8,7 +9,7 @@ const levels = { trace: "trace", debug: "debug", info: "info", warn: "warn", err
 
 /**
  * Makes `console.error`, `warn`, `info`, `debug` and `trace` write log lines of their level, as the host takes what comes
- * on stderr for a log. `console.log` prints, as before.
+ * on stderr for a log; structured lines, too. `console.log` prints, as before.
  * @param module Name of the plugin.
  * @param write Writes to the process's real stderr.
  */
@@ -18,4 +19,13 @@ export function logByConsole(module: string, write: (text: string) => void): voi
       write(`${formatLogLine({ level, message: formatMessage(values), module, time: new Date() })}\n`);
     };
   }
+  logEntriesAsRecords(module, write);
+}
+
+/** Makes structured lines of the log what hosts read as records. */
+export function logEntriesAsRecords(module: string, write: (text: string) => void): void {
+  setLogEntryWriter(({ level, message, time, fields }) => {
+    const line = { level: level === "WARNING" ? "warn" : "info", message, module, time, fields } as const;
+    write(`${formatLogLine(line)}\n`);
+  });
 }

@@ -8,16 +8,24 @@ export interface LogLine {
   /** Which part of the program it comes from, by convention the plugin's name. */
   readonly module: string;
   readonly time: Date;
+  /** What else there is to say, by name. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /**
  * Writes a log line, without its end, as hosts written with go-plugin read it from a plugin's stderr: one object of
- * JSON, whose members are texts and whose time has six digits after the point. Anything else such a host takes for a
+ * JSON, of which its own members are texts and whose time has six digits after the point. Anything else such a host takes for a
  * text of level debug, or it crashes.
  */
-export function formatLogLine({ level, message, module, time }: LogLine): string {
+export function formatLogLine({ level, message, module, time, fields }: LogLine): string {
   const timestamp = time.toISOString().replace(/(\.\d{3})Z$/, "$1000Z");
-  return JSON.stringify({ "@level": level, "@message": message, "@module": module, "@timestamp": timestamp });
+  return JSON.stringify({
+    ...fields,
+    "@level": level,
+    "@message": message,
+    "@module": module,
+    "@timestamp": timestamp,
+  });
 }
 
 /** What `console` would print of its arguments, for a message. */

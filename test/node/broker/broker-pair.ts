@@ -81,7 +81,7 @@ export async function startPair(mode: Mode, options: PairOptions = {}): Promise<
   const listener = await listen(
     running,
     { carrier: "unix", path },
-    { maxMessageBytes, ...(plugin.multiplexer && { multiplexer: plugin.multiplexer }) },
+    { ...(plugin.multiplexer && { multiplexer: plugin.multiplexer }) },
   );
 
   const host = createEnd("host");

@@ -129,7 +129,7 @@ test("whatever a line is, it becomes a record that is fit to be shown", () => {
         isFit(record.message);
         JSON.stringify(record.fields, (name, value) => {
           isFit(name);
-          isFit(String(value));
+          isFit(typeof value === "string" ? value : "");
           return value;
         });
       },

@@ -56,7 +56,6 @@ export async function startListener(
   const manifest = createManifest(plugin, { endpoints: listenerEndpoints(at, tls !== undefined) });
   const running = await startPlugin(plugin, { standardRoutes: [pluginServiceRoutes(manifest)] });
   const { address, drain } = await listen(running, at, {
-    maxMessageBytes: 4 * 1024 * 1024,
     headerTimeoutMs,
     ...(tls && { tls }),
     onRefused: ({ errorCode }) => refused.push(errorCode),

@@ -53,9 +53,5 @@ const plugin = definePlugin({
   },
 });
 const running = await startPlugin(plugin, { broker: end.broker, standardRoutes: [brokerRoutes(end)] });
-const listener = await listen(
-  running,
-  { carrier: "unix", path },
-  { maxMessageBytes, ...(multiplexer && { multiplexer }) },
-);
+const listener = await listen(running, { carrier: "unix", path }, { ...(multiplexer && { multiplexer }) });
 process.stdout.write(`1|1|unix|${path}|grpc|${multiplexer === undefined ? "" : "|true"}\n`);

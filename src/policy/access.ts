@@ -1,0 +1,158 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { isPlugboardError } from "../plugin/errors.ts";
+import { log } from "../plugin/log.ts";
+import { untilAborted } from "../plugin/until-aborted.ts";
+import { bearerToken, isBearer } from "../rpc/bearer-token.ts";
+import type { CallPolicy } from "../rpc/call-policy.ts";
+import { peerKey } from "../rpc/peer.ts";
+import { requestIdOf } from "../rpc/request-id.ts";
+import { accessRule } from "./access-rule.ts";
+import type { AuditLogOptions } from "./audit-log.ts";
+import { createAuditLog } from "./audit-log.ts";
+import type { Authenticate, Caller, Credentials } from "./caller.ts";
+import { callerKey } from "./caller.ts";
+import type { DenialReason } from "./denial.ts";
+import { denialReason, denied } from "./denial.ts";
+
+/** How to guard a plugin. */
+export interface AccessOptions {
+  /** Where denials are recorded. */
+  readonly audit?: AuditLogOptions | undefined;
+  /** Let callers in that do not say who they are: the plugin's own host. Those that do are held to it. Default: false. */
+  readonly trusted?: boolean;
+}
+
+const needed = "this method is for callers that are known: a valid token is needed";
+
+/**
+ * Guards the methods of a plugin as their contract says: a caller has to be known, unless the method is public, and to have
+ * the scopes that the method requires. Health is for everybody.
+ */
+export function createAccess(
+  authenticate: Authenticate,
+  { audit, trusted = false }: AccessOptions = {},
+): Required<Pick<CallPolicy, "gate" | "admit">> {
+  const record = createAuditLog(audit);
+
+  function tell(error: unknown, requestId: string, method: string, peer: string | undefined, subject?: string) {
+    record({
+      requestId,
+      method,
+      ...(peer !== undefined && { peer }),
+      reason: reasonFor(error),
+      ...(subject !== undefined && { subject }),
+    });
+  }
+
+  return {
+    async gate(context) {
+      const { method, values, requestHeader, signal } = context;
+      if (method.parent.typeName === Health.typeName) {
+        return;
+      }
+      const peer = values.get(peerKey);
+      let caller: Caller | undefined;
+      try {
+        const authorization = requestHeader.get("Authorization") ?? peer.authorization;
+        caller = await identify(authenticate, authorization, { headers: requestHeader, peer, signal });
+        authorize(context, caller, trusted);
+      } catch (error) {
+        if (!signal.aborted) {
+          tell(error, requestIdOf(context), `${method.parent.typeName}/${method.name}`, peer.address, caller?.subject);
+        }
+        throw challenge(error, context);
+      }
+      values.set(callerKey, caller);
+    },
+
+    async admit({ headers, peer, requestId, signal }) {
+      // Without a token a call may bring its own, or be for a public method.
+      if (!isBearer(peer.authorization)) {
+        return undefined;
+      }
+      try {
+        await identify(authenticate, peer.authorization, { headers, peer, signal });
+        return undefined;
+      } catch (error) {
+        tell(error, requestId, "websocket", peer.address);
+        if (error instanceof ConnectError && !isPlugboardError(error)) {
+          return error;
+        }
+        if (signal.aborted) {
+          return new ConnectError("who opens the WebSocket can't be found out in time", Code.Unavailable);
+        }
+        log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
+        return new ConnectError("internal error", Code.Internal);
+      }
+    },
+  };
+}
+
+function reasonFor(error: unknown): DenialReason {
+  if (!(error instanceof ConnectError) || isPlugboardError(error)) {
+    return "auth_failed";
+  }
+  const isRefusal = error.code === Code.Unauthenticated || error.code === Code.PermissionDenied;
+  return denialReason(error) ?? (isRefusal ? "refused" : "auth_failed");
+}
+
+/** Finds out who calls. A token that is no good is never overlooked, be it needed or not. */
+async function identify(
+  authenticate: Authenticate,
+  authorization: string | undefined,
+  known: Omit<Credentials, "token">,
+): Promise<Caller | undefined> {
+  const token = bearerToken(authorization);
+  if (token === undefined && isBearer(authorization)) {
+    throw denied("invalid_token", "the token can't be read", Code.Unauthenticated);
+  }
+  const caller = await untilAborted(known.signal, (async () => authenticate({ token, ...known }))());
+  if (caller === undefined) {
+    if (token !== undefined) {
+      throw denied("invalid_token", "the token is not valid", Code.Unauthenticated);
+    }
+    return undefined;
+  }
+  // What types forbid, a program without types may do all the same: `false` or `true` is nobody.
+  if (typeof caller?.subject !== "string" || !Array.isArray(caller.scopes)) {
+    throw new TypeError("auth returned something that is neither a caller nor undefined");
+  }
+  return caller;
+}
+
+/** @throws ConnectError if the caller may not call the method. */
+function authorize({ method }: HandlerContext, caller: Caller | undefined, trusted: boolean) {
+  const rule = accessRule(method);
+  if (rule.public) {
+    return;
+  }
+  if (caller === undefined) {
+    if (trusted) {
+      return;
+    }
+    throw denied("no_credentials", needed, Code.Unauthenticated);
+  }
+  const missing = rule.requiredScopes.filter((scope) => !caller.scopes.includes(scope));
+  if (missing.length > 0) {
+    throw denied("missing_scope", `the caller lacks the scope ${missing.join(", ")}`, Code.PermissionDenied);
+  }
+}
+
+/** Adds to an error what a client over HTTP is told of how to do better (RFC 6750, section 3). */
+function challenge(error: unknown, { method, protocolName }: HandlerContext): unknown {
+  // Elsewhere errors travel in answers with status 200, where it would mean nothing.
+  if (protocolName !== "connect" || method.methodKind !== "unary" || !(error instanceof ConnectError)) {
+    return error;
+  }
+  const reason = denialReason(error);
+  if (error.code === Code.Unauthenticated && !error.metadata.has("WWW-Authenticate")) {
+    const isInvalid = reason === "invalid_token" || reason === "expired_token";
+    error.metadata.set("WWW-Authenticate", isInvalid ? 'Bearer error="invalid_token"' : "Bearer");
+  } else if (reason === "missing_scope") {
+    const scope = accessRule(method).requiredScopes.join(" ");
+    error.metadata.set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="${scope}"`);
+  }
+  return error;
+}

@@ -1,0 +1,31 @@
+import type { Code } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
+
+/** Why a call was denied, for programs that read the audit log. */
+export type DenialReason =
+  /** It came without anything that tells who makes it. */
+  | "no_credentials"
+  /** Its token is not one, or not a valid one. */
+  | "invalid_token"
+  /** Its token was valid once. */
+  | "expired_token"
+  /** Its caller is known, and lacks a scope that the method requires. */
+  | "missing_scope"
+  /** The `auth` function has refused it in words of its own. */
+  | "refused"
+  /** Who makes it could not be found out. */
+  | "auth_failed";
+
+const reasons = new WeakMap<ConnectError, DenialReason>();
+
+/** Makes the error of a call that is denied. */
+export function denied(reason: DenialReason, message: string, code: Code): ConnectError {
+  const error = new ConnectError(message, code);
+  reasons.set(error, reason);
+  return error;
+}
+
+/** Why an error denies a call, if that was said. */
+export function denialReason(error: ConnectError): DenialReason | undefined {
+  return reasons.get(error);
+}

@@ -1,0 +1,29 @@
+import { isLoopback } from "../plugin/loopback.ts";
+
+/** What of a server's options can open it further than was meant. */
+export interface OpenOptions {
+  readonly origins?: readonly string[];
+  readonly auth?: unknown;
+  readonly debug?: unknown;
+}
+
+/** Says which options open a server to more than whoever wrote them may have meant, a sentence each. */
+export function insecureCombinations({ origins = [], auth, debug }: OpenOptions): readonly string[] {
+  const warnings: string[] = [];
+  if (debug !== undefined) {
+    warnings.push(
+      auth === undefined
+        ? "debug is on without auth: anybody may list and try all methods, and reads the errors of handlers"
+        : "debug is on: callers read the errors of handlers",
+    );
+  }
+  if (origins.includes("*")) {
+    warnings.push('origins has "*": every page on the web may call from the browsers of those who can reach this');
+  }
+  for (const origin of origins) {
+    if (origin.startsWith("http:") && !isLoopback(new URL(origin).hostname)) {
+      warnings.push(`origins has ${origin}: whoever is on the way can change pages that come without TLS`);
+    }
+  }
+  return warnings;
+}

@@ -1,0 +1,20 @@
+/**
+ * The network that an address stands for when callers are told apart: of IPv6 the first 64 bits, as whoever has one of
+ * these addresses has all of them; of IPv4, also in the form of IPv6, the address itself.
+ */
+export function networkOf(address: string): string {
+  const plain = address.toLowerCase().replace(/%.*$/, "");
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1];
+  if (mapped !== undefined) {
+    return mapped;
+  }
+  if (!plain.includes(":")) {
+    return plain;
+  }
+  const [head = "", tail = ""] = plain.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === "" ? [] : tail.split(":");
+  const zeros = plain.includes("::") ? Array<string>(Math.max(0, 8 - before.length - after.length)).fill("0") : [];
+  const groups = [...before, ...zeros, ...after].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+}

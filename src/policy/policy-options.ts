@@ -1,0 +1,54 @@
+import type { CallObserver } from "../rpc/call-observer.ts";
+import { joinObservers } from "../rpc/call-observer.ts";
+import type { CallLimits, CallPolicy } from "../rpc/call-policy.ts";
+import type { RequestGate } from "../rpc/request-gate.ts";
+import { joinGates, limitHeaders } from "../rpc/request-gate.ts";
+import { accessLog } from "../telemetry/access-log.ts";
+import { createAccess } from "./access.ts";
+import type { AuditLogOptions } from "./audit-log.ts";
+import type { Authenticate } from "./caller.ts";
+import type { RateLimit } from "./rate-limit.ts";
+import { withLimits } from "./with-limits.ts";
+
+/** Who may call, and how much. */
+export interface PolicyOptions {
+  /** How much a caller may ask for; what is left out has its default, and `Infinity` lifts a limit. */
+  readonly limits?: Partial<CallLimits>;
+  /** How many calls of a method each caller may make; docs/rate-limits.md has more. Default: any number. */
+  readonly rateLimit?: RateLimit;
+  /** Get to know of every call: logs, metrics, traces. Default: none. */
+  readonly observers?: readonly CallObserver[];
+  /** Write a line of JSON to the log for each call. Default: true at the edge, else false. */
+  readonly accessLog?: boolean;
+  /**
+   * Tells who calls: `bearer`, `jwt`, or a function of one's own. Then callers have to be known, and to have the scopes that
+   * the contract requires, but for methods that it says are public, and for health. The plugin's own host is trusted without.
+   * Default: nobody is asked, which a plugin whose contract requires scopes is not served with.
+   */
+  readonly auth?: Authenticate;
+  /** Where denials of `auth` are recorded. Default: a structured line each, of level WARNING, in the log of the process. */
+  readonly audit?: AuditLogOptions;
+}
+
+/**
+ * Makes the policy for a plugin's calls.
+ * @param defaults The limits that hold unless the options have others.
+ * @param gates What else each call has to pass, in this order, when it is known who makes it.
+ * @param trusted Whether callers need not say who they are: the plugin's own host.
+ */
+export function createCallPolicy(
+  options: PolicyOptions,
+  defaults: CallLimits,
+  gates: readonly (RequestGate | undefined)[] = [],
+  trusted = false,
+): CallPolicy {
+  const limits = withLimits(defaults, options.limits);
+  const { maxHeaderBytes } = limits;
+  const { auth, audit } = options;
+  const access = auth && createAccess(auth, { audit, trusted });
+  const shortHeaders = maxHeaderBytes === undefined ? undefined : limitHeaders(maxHeaderBytes);
+  const gate = joinGates([shortHeaders, access?.gate, ...gates]);
+  const observer = joinObservers([...(options.observers ?? []), ...(options.accessLog ? [accessLog()] : [])]);
+  const { admit } = access ?? {};
+  return { limits, ...(gate && { gate }), ...(admit && { admit }), ...(observer && { observer }) };
+}

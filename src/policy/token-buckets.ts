@@ -1,0 +1,69 @@
+/** Buckets of tokens, one token for each call, that fill up steadily. */
+export interface TokenBuckets {
+  /** Takes a token out of the bucket of that name. Returns how many seconds it takes until there is one; 0 if there was. */
+  take(name: string): number;
+}
+
+/** How fast a bucket fills up, and how much is in it. */
+export interface TokenRate {
+  /** Tokens a second: how many calls there may be in the long run. From 0.001 to 1,000,000. */
+  readonly perSecond: number;
+  /** Tokens in a full bucket: how many calls there may be at once, after a quiet time. From 1 to 1,000,000,000. */
+  readonly burst: number;
+}
+
+interface Bucket {
+  tokens: number;
+  filledAt: number;
+}
+
+/** How many buckets there are at most: some megabytes. */
+const defaultMaxBuckets = 50_000;
+
+/**
+ * Makes buckets, each of which is full when it is first taken from. One that is full again is forgotten; so is the one
+ * that was not used for the longest time when there are too many. Whoever has so many names to call by gains nothing by
+ * that beyond what they have anyway, and the others keep theirs.
+ *
+ * rate-limiter-flexible has no such thing: its limiters in memory count calls in windows of fixed length, at whose ends
+ * twice the limit gets through, have a timer for each key, and take any number of keys.
+ * @param now A monotonic clock, in milliseconds.
+ */
+export function createTokenBuckets(
+  { perSecond, burst }: TokenRate,
+  maxBuckets: number = defaultMaxBuckets,
+  now: () => number = () => performance.now(),
+): TokenBuckets {
+  /** Those that were not used for longest come first. */
+  const buckets = new Map<string, Bucket>();
+  const fillMs = (burst / perSecond) * 1000;
+
+  /** Two for each that may come in, so that those that are full again become ever fewer. */
+  function forget(time: number) {
+    let looked = 0;
+    for (const [name, { filledAt }] of buckets) {
+      if (looked === 2 || (time - filledAt < fillMs && buckets.size <= maxBuckets)) {
+        return;
+      }
+      buckets.delete(name);
+      looked += 1;
+    }
+  }
+
+  return {
+    take(name) {
+      const time = now();
+      const bucket = buckets.get(name) ?? { tokens: burst, filledAt: time };
+      bucket.tokens = Math.min(burst, bucket.tokens + ((time - bucket.filledAt) / 1000) * perSecond);
+      bucket.filledAt = time;
+      buckets.delete(name);
+      buckets.set(name, bucket);
+      forget(time);
+      if (bucket.tokens < 1) {
+        return (1 - bucket.tokens) / perSecond;
+      }
+      bucket.tokens -= 1;
+      return 0;
+    },
+  };
+}

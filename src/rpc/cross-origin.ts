@@ -1,0 +1,55 @@
+import { cors } from "@connectrpc/connect";
+import { requestIdHeader } from "./request-id.ts";
+import type { HeaderField } from "./response-headers.ts";
+
+/** How long a browser may keep the answer to a preflight, in seconds. */
+const maxAgeSeconds = 2 * 60 * 60;
+
+const allowedHeaders = [...cors.allowedHeaders, "Authorization", requestIdHeader, "Traceparent", "Tracestate"];
+const exposedHeaders = [...cors.exposedHeaders, requestIdHeader, "Retry-After"];
+
+/** What of a request tells where it comes from. */
+export interface CrossOriginRequest {
+  readonly method: string;
+  readonly origin: string | null | undefined;
+  /** `Access-Control-Request-Method`, which a preflight has. */
+  readonly requestMethod: string | null | undefined;
+}
+
+/** What a request from another origin is answered with. */
+export interface CrossOriginAnswer {
+  readonly headers: readonly HeaderField[];
+  /** Whether it is a preflight, and answered by the headers alone. */
+  readonly preflight: boolean;
+}
+
+const none: CrossOriginAnswer = { headers: [], preflight: false };
+
+/** Whether pages of an origin may call. */
+export function allowsOrigin(origins: readonly string[], origin: string): boolean {
+  return origins.includes(origin) || origins.includes("*");
+}
+
+/**
+ * Lets pages of the origins call, by the headers of CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): what Connect
+ * needs, and authorization, request id, trace context and `Retry-After`.
+ */
+export function crossOrigin(origins: readonly string[], request: CrossOriginRequest): CrossOriginAnswer {
+  const { method, origin, requestMethod } = request;
+  if (origin === null || origin === undefined || !allowsOrigin(origins, origin)) {
+    return none;
+  }
+  const headers: HeaderField[] = [
+    ["Access-Control-Allow-Origin", origin],
+    ["Access-Control-Expose-Headers", exposedHeaders.join(", ")],
+  ];
+  if (method !== "OPTIONS" || requestMethod === null || requestMethod === undefined) {
+    return { headers, preflight: false };
+  }
+  headers.push(
+    ["Access-Control-Allow-Methods", cors.allowedMethods.join(", ")],
+    ["Access-Control-Allow-Headers", allowedHeaders.join(", ")],
+    ["Access-Control-Max-Age", String(maxAgeSeconds)],
+  );
+  return { headers, preflight: true };
+}

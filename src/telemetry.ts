@@ -1,0 +1,8 @@
+/**
+ * Plugboard for OpenTelemetry: traces and metrics of calls. Needs no SDK; without one it does nothing.
+ * @module
+ */
+export type { OpenTelemetryOptions } from "./telemetry/open-telemetry.ts";
+export { openTelemetry } from "./telemetry/open-telemetry.ts";
+export type { TraceCallsOptions } from "./telemetry/trace-calls.ts";
+export { traceCalls } from "./telemetry/trace-calls.ts";

@@ -1,0 +1,46 @@
+import { formatLogEntry, logEntry } from "../plugin/log.ts";
+import type { CallObserver } from "../rpc/call-observer.ts";
+import { codeName } from "../rpc/code-name.ts";
+import { peerKey } from "../rpc/peer.ts";
+import { requestIdOf } from "../rpc/request-id.ts";
+import { traceIdOf } from "../rpc/trace-context.ts";
+
+/** Where the access log goes. */
+export interface AccessLogOptions {
+  /** Writes a line, which has no end yet. Default: to the log of the process, see docs/observability.md. */
+  readonly write?: (line: string) => void;
+}
+
+/**
+ * Writes a line for each call when it has ended: one object of JSON with `time`, `level`, `message` ("call"), `requestId`,
+ * `traceId` (if it is part of a trace), `method`, `protocol`, `peer` (its address, if there is one), `code` ("ok", or what
+ * the caller was told), `durationMs`, and, but for calls in the same process, `requestBytes` and `responseBytes`.
+ */
+export function accessLog({ write }: AccessLogOptions = {}): CallObserver {
+  return {
+    begin(context) {
+      const started = performance.now();
+      return {
+        end({ error, requestBytes, responseBytes }) {
+          const { method, protocolName, values } = context;
+          const fields = {
+            requestId: requestIdOf(context),
+            traceId: traceIdOf(context),
+            method: `${method.parent.typeName}/${method.name}`,
+            protocol: protocolName,
+            peer: values.get(peerKey).address,
+            code: error === undefined ? "ok" : codeName(error.code),
+            durationMs: Math.round((performance.now() - started) * 1000) / 1000,
+            requestBytes,
+            responseBytes,
+          };
+          if (write === undefined) {
+            logEntry("INFO", "call", fields);
+          } else {
+            write(formatLogEntry({ level: "INFO", message: "call", time: new Date(), fields }));
+          }
+        },
+      };
+    },
+  };
+}

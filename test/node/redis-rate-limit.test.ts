@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Redis } from "ioredis";
+import { isPlugboardError } from "plugboard";
+import type { LoadedPlugin } from "plugboard/node";
+import { Host, redisRateLimit } from "plugboard/node";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { LocalRedis } from "./local-redis.ts";
+import { lacksRedis, startRedis } from "./local-redis.ts";
+
+const command = ["node", "--conditions=plugboard-source", "test/node/fixtures/limited-by-redis.ts"] as const;
+const password = "swordfish";
+const burst = 3;
+
+test("what is no client is refused where it is given", () => {
+  // What types forbid, a program without types may do all the same.
+  const url = "redis://:swordfish@localhost" as unknown as Redis;
+  try {
+    redisRateLimit(url, { perSecond: 1, burst: 1 });
+    expect.unreachable();
+  } catch (error) {
+    expect(isPlugboardError(error, "PB-RATE-LIMIT-INVALID")).toBe(true);
+    expect(String(error)).not.toContain(password);
+  }
+});
+
+describe.skipIf(lacksRedis)("rate limits in Redis, for which redis-server has to be on PATH,", () => {
+  let directory: string;
+  let socket: string;
+  let redis: LocalRedis;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "redis-"));
+    socket = join(directory, "redis.sock");
+    redis = await startRedis(socket, password);
+  });
+  afterEach(async () => {
+    await redis[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true });
+  });
+
+  function load(host: Host, client: string, env: Record<string, string> = {}, lines: string[] = []) {
+    return host.load({
+      command,
+      env: { REDIS_SOCKET: socket, REDIS_PASSWORD: password, REDIS_CLIENT: client, ...env },
+      onOutput: ({ text }) => lines.push(text),
+    });
+  }
+
+  /** Calls, and tells how that was refused; `undefined` if it was not. */
+  async function call(plugin: LoadedPlugin, caller: string): Promise<ConnectError | undefined> {
+    try {
+      await plugin.client(BehaviourService).echo({}, { headers: { "X-Caller": caller } });
+      return undefined;
+    } catch (error) {
+      expect(error).toMatchObject({ code: Code.ResourceExhausted });
+      return ConnectError.from(error);
+    }
+  }
+
+  async function passedOf(plugin: LoadedPlugin, calls: number, caller: string): Promise<number> {
+    let passed = 0;
+    for (let count = 0; count < calls; count++) {
+      passed += (await call(plugin, caller)) === undefined ? 1 : 0;
+    }
+    return passed;
+  }
+
+  describe.each(["ioredis", "node-redis"])("with a client of %s,", (client) => {
+    test("hold for all processes together", async () => {
+      await using host = new Host();
+      const lines: string[] = [];
+      const first = await load(host, client, {}, lines);
+      const second = await load(host, client, {}, lines);
+      const caller = randomUUID();
+      const passed = (await passedOf(first, 2, caller)) + (await passedOf(second, 3, caller));
+      expect(passed).toBe(burst);
+      const refused = await call(first, caller);
+      expect(refused?.rawMessage).toBe("the caller's rate limit for this method is exceeded");
+      expect(refused?.metadata.get("Retry-After")).toMatch(/^(\d\d|100)$/);
+      expect(await call(first, randomUUID())).toBeUndefined();
+      expect(lines.join("\n")).not.toContain("rate of calls");
+    });
+
+    test("let calls through at their rate when the burst is over", async () => {
+      await using host = new Host();
+      const plugin = await load(host, client, { PER_SECOND: "2" });
+      const caller = randomUUID();
+      let refused = 0;
+      for (let passed = 0; passed < burst + 2; ) {
+        if ((await call(plugin, caller)) === undefined) {
+          passed += 1;
+        } else {
+          refused += 1;
+        }
+      }
+      expect(refused).toBeGreaterThan(0);
+    });
+
+    test("hold for the process alone while Redis is gone, and for all together when it is back", async () => {
+      await using host = new Host();
+      const lines: string[] = [];
+      const plugin = await load(host, client, {}, lines);
+      const caller = randomUUID();
+      expect(await passedOf(plugin, burst + 1, caller)).toBe(burst);
+
+      await redis[Symbol.asyncDispose]();
+      // Buckets of its own, which are full.
+      expect(await passedOf(plugin, burst + 2, caller)).toBe(burst);
+      expect(lines.filter((line) => line.includes("Redis can't limit the rate of calls"))).toHaveLength(1);
+
+      redis = await startRedis(socket, password);
+      await using observer = new ObservedRedis(socket);
+      while ((await observer.buckets()).length === 0) {
+        await call(plugin, randomUUID());
+      }
+      expect(lines.join("\n")).not.toContain(password);
+    });
+
+    test("hold for the process alone while Redis does not answer", async () => {
+      await using host = new Host();
+      const plugin = await load(host, client);
+      await call(plugin, randomUUID());
+      redis.signal("SIGSTOP");
+      expect(await passedOf(plugin, burst + 2, randomUUID())).toBe(burst);
+    });
+  });
+
+  test("leave nothing in Redis for longer than it takes a bucket to be full", async () => {
+    await using host = new Host();
+    const plugin = await load(host, "ioredis");
+    await call(plugin, "somebody");
+    await call(plugin, "somebody");
+    await using observer = new ObservedRedis(socket);
+    const buckets = await observer.buckets();
+    expect(buckets).toEqual(["plugboard:/plugboard.test.v1.BehaviourService/Echo key somebody"]);
+    const ttl = await observer.redis.pttl(buckets[0] ?? "");
+    // Two tokens are missing, at one in a hundred seconds.
+    expect(ttl).toBeGreaterThan(0);
+    expect(ttl).toBeLessThanOrEqual(200_000);
+  });
+});
+
+/** Looks into Redis from outside. */
+class ObservedRedis {
+  readonly redis: Redis;
+
+  constructor(path: string) {
+    this.redis = new Redis({ path, password });
+  }
+
+  buckets(): Promise<string[]> {
+    return this.redis.keys("plugboard:*Echo*");
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.redis.quit();
+  }
+}

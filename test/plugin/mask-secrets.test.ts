@@ -1,0 +1,127 @@
+import fc from "fast-check";
+import { maskSecrets } from "plugboard";
+import { describe, expect, test } from "vitest";
+
+const secretNames = [
+  "key",
+  "apiKey",
+  "API_KEY",
+  "x-api-key",
+  "accesskey",
+  "keyId",
+  "secret",
+  "clientSecret",
+  "token",
+  "refresh_token",
+  "password",
+  "PASSWD",
+  "credential",
+  "awsCredentials",
+  "dsn",
+  "SENTRY_DSN",
+  "Authorization",
+  "proxy-authorization",
+  "Cookie",
+  "Set-Cookie",
+];
+const plainNames = ["user", "keyboard", "keyed", "method", "address", "id", "time"];
+
+const secretName = fc.constantFrom(...secretNames);
+const plainName = fc.constantFrom(...plainNames);
+/** Values that have no stars of their own, so that what is masked can be told. */
+const value = fc.string({ minLength: 12, unit: "grapheme" }).filter((text) => !text.includes("*"));
+
+describe("what has the name of a secret is masked", () => {
+  test.each(secretNames)("%s", (name) => {
+    expect(maskSecrets({ [name]: "sk-0123456789abcdef" })).toEqual({ [name]: "sk-0***ef" });
+  });
+
+  test.each(plainNames)("and %s is not", (name) => {
+    expect(maskSecrets({ [name]: "sk-0123456789abcdef" })).toEqual({ [name]: "sk-0123456789abcdef" });
+  });
+
+  test("whatever it is: of a long value four characters at the beginning are left, and two at the end", () => {
+    fc.assert(
+      fc.property(secretName, value, (name, secret) => {
+        const characters = Array.from(secret);
+        const masked = `${characters.slice(0, 4).join("")}***${characters.slice(-2).join("")}`;
+        expect(maskSecrets({ [name]: secret })).toEqual({ [name]: masked });
+      }),
+    );
+  });
+
+  test("and of one with less than twelve characters nothing", () => {
+    fc.assert(
+      fc.property(secretName, fc.string({ maxLength: 11 }), (name, secret) => {
+        expect(maskSecrets({ [name]: secret })).toEqual({ [name]: "***" });
+      }),
+    );
+  });
+
+  test("however deep it is, in lists and records, and with all that is under it", () => {
+    const record = fc.letrec<{ tree: unknown; node: unknown }>((tie) => ({
+      tree: fc.oneof({ maxDepth: 5 }, value, fc.array(tie("tree"), { maxLength: 3 }), tie("node")),
+      node: fc.dictionary(fc.oneof(plainName, secretName), tie("tree"), { maxKeys: 3 }),
+    })).node;
+    fc.assert(
+      fc.property(record, secretName, value, (deep, name, secret) => {
+        const seen = new Set<string>();
+        const collect = (each: unknown): void => {
+          if (typeof each === "string") {
+            seen.add(each);
+          } else if (typeof each === "object" && each !== null) {
+            Object.values(each).forEach(collect);
+          }
+        };
+        collect(maskSecrets({ list: [{ [name]: { inner: [deep, secret] } }] }));
+        expect([...seen].filter((text) => text.length > 0 && !text.includes("***"))).toEqual([]);
+      }),
+    );
+  });
+
+  test("also a number, and bytes", () => {
+    const masked = maskSecrets({ password: 123_456_789_012_345, token: 12n, key: new Uint8Array(20), secret: null });
+    expect(masked).toEqual({ password: "1234***45", token: "***", key: "***", secret: null });
+  });
+});
+
+test("all else stays as JSON has it", () => {
+  fc.assert(
+    fc.property(fc.dictionary(plainName, fc.jsonValue({ maxDepth: 0 })), (record) => {
+      expect(JSON.stringify(maskSecrets(record))).toBe(JSON.stringify(record));
+    }),
+  );
+});
+
+test("what is no plain record becomes one", () => {
+  const headers = new Headers({ Authorization: "Bearer 0123456789", Accept: "text/plain" });
+  expect(
+    maskSecrets({ headers, error: new TypeError("no"), at: new Date(0), many: 5n, bytes: new Uint8Array(3) }),
+  ).toEqual({
+    headers: { authorization: "Bear***89", accept: "text/plain" },
+    error: "TypeError: no",
+    at: "1970-01-01T00:00:00.000Z",
+    many: "5",
+    bytes: "3 bytes",
+  });
+  const map = new Map([["token", "0123456789abcdef"]]);
+  expect(maskSecrets({ map })).toEqual({ map: { token: "0123***ef" } });
+});
+
+test("what is part of itself ends, and so does what is very deep", () => {
+  const record: Record<string, unknown> = { name: "a" };
+  record.self = record;
+  record.list = [record, record];
+  expect(maskSecrets(record)).toEqual({ name: "a", self: "***", list: ["***", "***"] });
+  let deep: unknown = "end";
+  for (let depth = 0; depth < 100_000; depth++) {
+    deep = [deep];
+  }
+  expect(JSON.stringify(maskSecrets({ deep }))).toContain("***");
+});
+
+test("the record itself is left as it is", () => {
+  const record = { token: "0123456789abcdef", list: [{ key: "0123456789abcdef" }] };
+  maskSecrets(record);
+  expect(record).toEqual({ token: "0123456789abcdef", list: [{ key: "0123456789abcdef" }] });
+});

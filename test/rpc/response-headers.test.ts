@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest";
+import { fitResponseHeaders } from "../../src/rpc/response-headers.ts";
+
+describe("what a handler says about caches", () => {
+  const settled = (own: Record<string, string>, { method = "GET", status = 200, personal = false } = {}) => {
+    const header = new Headers(own);
+    fitResponseHeaders(header, { method, status, personal });
+    return Object.fromEntries(header);
+  };
+
+  test("holds for what was got", () => {
+    expect(settled({ "Cache-Control": "max-age=60" })).toEqual({ "cache-control": "max-age=60" });
+  });
+
+  test.each([
+    ["POST", 200],
+    ["GET", 404],
+    ["GET", 503],
+  ])("does not hold for an answer to %s with status %i", (method, status) => {
+    expect(settled({ "Cache-Control": "max-age=60" }, { method, status })).toEqual({});
+  });
+
+  test("holds for nobody but who has asked if it depends on who that is", () => {
+    expect(settled({ "Cache-Control": "public, max-age=60, s-maxage=600" }, { personal: true })).toEqual({
+      "cache-control": "private, max-age=60",
+    });
+  });
+
+  test("adds to what every answer depends on", () => {
+    expect(settled({ Vary: "Accept-Language" })).toEqual({
+      vary: "Accept-Language, Origin, Accept-Encoding, Authorization",
+    });
+  });
+});
