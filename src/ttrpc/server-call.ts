@@ -16,21 +16,13 @@ import type { Peer } from "../rpc/peer.ts";
 import { peerKey } from "../rpc/peer.ts";
 import type { RequestGate } from "../rpc/request-gate.ts";
 import { passGate } from "../rpc/request-gate.ts";
-import { requestIdHeader, requestIdOf } from "../rpc/request-id.ts";
 import type { Request } from "./envelope.ts";
-import {
-  encodeHeader,
-  encodeResponse,
-  fitsResponse,
-  toHeaders,
-  toKeyValues,
-  writePayloadResponse,
-} from "./envelope.ts";
-import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
+import { toHeaders } from "./envelope.ts";
+import { frameFlag, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import type { MessageStream } from "./message-stream.ts";
-import { createMessageStream, messageTooLong } from "./message-stream.ts";
-import { toStatus } from "./status.ts";
+import { createMessageStream } from "./message-stream.ts";
+import { ServerAnswer } from "./server-answer.ts";
 
 /** What a call needs to know of the connection it came by. */
 export interface ServerCallParts {
@@ -51,9 +43,9 @@ const cancelled = () => new ConnectError("the caller has cancelled the call", Co
 export class ServerCall {
   readonly #parts: ServerCallParts;
   readonly #context: CallContext;
+  readonly #answer: ServerAnswer;
   readonly #observation: CallObservation | undefined;
   #requestBytes: number;
-  #responseBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #idle: ReturnType<typeof setTimeout> | undefined;
   /** Missing for a unary call. */
@@ -61,13 +53,12 @@ export class ServerCall {
   #responses: AsyncIterator<AnyMessage> | undefined;
   /** Settles when the finally blocks of a handler that was ended early have run. */
   #closing: Promise<unknown> | undefined;
-  #headerSent = false;
   #ended = false;
 
   constructor(parts: ServerCallParts) {
     this.#parts = parts;
-    const { entry, request, policy, peer } = parts;
-    const { metadata } = request;
+    const { entry, request, policy, peer, link, streamId } = parts;
+    const { metadata, extended } = request;
     this.#requestBytes = request.payload.byteLength;
     this.#context = createCallContext({
       method: entry.spec.method,
@@ -76,6 +67,7 @@ export class ServerCall {
       timeoutMs: this.#timeoutMs(),
       requestHeader: () => toHeaders(metadata),
     });
+    this.#answer = new ServerAnswer({ link, streamId, extended, context: this.#context });
     if (peer !== undefined) {
       this.#context.values.set(peerKey, peer);
     }
@@ -179,7 +171,7 @@ export class ServerCall {
   end(reason: unknown, error?: ConnectError): void {
     if (!this.#ended) {
       if (error !== undefined) {
-        this.#answerError(error);
+        this.#answer.sendError(error);
       }
       this.#finish(reason, error ?? ConnectError.from(reason, Code.Canceled));
     }
@@ -192,7 +184,7 @@ export class ServerCall {
       const input = this.#decode(request.payload);
       const output = await this.#observed(() => invokeUnary(entry, this.#context, input));
       if (!this.#ended) {
-        this.#finish(undefined, this.#answer(encodeMessage(method.output, output)));
+        this.#finish(undefined, this.#answer.sendMessage(encodeMessage(method.output, output)));
       }
     } catch (error) {
       this.#handlerFailed(error);
@@ -210,23 +202,25 @@ export class ServerCall {
       if (kind === "client_streaming") {
         const { value } = await next();
         if (!this.#ended) {
-          this.#finish(undefined, this.#answer(encodeMessage(method.output, value)));
+          this.#finish(undefined, this.#answer.sendMessage(encodeMessage(method.output, value)));
         }
         return;
       }
       let result = await next();
       while (!this.#ended && result.done !== true) {
-        this.#sendHeader();
+        const tooLong = this.#answer.sendHeader();
+        if (tooLong !== undefined) {
+          this.end(tooLong, tooLong);
+        }
         const bytes = encodeMessage(method.output, result.value);
-        this.#responseBytes += bytes.byteLength;
+        this.#answer.bytes += bytes.byteLength;
         await messages.send(bytes);
         this.#moved();
         result = await next();
       }
       if (!this.#ended) {
-        const { header, trailer } = this.#metadata();
-        if (header.length > 0 || trailer.length > 0) {
-          this.#finish(undefined, this.#respond({ header, trailer }));
+        if (this.#answer.hasMetadata()) {
+          this.#finish(undefined, this.#answer.sendTrailers());
         } else {
           messages.sendEnd();
           this.#finish();
@@ -263,7 +257,7 @@ export class ServerCall {
   #handlerFailed(error: unknown) {
     if (!this.#ended) {
       const forCaller = concealError(error, this.#context);
-      this.#answerError(forCaller);
+      this.#answer.sendError(forCaller);
       this.#finish(undefined, forCaller);
     }
   }
@@ -282,82 +276,6 @@ export class ServerCall {
     }
   }
 
-  /** @returns What the caller is told instead, if the answer can't be sent. */
-  #answer(payload: Uint8Array): ConnectError | undefined {
-    const { link, streamId } = this.#parts;
-    const { header, trailer } = this.#metadata();
-    if (!fitsResponse(payload)) {
-      const error = messageTooLong(payload.byteLength);
-      this.#answerError(error);
-      return error;
-    }
-    this.#responseBytes = payload.byteLength;
-    if (header.length === 0 && trailer.length === 0) {
-      writePayloadResponse(link.writer, streamId, payload);
-      link.flush();
-      return undefined;
-    }
-    return this.#respond({ payload, header, trailer });
-  }
-
-  #answerError(error: ConnectError) {
-    const { header, trailer } = this.#metadata();
-    const all = this.#parts.request.extended ? [...trailer, ...toKeyValues(this.#named(error.metadata))] : [];
-    this.#respond({ status: toStatus(error), header, trailer: all });
-  }
-
-  /** The metadata of an error, with the id under which the request is in the log; over HTTP every answer has it. */
-  #named(metadata: Headers): Headers {
-    if (metadata.has(requestIdHeader)) {
-      return metadata;
-    }
-    const named = new Headers(metadata);
-    named.set(requestIdHeader, requestIdOf(this.#context));
-    return named;
-  }
-
-  /**
-   * A frame that is too long would be skipped by the other side, and one of 16 MiB break the connection.
-   * @returns What the caller is told instead, if that is so.
-   */
-  #respond(response: Parameters<typeof encodeResponse>[0]): ConnectError | undefined {
-    const { link, streamId } = this.#parts;
-    const data = encodeResponse(response);
-    if (data.byteLength <= maxDataBytes) {
-      link.send(streamId, frameType.response, frameFlag.none, data);
-      return undefined;
-    }
-    const error = answerTooLong("response with its metadata", data);
-    link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ status: toStatus(error) }));
-    return error;
-  }
-
-  /** What rides in a response beside status and message: only for those who know of it. */
-  #metadata() {
-    const { responseHeaderIfAny, responseTrailerIfAny } = this.#context;
-    return this.#parts.request.extended
-      ? { header: this.#headerSent ? [] : toKeyValues(responseHeaderIfAny), trailer: toKeyValues(responseTrailerIfAny) }
-      : { header: [], trailer: [] };
-  }
-
-  /** Headers go before the first message; without any there is no frame. */
-  #sendHeader() {
-    if (!this.#headerSent) {
-      this.#headerSent = true;
-      const { link, streamId, request } = this.#parts;
-      const entries = toKeyValues(this.#context.responseHeaderIfAny);
-      if (request.extended && entries.length > 0) {
-        const data = encodeHeader(entries);
-        if (data.byteLength > maxDataBytes) {
-          const error = answerTooLong("response header", data);
-          this.end(error, error);
-        } else {
-          link.send(streamId, frameType.header, frameFlag.none, data);
-        }
-      }
-    }
-  }
-
   /**
    * @param reason What the handler's signal says. Default: that the call has ended.
    * @param error What the call has failed with.
@@ -369,7 +287,7 @@ export class ServerCall {
     this.#observation?.end({
       error,
       requestBytes: this.#requestBytes,
-      responseBytes: this.#responseBytes,
+      responseBytes: this.#answer.bytes,
     });
     this.#messages?.fail(reason ?? cancelled());
     this.#context.abort(reason);
@@ -377,11 +295,4 @@ export class ServerCall {
     this.#closing = this.#responses?.return?.().catch(() => undefined);
     this.#parts.onEnd();
   }
-}
-
-function answerTooLong(what: string, { byteLength }: Uint8Array): ConnectError {
-  return new ConnectError(
-    `the ${what} has ${byteLength} bytes, which is more than ttrpc can carry (${maxDataBytes})`,
-    Code.ResourceExhausted,
-  );
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import { MessageChannel } from "node:worker_threads";
 import { Code } from "@connectrpc/connect";
-import type { CallObserver } from "plugboard";
+import type { CallObserver, ConnectOptions } from "plugboard";
 import { connect, definePlugin, serveOn } from "plugboard";
 import { connect as connectFromNode } from "plugboard/node";
 import { expect, test, vi } from "vitest";
@@ -27,6 +27,21 @@ const verbose = definePlugin({
     }),
 });
 
+/** Listens, and connects to that; `scheme` takes the place of "tcp:" in the address. */
+async function openListening(carrier: "unix" | "tcp", options: ConnectOptions, scheme = "tcp:") {
+  const { observer, calls } = recordingObserver();
+  const listener = await listenLocally(plugin, carrier, { limits: observedLimits, observers: [observer] });
+  const connection = await connectFromNode(listener.address.replace(/^tcp:/, scheme), options);
+  return {
+    connection,
+    calls: () => calls,
+    async close() {
+      await connection.close();
+      await listener[Symbol.asyncDispose]();
+    },
+  };
+}
+
 const sockets = (["ttrpc", "grpc", "connect", "grpc-web"] as const).flatMap((protocol) =>
   (["unix", "tcp"] as const)
     .filter((carrier) => carrier === "unix" || protocol === "connect")
@@ -34,19 +49,7 @@ const sockets = (["ttrpc", "grpc", "connect", "grpc-web"] as const).flatMap((pro
       (carrier): ObservedRoute => ({
         name: `${carrier}+${protocol}`,
         protocol,
-        async open() {
-          const { observer, calls } = recordingObserver();
-          const listener = await listenLocally(plugin, carrier, { limits: observedLimits, observers: [observer] });
-          const connection = await connectFromNode(listener.address, { require: { protocols: [protocol] } });
-          return {
-            connection,
-            calls: () => calls,
-            async close() {
-              await connection.close();
-              await listener[Symbol.asyncDispose]();
-            },
-          };
-        },
+        open: () => openListening(carrier, { require: { protocols: [protocol] } }),
       }),
     ),
 );
@@ -57,40 +60,13 @@ const routes: readonly ObservedRoute[] = [
     name: "unix+connect (HTTP/1.1)",
     protocol: "connect",
     lacks: "bidi_streaming",
-    async open() {
-      const { observer, calls } = recordingObserver();
-      const listener = await listenLocally(plugin, "unix", { limits: observedLimits, observers: [observer] });
-      const require = { protocols: ["connect"], httpVersion: "1.1" } as const;
-      const connection = await connectFromNode(listener.address, { require });
-      return {
-        connection,
-        calls: () => calls,
-        async close() {
-          await connection.close();
-          await listener[Symbol.asyncDispose]();
-        },
-      };
-    },
+    open: () => openListening("unix", { require: { protocols: ["connect"], httpVersion: "1.1" } }),
   },
   {
     name: "http+grpc-web",
     protocol: "grpc-web",
     lacks: "bidi_streaming",
-    async open() {
-      const { observer, calls } = recordingObserver();
-      const listener = await listenLocally(plugin, "tcp", { limits: observedLimits, observers: [observer] });
-      const connection = await connectFromNode(listener.address.replace("tcp:", "http://"), {
-        require: { protocols: ["grpc-web"] },
-      });
-      return {
-        connection,
-        calls: () => calls,
-        async close() {
-          await connection.close();
-          await listener[Symbol.asyncDispose]();
-        },
-      };
-    },
+    open: () => openListening("tcp", { require: { protocols: ["grpc-web"] } }, "http://"),
   },
   {
     name: "message-port+ttrpc",
