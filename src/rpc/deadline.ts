@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** Longest wait of a timer, in milliseconds; one that is set for longer goes off at once. */
-const maxTimerMs = 2 ** 31 - 1;
+export const maxTimerMs = 2 ** 31 - 1;
 
 /** Runs something at a deadline so many milliseconds away, unless the timer is cleared; 24 days at most. */
 export function setDeadlineTimer(run: () => void, timeoutMs: number): ReturnType<typeof setTimeout> {

@@ -1,0 +1,78 @@
+import { PlugboardError } from "../plugin/errors.ts";
+import { maxTimerMs } from "./deadline.ts";
+
+/** How a connection finds out that its peer has vanished. */
+export interface Keepalive {
+  /** Silence after which the peer is pinged, in milliseconds; `Infinity` for never. Default: 30,000. */
+  readonly pingAfterMs: number;
+  /** How long the peer may take to respond to a ping, in milliseconds. Default: 10,000. */
+  readonly pingTimeoutMs: number;
+}
+
+/** Between peers that are both Plugboard's. */
+export const defaultKeepalive: Keepalive = { pingAfterMs: 30_000, pingTimeoutMs: 10_000 };
+
+/**
+ * The keepalive that holds: what is given in place of the defaults.
+ * @throws PlugboardError PB-LIMIT-INVALID
+ */
+export function withKeepalive(own: Partial<Keepalive> = {}, defaults = defaultKeepalive): Keepalive {
+  for (const [name, value] of Object.entries(own)) {
+    if (!(name in defaultKeepalive)) {
+      throw new PlugboardError("PB-LIMIT-INVALID", `there is no option keepalive.${name}`);
+    }
+    if (value !== undefined && !(value >= 1)) {
+      throw new PlugboardError("PB-LIMIT-INVALID", `keepalive.${name} is ${value}`);
+    }
+  }
+  const { pingAfterMs = defaults.pingAfterMs, pingTimeoutMs = defaults.pingTimeoutMs } = own;
+  return { pingAfterMs, pingTimeoutMs };
+}
+
+/** Watches over one connection. */
+export interface Liveness {
+  /** The peer was heard: whatever it sent. Cheap enough for each chunk. */
+  heard(): void;
+  /** Stops watching. */
+  stop(): void;
+}
+
+/**
+ * Pings the peer after a silence, and tells if it does not respond in time. Its timers keep no process running.
+ * @param ping Sends a ping, whose response is reported by `heard`. Must not throw.
+ * @param lost Called once, after which nothing is watched any more.
+ */
+export function watchLiveness({ pingAfterMs, pingTimeoutMs }: Keepalive, ping: () => void, lost: () => void): Liveness {
+  let lastHeard = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function wait(milliseconds: number, then: () => void) {
+    timer = setTimeout(then, Math.min(milliseconds, maxTimerMs));
+    // A number where timers are a browser's.
+    (timer as { unref?: () => void }).unref?.();
+  }
+
+  /** One timer runs at a time, and is not set anew by what is heard: it looks how long ago that was. */
+  function watch() {
+    const silentMs = performance.now() - lastHeard;
+    if (silentMs < pingAfterMs) {
+      wait(pingAfterMs - silentMs, watch);
+      return;
+    }
+    const pingedAt = performance.now();
+    ping();
+    wait(pingTimeoutMs, () => (lastHeard >= pingedAt ? watch() : lost()));
+  }
+
+  if (pingAfterMs < Number.POSITIVE_INFINITY) {
+    wait(pingAfterMs, watch);
+  }
+  return {
+    heard() {
+      lastHeard = performance.now();
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}
