@@ -68,7 +68,8 @@ export type JwtOptions = JwtByKeySet | JwtBySecret;
  * scopes are those in `scope` or `scp`, and `claims` is all of it. A token has to have `sub`, `iss`, `aud` and `exp`.
  *
  * Keys from a URL are kept for ten minutes, and asked for anew when a token names one that is not there, at most every 30
- * seconds. While they can't be had, calls with tokens fail as `unavailable`.
+ * seconds. While the issuer can't be asked, they are good for an hour more; calls with tokens of keys that are not known
+ * fail as `unavailable`.
  *
  * ```ts
  * const auth = jwt({

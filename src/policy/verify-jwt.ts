@@ -1,6 +1,6 @@
 // Imports jose alone: what a module that is loaded later shares with others, bundlers of Workers keep in all of them.
-import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from "jose";
-import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from "jose";
+import type { ExportedJWKSCache, JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from "jose";
+import { createLocalJWKSet, createRemoteJWKSet, errors, jwksCache, jwtVerify } from "jose";
 
 /** Which tokens to take; nobody checks here whether that would be too many. */
 export interface JwtVerifierOptions {
@@ -25,6 +25,9 @@ const fetchTimeoutMs = 5_000;
 
 /** How long keys are good without asking, in milliseconds. */
 const keysMaxAgeMs = 10 * 60_000;
+
+/** How much longer they are good while the issuer can't be asked, in milliseconds. */
+const keysMaxStaleMs = 60 * 60_000;
 
 /** How long not to ask again: after keys have come, and after they have not; in milliseconds. */
 const cooldownMs = { succeeded: 30_000, failed: 2_000 } as const;
@@ -56,26 +59,84 @@ export function createJwtVerifier({ keys, ...options }: JwtVerifierOptions): (to
   };
 }
 
-/** Keys from a URL. While they can't be had they are not asked for with every token that somebody makes up. */
+/**
+ * Keys from a URL. A key that is known is used, whether or not the issuer can be reached: else anybody could have valid
+ * tokens refused by making one up with a key that has to be asked for. Only asking pauses when it has failed.
+ */
 function remoteKeys(url: URL): JWTVerifyGetKey {
-  const find = createRemoteJWKSet(url, {
+  const cache: ExportedJWKSCache = { jwks: { keys: [] }, uat: 0 };
+  const remote = createRemoteJWKSet(url, {
     timeoutDuration: fetchTimeoutMs,
     cacheMaxAge: keysMaxAgeMs,
     cooldownDuration: cooldownMs.succeeded,
+    [jwksCache]: cache,
   });
+  let known: { readonly jwks: JSONWebKeySet; readonly find: JWTVerifyGetKey } | undefined;
+  let failing = false;
   let failedAt = Number.NEGATIVE_INFINITY;
-  return async (header, token) => {
-    if (performance.now() - failedAt < cooldownMs.failed) {
+
+  const isCoolingDown = () => performance.now() - failedAt < cooldownMs.failed;
+  const isUsable = () => Date.now() - cache.uat < keysMaxAgeMs + keysMaxStaleMs;
+
+  function unavailable(cause: unknown): KeysUnavailable {
+    failing = true;
+    failedAt = performance.now();
+    return new KeysUnavailable(undefined, { cause });
+  }
+
+  async function load() {
+    try {
+      await remote.reload();
+      failing = false;
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  }
+
+  /** Asks for keys that are missing or too old, if it is time to. */
+  async function refresh() {
+    // Of the calls while an issuer is down, one at a time finds out whether it is back; the others don't wait for it.
+    if (isCoolingDown() || (failing && remote.reloading && isUsable())) {
+      return;
+    }
+    try {
+      await load();
+    } catch (error) {
+      if (!isUsable()) {
+        throw error;
+      }
+    }
+  }
+
+  async function find(...args: Parameters<JWTVerifyGetKey>): ReturnType<JWTVerifyGetKey> {
+    if (!isUsable()) {
       throw new KeysUnavailable();
+    }
+    if (known?.jwks !== cache.jwks) {
+      known = { jwks: cache.jwks, find: createLocalJWKSet(cache.jwks) };
+    }
+    try {
+      return await known.find(...args);
+    } catch (error) {
+      throw isAboutToken(error) ? error : unavailable(error);
+    }
+  }
+
+  return async (header, token) => {
+    if (!remote.fresh) {
+      await refresh();
     }
     try {
       return await find(header, token);
-    } catch (cause) {
-      if (isAboutToken(cause)) {
-        throw cause;
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || remote.coolingDown) {
+        throw error;
       }
-      failedAt = performance.now();
-      throw new KeysUnavailable(undefined, { cause });
+      if (isCoolingDown()) {
+        throw new KeysUnavailable();
+      }
+      await load();
+      return find(header, token);
     }
   };
 }

@@ -1,9 +1,11 @@
+import type * as http from "node:http";
 import { Code } from "@connectrpc/connect";
 import type { JWTPayload } from "jose";
 import { base64url, exportJWK, SignJWT, UnsecuredJWT } from "jose";
 import type { JwtOptions } from "plugboard";
 import { isPlugboardError, jwt } from "plugboard";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { MockInstance } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { GuardedServer } from "./guarded-server.ts";
 import { runtimes, startInNode } from "./guarded-server.ts";
 import type { Issuer, IssuerKey } from "./issuer.ts";
@@ -202,6 +204,69 @@ describe("an issuer's keys", () => {
       timeout: 10_000,
     });
     logged.mockRestore();
+  });
+});
+
+describe("an issuer that is down", () => {
+  const minutes = 60_000;
+  let local: Issuer;
+  let auth: ReturnType<typeof jwt>;
+  let token: string;
+  let madeUp: string;
+  let logged: MockInstance<typeof console.error>;
+  beforeEach(async () => {
+    logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    local = await startIssuer([key]);
+    auth = jwt({ ...common, jwks: local.url });
+    token = await sign(key, { ...goodClaims(), exp: now() + 86_400 });
+    madeUp = await sign({ ...stranger, kid: "made-up" }, goodClaims());
+    await verify(auth, token);
+    local.answerWith((response) => response.writeHead(503).end());
+  });
+  afterEach(async () => {
+    vi.useRealTimers();
+    logged.mockRestore();
+    await local[Symbol.asyncDispose]();
+  });
+  const later = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+  const unavailable = { code: Code.Unavailable };
+
+  test("has none refused whose key is known, whatever tokens others make up", async () => {
+    later(0.6 * minutes);
+    for (let call = 0; call < 5; call++) {
+      await expect(verify(auth, madeUp)).rejects.toMatchObject(unavailable);
+      expect(await verify(auth, token)).toMatchObject({ subject: "ann" });
+    }
+    // Once at first, and once for all that were made up.
+    expect(local.asked()).toBe(2);
+  });
+
+  test("has its keys hold for an hour beyond their time, and no longer", async () => {
+    later(11 * minutes);
+    expect(await verify(auth, token)).toMatchObject({ subject: "ann" });
+    await expect(verify(auth, madeUp)).rejects.toMatchObject(unavailable);
+    later(60 * minutes);
+    await expect(verify(auth, token)).rejects.toMatchObject(unavailable);
+  });
+
+  test("keeps one call waiting whose key is known, and not the others", async () => {
+    later(11 * minutes);
+    await verify(auth, token);
+    const { promise: asked, resolve } = Promise.withResolvers<http.ServerResponse>();
+    local.answerWith(resolve);
+    const waiting = vi.waitFor(
+      async () => {
+        const verified = verify(auth, token);
+        const first = await Promise.race([asked, verified]);
+        expect(first).not.toHaveProperty("subject");
+        return verified;
+      },
+      { timeout: 10_000 },
+    );
+    const held = await asked;
+    expect(await verify(auth, token)).toMatchObject({ subject: "ann" });
+    held.writeHead(503).end();
+    expect(await waiting).toMatchObject({ subject: "ann" });
   });
 });
 
