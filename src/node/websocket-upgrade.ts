@@ -2,6 +2,7 @@ import type * as http from "node:http";
 import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import { WebSocketServer } from "ws";
+import { log } from "../plugin/log.ts";
 import { allowsOrigin } from "../rpc/cross-origin.ts";
 import type { Peer } from "../rpc/peer.ts";
 import { requestIdFor, requestIdHeader } from "../rpc/request-id.ts";
@@ -45,9 +46,17 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
   return {
     async accept(request, socket, head) {
       socket.on("error", () => socket.destroy());
-      const peer = upgradePeer(request, socket);
       const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
-      const refused = refusal(request) ?? (await refusedByPolicy(request, socket, peer, requestId));
+      let peer: Peer;
+      let refused: number | undefined;
+      try {
+        peer = upgradePeer(request, socket);
+        refused = refusal(request) ?? (await refusedByPolicy(request, socket, peer, requestId));
+      } catch (error) {
+        log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
+        answerBare(socket, 500, options.secure, requestId);
+        return;
+      }
       if (refused !== undefined) {
         answerBare(socket, refused, options.secure, requestId);
         return;

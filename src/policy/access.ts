@@ -11,15 +11,30 @@ import { requestIdOf } from "../rpc/request-id.ts";
 import { accessRule } from "./access-rule.ts";
 import type { AuditLogOptions } from "./audit-log.ts";
 import { createAuditLog } from "./audit-log.ts";
+import { createAuthFailures } from "./auth-failures.ts";
 import type { Authenticate, Caller, Credentials } from "./caller.ts";
 import { callerKey } from "./caller.ts";
 import type { DenialReason } from "./denial.ts";
 import { denialReason, denied } from "./denial.ts";
+import { networkOf } from "./network-of.ts";
+import type { TokenRate } from "./token-buckets.ts";
+import { createTokenBuckets } from "./token-buckets.ts";
+
+/** What is known of a call, or of a request that would become a WebSocket, when it is denied. */
+interface Denied {
+  readonly requestId: string;
+  readonly method: string;
+  readonly address: string | undefined;
+  readonly authorization: string | undefined;
+  readonly subject?: string | undefined;
+}
 
 /** How to guard a plugin. */
 export interface AccessOptions {
   /** Where denials are recorded. */
   readonly audit?: AuditLogOptions | undefined;
+  /** How many calls of an address may be refused. Default: any number. */
+  readonly failureLimit?: TokenRate | undefined;
   /** Let callers in that do not say who they are: the plugin's own host. Those that do are held to it. Default: false. */
   readonly trusted?: boolean;
 }
@@ -32,18 +47,30 @@ const needed = "this method is for callers that are known: a valid token is need
  */
 export function createAccess(
   authenticate: Authenticate,
-  { audit, trusted = false }: AccessOptions = {},
+  { audit, failureLimit, trusted = false }: AccessOptions = {},
 ): Required<Pick<CallPolicy, "gate" | "admit">> {
   const record = createAuditLog(audit);
+  const failures = failureLimit && createAuthFailures(failureLimit);
+  /** Those who are refused unheard are recorded seldom: they may come as often as they like. */
+  const unheard = createTokenBuckets({ perSecond: 0.1, burst: 1 });
 
-  function tell(error: unknown, requestId: string, method: string, peer: string | undefined, subject?: string) {
-    record({
-      requestId,
-      method,
-      ...(peer !== undefined && { peer }),
-      reason: reasonFor(error),
-      ...(subject !== undefined && { subject }),
-    });
+  /** Records a denial and counts it. */
+  function deny(error: unknown, { requestId, method, address, authorization, subject }: Denied) {
+    const reason = reasonFor(error);
+    if (reason === "too_many_failures") {
+      if (unheard.take(networkOf(address ?? "")) > 0) {
+        return;
+      }
+    } else if (reason !== "auth_failed") {
+      failures?.failed(address, bearerToken(authorization));
+    }
+    const peer = address !== undefined && { peer: address };
+    record({ requestId, method, ...peer, reason, ...(subject !== undefined && { subject }) });
+  }
+
+  async function identifyUnlessLimited(authorization: string | undefined, known: Omit<Credentials, "token">) {
+    failures?.check(known.peer.address, bearerToken(authorization));
+    return identify(authenticate, authorization, known);
   }
 
   return {
@@ -53,16 +80,22 @@ export function createAccess(
         return;
       }
       const peer = values.get(peerKey);
+      const authorization = requestHeader.get("Authorization") ?? peer.authorization;
       let caller: Caller | undefined;
       try {
-        const authorization = requestHeader.get("Authorization") ?? peer.authorization;
-        caller = await identify(authenticate, authorization, { headers: requestHeader, peer, signal });
+        caller = await identifyUnlessLimited(authorization, { headers: requestHeader, peer, signal });
         authorize(context, caller, trusted);
       } catch (error) {
         if (!signal.aborted) {
-          tell(error, requestIdOf(context), `${method.parent.typeName}/${method.name}`, peer.address, caller?.subject);
+          const name = `${method.parent.typeName}/${method.name}`;
+          const { address } = peer;
+          const { subject } = caller ?? {};
+          deny(error, { requestId: requestIdOf(context), method: name, address, authorization, subject });
         }
         throw challenge(error, context);
+      }
+      if (caller !== undefined) {
+        failures?.succeeded(bearerToken(authorization));
       }
       values.set(callerKey, caller);
     },
@@ -72,11 +105,12 @@ export function createAccess(
       if (!isBearer(peer.authorization)) {
         return undefined;
       }
+      const { address, authorization } = peer;
       try {
-        await identify(authenticate, peer.authorization, { headers, peer, signal });
+        await identifyUnlessLimited(authorization, { headers, peer, signal });
         return undefined;
       } catch (error) {
-        tell(error, requestId, "websocket", peer.address);
+        deny(error, { requestId, method: "websocket", address, authorization });
         if (error instanceof ConnectError && !isPlugboardError(error)) {
           return error;
         }

@@ -1,4 +1,5 @@
-import { logEntry } from "../plugin/log.ts";
+import { callSafely } from "../plugin/call-safely.ts";
+import { log, logEntry } from "../plugin/log.ts";
 import type { DenialReason } from "./denial.ts";
 
 /** A call, or a WebSocket, that was denied. Nothing in it is secret. */
@@ -18,17 +19,31 @@ export interface DenialRecord {
 
 /** Where records of denials go. */
 export interface AuditLogOptions {
-  /** Takes a record. Default: writes it as a structured line with the message "denied" to the log of the process. */
-  readonly write?: (record: DenialRecord) => void;
+  /**
+   * Takes a record; nobody waits for it. If it fails, that goes to the log, and the call is answered as ever. Default:
+   * writes it as a structured line with the message "denied" to the log of the process.
+   */
+  readonly write?: (record: DenialRecord) => unknown;
 }
 
-/** Makes a log of who was denied what. */
+/** How long not to say again that records can't be written, in milliseconds: a disk that is full is so for each of them. */
+const quietMs = 10_000;
+
+/** Makes a log of who was denied what. It never throws. */
 export function createAuditLog({ write }: AuditLogOptions = {}): (denial: Omit<DenialRecord, "time">) => void {
-  return (denial) => {
-    if (write === undefined) {
-      logEntry("WARNING", "denied", denial);
-    } else {
-      write({ time: new Date().toISOString(), ...denial });
+  let toldAt = Number.NEGATIVE_INFINITY;
+  function failed(error: unknown) {
+    const now = performance.now();
+    if (now - toldAt >= quietMs) {
+      toldAt = now;
+      log("ERROR", "a denial could not be recorded, as audit.write failed:", error);
     }
-  };
+  }
+  return (denial) =>
+    callSafely(() => {
+      if (write === undefined) {
+        return logEntry("WARNING", "denied", denial);
+      }
+      return write({ time: new Date().toISOString(), ...denial });
+    }, failed);
 }

@@ -13,6 +13,8 @@ export type DenialReason =
   | "missing_scope"
   /** The `auth` function has refused it in words of its own. */
   | "refused"
+  /** Too many calls of its address were denied. Of each address, one in ten seconds is recorded. */
+  | "too_many_failures"
   /** Who makes it could not be found out. */
   | "auth_failed";
 

@@ -6,8 +6,11 @@ import { joinGates, limitHeaders } from "../rpc/request-gate.ts";
 import { accessLog } from "../telemetry/access-log.ts";
 import { createAccess } from "./access.ts";
 import type { AuditLogOptions } from "./audit-log.ts";
+import { defaultAuthFailureLimit } from "./auth-failures.ts";
 import type { Authenticate } from "./caller.ts";
+import { checkRate } from "./memory-rate-limit.ts";
 import type { RateLimit } from "./rate-limit.ts";
+import type { TokenRate } from "./token-buckets.ts";
 import { withLimits } from "./with-limits.ts";
 
 /** Who may call, and how much. */
@@ -26,6 +29,12 @@ export interface PolicyOptions {
    * Default: nobody is asked, which a plugin whose contract requires scopes is not served with.
    */
   readonly auth?: Authenticate;
+  /**
+   * How many calls of an address `auth` may refuse; then all calls of that address are refused with `resource_exhausted`,
+   * before `auth` is asked, but for those with tokens that were good lately. `false` is any number. Default: one a second
+   * in the long run, 100 at once. Without an address, as on Unix sockets, there is no such limit.
+   */
+  readonly authFailureLimit?: TokenRate | false;
   /** Where denials of `auth` are recorded. Default: a structured line each, of level WARNING, in the log of the process. */
   readonly audit?: AuditLogOptions;
 }
@@ -44,8 +53,11 @@ export function createCallPolicy(
 ): CallPolicy {
   const limits = withLimits(defaults, options.limits);
   const { maxHeaderBytes } = limits;
-  const { auth, audit } = options;
-  const access = auth && createAccess(auth, { audit, trusted });
+  const { auth, audit, authFailureLimit: failureLimit = defaultAuthFailureLimit } = options;
+  if (failureLimit !== false) {
+    checkRate(failureLimit);
+  }
+  const access = auth && createAccess(auth, { audit, trusted, failureLimit: failureLimit || undefined });
   const shortHeaders = maxHeaderBytes === undefined ? undefined : limitHeaders(maxHeaderBytes);
   const gate = joinGates([shortHeaders, access?.gate, ...gates]);
   const observer = joinObservers([...(options.observers ?? []), ...(options.accessLog ? [accessLog()] : [])]);

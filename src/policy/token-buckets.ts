@@ -2,6 +2,13 @@
 export interface TokenBuckets {
   /** Takes a token out of the bucket of that name. Returns how many seconds it takes until there is one; 0 if there was. */
   take(name: string): number;
+  /** How many seconds it takes until there is a token in the bucket of that name; 0 if there is one. Takes none. */
+  wait(name: string): number;
+  /**
+   * Takes a token for what has happened already, be there one or not. A bucket owes no more than it can hold: those that
+   * came at once, before the first of them was charged for, are paid for one after the other.
+   */
+  charge(name: string): void;
 }
 
 /** How fast a bucket fills up, and how much is in it. */
@@ -13,8 +20,8 @@ export interface TokenRate {
 }
 
 interface Bucket {
-  tokens: number;
-  filledAt: number;
+  readonly tokens: number;
+  readonly filledAt: number;
 }
 
 /** How many buckets there are at most: some megabytes. */
@@ -36,13 +43,25 @@ export function createTokenBuckets(
 ): TokenBuckets {
   /** Those that were not used for longest come first. */
   const buckets = new Map<string, Bucket>();
-  const fillMs = (burst / perSecond) * 1000;
+  const fillMs = (tokens: number) => ((burst - tokens) / perSecond) * 1000;
+
+  /** What is in a bucket by now. */
+  function tokensIn(name: string, time: number): number {
+    const { tokens, filledAt } = buckets.get(name) ?? { tokens: burst, filledAt: time };
+    return Math.min(burst, tokens + ((time - filledAt) / 1000) * perSecond);
+  }
+
+  function put(name: string, tokens: number, time: number) {
+    buckets.delete(name);
+    buckets.set(name, { tokens, filledAt: time });
+    forget(time);
+  }
 
   /** Two for each that may come in, so that those that are full again become ever fewer. */
   function forget(time: number) {
     let looked = 0;
-    for (const [name, { filledAt }] of buckets) {
-      if (looked === 2 || (time - filledAt < fillMs && buckets.size <= maxBuckets)) {
+    for (const [name, { tokens, filledAt }] of buckets) {
+      if (looked === 2 || (time - filledAt < fillMs(tokens) && buckets.size <= maxBuckets)) {
         return;
       }
       buckets.delete(name);
@@ -53,17 +72,17 @@ export function createTokenBuckets(
   return {
     take(name) {
       const time = now();
-      const bucket = buckets.get(name) ?? { tokens: burst, filledAt: time };
-      bucket.tokens = Math.min(burst, bucket.tokens + ((time - bucket.filledAt) / 1000) * perSecond);
-      bucket.filledAt = time;
-      buckets.delete(name);
-      buckets.set(name, bucket);
-      forget(time);
-      if (bucket.tokens < 1) {
-        return (1 - bucket.tokens) / perSecond;
-      }
-      bucket.tokens -= 1;
-      return 0;
+      const tokens = tokensIn(name, time);
+      put(name, tokens < 1 ? tokens : tokens - 1, time);
+      return tokens < 1 ? (1 - tokens) / perSecond : 0;
+    },
+    wait(name) {
+      const tokens = tokensIn(name, now());
+      return tokens < 1 ? (1 - tokens) / perSecond : 0;
+    },
+    charge(name) {
+      const time = now();
+      put(name, Math.max(-burst, tokensIn(name, time) - 1), time);
     },
   };
 }

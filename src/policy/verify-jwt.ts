@@ -108,7 +108,7 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
     }
   }
 
-  async function find(...args: Parameters<JWTVerifyGetKey>): ReturnType<JWTVerifyGetKey> {
+  async function find(...args: Parameters<JWTVerifyGetKey>) {
     if (!isUsable()) {
       throw new KeysUnavailable();
     }

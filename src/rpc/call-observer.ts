@@ -1,5 +1,6 @@
 import type { ConnectError, ContextValues, HandlerContext } from "@connectrpc/connect";
 import { createContextKey } from "@connectrpc/connect";
+import { callSafely } from "../plugin/call-safely.ts";
 import { log } from "../plugin/log.ts";
 import { requestIdOf } from "./request-id.ts";
 
@@ -13,7 +14,7 @@ export interface CallObserver {
 export interface CallObservation {
   /** Runs a piece of the handler, so that something can be around it. Called again for each message of a stream. */
   run?<T>(piece: () => T): T;
-  /** The call has ended, in whatever way. Called once. */
+  /** The call has ended, in whatever way. Called once; nobody waits for what it returns. */
   end(outcome: CallOutcome): void;
 }
 
@@ -70,6 +71,34 @@ export function joinObservers(observers: readonly CallObserver[]): CallObserver 
   };
 }
 
+/** Runs a piece in an observation. What that throws itself is logged, and the piece runs all the same. */
+function runCarefully<T>(observed: CallObservation, piece: () => T, failed: (error: unknown) => void): T {
+  let ran: { readonly value: T } | { readonly error: unknown } | undefined;
+  const once = () => {
+    try {
+      const value = piece();
+      ran = { value };
+      return value;
+    } catch (error) {
+      ran = { error };
+      throw error;
+    }
+  };
+  try {
+    return runIn(observed, once);
+  } catch (error) {
+    if (ran === undefined) {
+      failed(error);
+      return piece();
+    }
+    if ("value" in ran) {
+      failed(error);
+      return ran.value;
+    }
+    throw ran.error;
+  }
+}
+
 function careful(observer: CallObserver): CallObserver {
   return {
     begin(context) {
@@ -78,14 +107,8 @@ function careful(observer: CallObserver): CallObserver {
       try {
         const begun = observer.begin(context);
         return {
-          run: (piece) => runIn(begun, piece),
-          end(outcome) {
-            try {
-              begun.end(outcome);
-            } catch (error) {
-              failed(error);
-            }
-          },
+          ...(begun.run && { run: (piece) => runCarefully(begun, piece, failed) }),
+          end: (outcome) => callSafely(() => begun.end(outcome), failed),
         };
       } catch (error) {
         failed(error);

@@ -1,4 +1,5 @@
-import { formatLogEntry, logEntry } from "../plugin/log.ts";
+import { callSafely } from "../plugin/call-safely.ts";
+import { formatLogEntry, log, logEntry } from "../plugin/log.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
 import { codeName } from "../rpc/code-name.ts";
 import { peerKey } from "../rpc/peer.ts";
@@ -7,8 +8,8 @@ import { traceIdOf } from "../rpc/trace-context.ts";
 
 /** Where the access log goes. */
 export interface AccessLogOptions {
-  /** Writes a line, which has no end yet. Default: to the log of the process, see docs/observability.md. */
-  readonly write?: (line: string) => void;
+  /** Writes a line, which has no end yet; nobody waits for it, and if it fails, that goes to the log. Default: to the log of the process, see docs/observability.md. */
+  readonly write?: (line: string) => unknown;
 }
 
 /**
@@ -36,9 +37,13 @@ export function accessLog({ write }: AccessLogOptions = {}): CallObserver {
           };
           if (write === undefined) {
             logEntry("INFO", "call", fields);
-          } else {
-            write(formatLogEntry({ level: "INFO", message: "call", time: new Date(), fields }));
+            return;
           }
+          const line = formatLogEntry({ level: "INFO", message: "call", time: new Date(), fields });
+          callSafely(
+            () => write(line),
+            (error) => log("ERROR", "a line of the access log could not be written:", error),
+          );
         },
       };
     },

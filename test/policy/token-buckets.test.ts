@@ -21,6 +21,28 @@ test("gives a burst at once, and then as much as flows in", () => {
   expect([take(), take(), take(), take()]).toEqual([0, 0, 0, 100]);
 });
 
+test("charges for what has happened, and lets nobody owe more than a bucket holds", () => {
+  const clock = { now: 0 };
+  const { charge, take, wait } = createTokenBuckets({ perSecond: 10, burst: 3 }, undefined, () => clock.now);
+  expect(wait("a")).toBe(0);
+  for (let call = 0; call < 3; call++) {
+    expect(wait("a")).toBe(0);
+    charge("a");
+  }
+  expect(wait("a")).toBeCloseTo(0.1);
+  for (let call = 0; call < 100; call++) {
+    charge("a");
+  }
+  expect(wait("a")).toBeCloseTo(0.4);
+  // Looking takes nothing, and others come and go meanwhile.
+  clock.now = 300;
+  take("b");
+  take("c");
+  expect(wait("a")).toBeCloseTo(0.1);
+  clock.now = 400;
+  expect([wait("a"), take("a")]).toEqual([0, 0]);
+});
+
 test("has a bucket for each name", () => {
   const { clock, take } = bucketsAt(10, 1);
   expect([take("a"), take("b"), take("a"), take("b")]).toEqual([0, 0, 100, 100]);

@@ -175,13 +175,31 @@ test("observers that throw disturb neither the call nor other observers", async 
   const fail = () => {
     throw new Error("the observer is broken");
   };
-  const observers = [{ begin: fail }, { begin: () => ({ end: fail }) }, observer];
+  const observers: CallObserver[] = [
+    { begin: fail },
+    { begin: () => ({ run: fail, end: fail }) },
+    {
+      begin: () => ({
+        run(piece) {
+          piece();
+          return fail();
+        },
+        end: async () => fail(),
+      }),
+    },
+    observer,
+  ];
   await using listener = await listenLocally(plugin, "unix", { observers });
   for (const protocol of ["ttrpc", "grpc"] as const) {
     await using connection = await connectFromNode(listener.address, { require: { protocols: [protocol] } });
     await connection.client(BehaviourService).echo({}, { headers: { "x-case": protocol } });
     await vi.waitFor(() => expect(calls.find(({ name }) => name === protocol)).toMatchObject({ ends: 1, code: "ok" }));
+    const failed = connection.client(BehaviourService).fail({ code: Code.NotFound, message: "gone" });
+    await expect(failed).rejects.toMatchObject({ code: Code.NotFound });
   }
+  await using inProcess = await connect(plugin, { observers });
+  await inProcess.client(BehaviourService).echo({}, { headers: { "x-case": "memory" } });
+  expect(calls.find(({ name }) => name === "memory")).toMatchObject({ ends: 1, code: "ok" });
 });
 
 test("the first of several observers is around the others", async () => {
