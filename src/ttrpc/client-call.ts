@@ -3,7 +3,7 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
-import type { ClientCall, ClientConnection, OpenFlags } from "./client-connection.ts";
+import type { ClientCall, ClientConnection } from "./client-connection.ts";
 import type { RequestParts } from "./envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readResponse } from "./envelope.ts";
 import { fromStatus } from "./status.ts";
@@ -29,12 +29,15 @@ export interface CallWatch {
   end(): void;
 }
 
-/** Opens the call, and ends it at its deadline or when its caller gives it up. */
+/**
+ * Opens the call, and ends it at its deadline or when its caller gives it up.
+ * @param flags One of `openFlags`.
+ */
 export function watchCall(
   connection: ClientConnection,
   call: ClientCall,
   parts: RequestParts,
-  flags: OpenFlags,
+  flags: number,
   { signal, timeoutMs, extended }: CallOptions,
 ): CallWatch {
   if (signal?.aborted) {

@@ -20,8 +20,15 @@ export interface ClientCall {
   fail(error: ConnectError): void;
 }
 
-/** How a request says whether messages follow: not at all, as a stream from the server only, or in both directions. */
-export type OpenFlags = typeof frameFlag.none | typeof frameFlag.remoteClosed | typeof frameFlag.remoteOpen;
+/** How a request says which messages follow. */
+export const openFlags = {
+  /** None: it carries the only one, and has one response. */
+  unary: frameFlag.none,
+  /** None: it carries the only one, and has a stream of responses. */
+  single: frameFlag.remoteClosed,
+  /** All of them. ttrpc-rust takes what doesn't say that there is no message in it for the first one. */
+  stream: frameFlag.remoteOpen | frameFlag.noData,
+} as const;
 
 /** The last stream id of a client that other implementations take, too: theirs are 32 bits with a sign. */
 export const maxStreamId = 0x7fffffff;
@@ -63,7 +70,7 @@ export class ClientConnection {
    * @throws ConnectError resource_exhausted if the request is longer than a frame can be, unavailable if the connection
    * has ended.
    */
-  open(call: ClientCall, parts: RequestParts, flags: OpenFlags): number {
+  open(call: ClientCall, parts: RequestParts, flags: number): number {
     if (this.#ended !== undefined) {
       throw this.#ended;
     }

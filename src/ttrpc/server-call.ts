@@ -104,12 +104,14 @@ export class ServerCall {
     }
     const messages = createMessageStream(link, streamId, extended, (error) => this.end(error, error));
     this.#messages = messages;
-    if ((flags & frameFlag.remoteOpen) === 0) {
-      // The request is the only message; an empty one, too.
+    const closed = (flags & frameFlag.remoteOpen) === 0;
+    // The only message may be empty. Before others, some clients say that there is none in here (ttrpc-rust), and some
+    // leave it empty (containerd).
+    if ((flags & frameFlag.noData) === 0 && (closed || request.payload.byteLength > 0)) {
       messages.receivedFirst(request.payload);
+    }
+    if (closed) {
       messages.receivedEnd();
-    } else if (request.payload.byteLength > 0) {
-      messages.receivedFirst(request.payload);
     }
     this.#moved();
     return gate === undefined ? this.#runStreaming(messages) : this.#runGated(gate, () => this.#runStreaming(messages));

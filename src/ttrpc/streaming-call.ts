@@ -14,6 +14,7 @@ import {
   watchCall,
 } from "./client-call.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
+import { openFlags } from "./client-connection.ts";
 import { appendHeaders, readHeader } from "./envelope.ts";
 import { frameFlag, frameType } from "./frame.ts";
 import type { MessageStream } from "./message-stream.ts";
@@ -109,7 +110,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
       finish(error);
     },
   };
-  const watch = watchCall(connection, call, parts, single ? frameFlag.remoteClosed : frameFlag.remoteOpen, options);
+  const watch = watchCall(connection, call, parts, single ? openFlags.single : openFlags.stream, options);
   const messages = createMessageStream(connection.link, watch.id, options.extended, watch.cancel);
   if (!single) {
     void sendRequests(method, requests, messages, () => requestsEnded).then(

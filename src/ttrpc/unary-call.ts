@@ -3,7 +3,8 @@ import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import type { CallOptions } from "./client-call.ts";
 import { decodeMessage, encodeRequest, protocolError, requestParts, settle, watchCall } from "./client-call.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
-import { frameFlag, frameType } from "./frame.ts";
+import { openFlags } from "./client-connection.ts";
+import { frameType } from "./frame.ts";
 
 /** Makes a unary call. */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
@@ -41,6 +42,6 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
         reject(error);
       },
     };
-    const watch = watchCall(connection, call, parts, frameFlag.none, options);
+    const watch = watchCall(connection, call, parts, openFlags.unary, options);
   });
 }
