@@ -47,6 +47,11 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
   readonly origins?: readonly string[];
   /**
+   * Let callers ask what there is to call, and how (gRPC server reflection). Default: true on a Unix socket and for the
+   * host that has started the plugin; false where it stands alone on TCP, as strangers may ask there.
+   */
+  readonly reflection?: boolean;
+  /**
    * What an application of the go-plugin family has agreed on with its plugins. Default: only hosts of Plugboard's can
    * start this plugin.
    */
@@ -195,7 +200,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     standardRoutes: [
       pluginServiceRoutes(manifest),
       ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [healthRoutes(draining.signal)] : []),
-      reflectionRoutes(draining.signal),
+      ...((options.reflection ?? !isPublic) ? [reflectionRoutes(draining.signal)] : []),
       ...(family.routes ?? []),
     ],
     ...(config && { config }),

@@ -1,5 +1,15 @@
 /** Words of which a name that has one is taken to be that of a secret, wherever they stand in it. */
-const words = /secret|token|passw(or)?d|passphrase|credential|dsn|authorization|cookie/i;
+const words =
+  /secret|token|passw(or)?d|passphrase|pwd|credential|dsn|jwt|authorization|cookie|session(?!s)|conn(ection)?[-_ ]?str(ing)?(?![a-z])/i;
+
+/** Addresses of databases, which hold a password more often than not. */
+const databaseUrl = /(?:database|db|postgres(?:ql)?|mysql|mongo(?:db)?|redis|amqp)[-_ ]?ur[il](?![a-z])/i;
+
+/** Parts of too many others: they have to be words of their own. */
+const ownWords = /(?<![a-z])(?:auth|pass)(?![a-z])|(?:Auth|Pass)(?![a-z])|(?<![A-Z])(?:AUTH|PASS)(?![A-Z])/;
+
+/** What is before the host in a URL, wherever that is (RFC 3986, section 3.2.1). */
+const userInfo = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*:[^\s/?#]*@/gi;
 
 /** "key" is part of too many others: it has to be a word of its own, or the end of one, as in "apikey". */
 const key = /keys?(?![a-z])|Keys?(?![a-z])|KEYS?(?![A-Z])/;
@@ -13,8 +23,9 @@ const maxDepth = 16;
 const hidden = "***";
 
 /**
- * Copies a record for a log, and masks in it what has the name of a secret: key, secret, token, password, credential, dsn,
- * authorization, cookie, and names in which those are. Of such a value its first four and last two characters are left,
+ * Copies a record for a log, and masks in it what has the name of a secret: key, secret, token, password, passphrase, pwd,
+ * credential, dsn, jwt, authorization, cookie, session, connectionString, databaseUrl and the like, and names in which those
+ * are; auth and pass, as words of their own. A password in a URL is masked whatever its name. Of such a value its first four and last two characters are left,
  * of one with less than twelve characters none. Lists and records are looked through, and all that is under the name of a
  * secret is masked. Of a value that is no text, number, boolean or plain record, only what JSON makes of it is left.
  */
@@ -34,7 +45,7 @@ function copyRecord(record: object, secret: boolean, within: readonly object[]):
 function copy(value: unknown, secret: boolean, within: readonly object[]): unknown {
   switch (typeof value) {
     case "string":
-      return secret ? maskText(value) : value;
+      return secret ? maskText(value) : value.includes("://") ? value.replace(userInfo, `$1${hidden}@`) : value;
     case "number":
       return secret ? maskText(String(value)) : value;
     case "bigint":
@@ -72,7 +83,7 @@ function copyObject(value: object, secret: boolean, within: readonly object[]): 
 }
 
 function isSecret(name: string): boolean {
-  return words.test(name) || key.test(name);
+  return words.test(name) || key.test(name) || ownWords.test(name) || databaseUrl.test(name);
 }
 
 function maskText(value: string): string {

@@ -23,8 +23,44 @@ const secretNames = [
   "proxy-authorization",
   "Cookie",
   "Set-Cookie",
+  "pwd",
+  "userPwd",
+  "DB_PASS",
+  "pass",
+  "userPass",
+  "auth",
+  "basicAuth",
+  "jwt",
+  "idJwt",
+  "session",
+  "sessionId",
+  "SESSION_ID",
+  "connectionString",
+  "CONNECTION_STRING",
+  "connStr",
+  "DATABASE_URL",
+  "databaseUrl",
+  "MONGODB_URI",
+  "REDIS_URL",
 ];
-const plainNames = ["user", "keyboard", "keyed", "method", "address", "id", "time"];
+const plainNames = [
+  "user",
+  "keyboard",
+  "keyed",
+  "method",
+  "address",
+  "id",
+  "time",
+  "author",
+  "authenticated",
+  "bypass",
+  "passed",
+  "compass",
+  "sessions",
+  "connectionStrategy",
+  "url",
+  "dburls",
+];
 
 const secretName = fc.constantFrom(...secretNames);
 const plainName = fc.constantFrom(...plainNames);
@@ -82,6 +118,20 @@ describe("what has the name of a secret is masked", () => {
   test("also a number, and bytes", () => {
     const masked = maskSecrets({ password: 123_456_789_012_345, token: 12n, key: new Uint8Array(20), secret: null });
     expect(masked).toEqual({ password: "1234***45", token: "***", key: "***", secret: null });
+  });
+});
+
+test("a password in a URL is masked, whatever its name", () => {
+  expect(
+    maskSecrets({
+      target: "postgres://ann:s3cr3t@db.test:5432/notes?ssl=1",
+      message: "can't reach amqp://u:p@ss@queue.test, nor redis://:pw@cache.test/0",
+      plain: "https://notes.test:8443/a:b@c",
+    }),
+  ).toEqual({
+    target: "postgres://***@db.test:5432/notes?ssl=1",
+    message: "can't reach amqp://***@queue.test, nor redis://***@cache.test/0",
+    plain: "https://notes.test:8443/a:b@c",
   });
 });
 

@@ -64,3 +64,21 @@ function read<Message>(messages: AsyncIterable<Message>, what: (message: Message
   });
   return { begun: Promise.race([begun, ended]), ended };
 }
+
+test("a process on TCP says what there is to call only if it is told to", async () => {
+  const ask = async (env: NodeJS.ProcessEnv) => {
+    const standalone = await startStandalone(command, "tcp:127.0.0.1:0", env);
+    try {
+      await using connection = await connect(standalone.address, { require: { protocols: ["grpc"] } });
+      return await Array.fromAsync(connection.client(ServerReflection).serverReflectionInfo(listServices()));
+    } finally {
+      await standalone.stop();
+    }
+  };
+  await expect(ask({})).rejects.toMatchObject({ code: Code.Unimplemented });
+  expect(await ask({ REFLECTION: "yes" })).toHaveLength(1);
+});
+
+async function* listServices() {
+  yield { messageRequest: { case: "listServices", value: "" } as const };
+}
