@@ -1,10 +1,15 @@
-// npm leaves those platform packages out of the lock file that the registry at hand does not carry, and then refuses
-// the file in `npm ci`. This puts them back, from what the packages that want them say.
+// npm leaves platform packages that it does not install here out of the lock file, and then refuses the file in `npm ci`.
+// This puts them back, from what the packages that want them say, with the checksums that the registry has: without one,
+// `npm ci` would run whatever it gets on those platforms.
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 
 interface LockEntry {
   readonly version?: string;
   readonly dev?: boolean;
+  readonly integrity?: string;
+  readonly link?: boolean;
+  readonly inBundle?: boolean;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -30,6 +35,25 @@ function platformOf(name: string) {
   return { cpu: [cpu], os: [os], ...libc };
 }
 
+/** What npm has no checksum of is what was put back here. */
+function withIntegrity(path: string, { version, ...entry }: LockEntry): LockEntry {
+  if (version === undefined || entry.link || entry.inBundle || entry.integrity !== undefined) {
+    return { ...(version !== undefined && { version }), ...entry };
+  }
+  const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+  return { version, integrity: integrityOf(name, version), ...entry };
+}
+
+/** @throws Error if the registry has no such package. */
+function integrityOf(name: string, version: string): string {
+  const printed = execFileSync("npm", ["view", "--json", `${name}@${version}`, "dist.integrity"], { encoding: "utf8" });
+  const integrity: unknown = printed.trim() === "" ? undefined : JSON.parse(printed);
+  if (typeof integrity !== "string" || !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity)) {
+    throw new Error(`the registry tells no SHA-512 of ${name}@${version}`);
+  }
+  return integrity;
+}
+
 const added: Record<string, LockEntry> = {};
 for (const [path, { dev, optionalDependencies = {} }] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(optionalDependencies)) {
@@ -43,6 +67,8 @@ const [root, ...rest] = Object.entries(lock.packages);
 if (root === undefined) {
   throw new Error(`${file} is empty`);
 }
-const packages = [...rest, ...Object.entries(added)].sort(([a], [b]) => a.localeCompare(b, "en"));
+const packages = [...rest, ...Object.entries(added)]
+  .map(([path, entry]): [string, LockEntry] => [path, withIntegrity(path, entry)])
+  .sort(([a], [b]) => a.localeCompare(b, "en"));
 writeFileSync(file, `${JSON.stringify({ ...lock, packages: Object.fromEntries([root, ...packages]) }, null, 2)}\n`);
 console.log(`${Object.keys(added).length} platform packages added to ${file}`);
