@@ -34,10 +34,20 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.workers.test.ts", "test/interop/**", "test/browser/**", "test/conformance/**"],
+          exclude: [
+            "test/**/*.workers.test.ts",
+            "test/attacks/**",
+            "test/interop/**",
+            "test/browser/**",
+            "test/conformance/**",
+          ],
           pool: "forks",
           testTimeout: 30_000,
         },
+      },
+      {
+        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+        test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
       },
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
