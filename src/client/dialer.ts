@@ -2,7 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
 import type { HttpVersion } from "./capability.ts";
-import type { Address, Carrier, Protocol } from "./endpoint.ts";
+import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
 import type { ClientTls } from "./tls.ts";
 import { isTlsFailure, tlsFailureIn } from "./tls-failure.ts";
 import type { TokenSource } from "./token.ts";
@@ -24,8 +24,8 @@ export interface DialOptions {
 /** A way to a plugin that is ready for calls. */
 export interface Dialed {
   readonly transport: Transport;
-  /** For endpoints that know plugboard.stream.v1. Default: `transport`. */
-  readonly extended?: Transport;
+  /** For an endpoint of which more is known. Default: `transport`. */
+  knowing?(endpoint: Pick<Endpoint, "extensions" | "limits">): Transport;
   /** Closes what the dialer has opened. Calls in flight, and later ones, fail with the reason. */
   close(reason: Error): void | Promise<void>;
 }

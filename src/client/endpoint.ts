@@ -42,21 +42,32 @@ export interface Endpoint {
   readonly encrypted: boolean;
   /** Extensions of the protocol that the plugin knows, such as "plugboard.stream.v1". */
   readonly extensions: readonly string[];
+  readonly limits: EndpointLimits;
+}
+
+/** What a plugin's manifest says that it takes there; what it does not say is not known. */
+export interface EndpointLimits {
+  /** Longest message, in bytes. */
+  readonly maxMessageBytes?: number;
+  /** How many calls one connection of ttrpc may have in flight. */
+  readonly maxConcurrentStreams?: number;
 }
 
 /** What is known of an endpoint beside protocol and address. */
 export interface EndpointProperties {
   /** Extensions of the protocol that the plugin knows. Default: none. */
   readonly extensions?: readonly string[];
+  /** What the plugin says that it takes. Default: nothing is known. */
+  readonly limits?: EndpointLimits;
   /** Whether TLS is spoken there, where the address does not say so itself. Default: no. */
   readonly encrypted?: boolean;
 }
 
 /** The endpoint for a protocol at an address. */
 export function endpointAt(protocol: Protocol, address: Address, properties: EndpointProperties = {}): Endpoint {
-  const { extensions = [], encrypted = false } = properties;
+  const { extensions = [], limits = {}, encrypted = false } = properties;
   const secure = "url" in address ? /^(?:https|wss):/.test(address.url) : encrypted && isSocket(address);
-  return { protocol, address, encrypted: secure, extensions };
+  return { protocol, address, encrypted: secure, extensions, limits };
 }
 
 /** Whether an address is that of a socket, which itself says nothing of TLS. */

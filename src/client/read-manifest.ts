@@ -1,7 +1,7 @@
 import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier as WireCarrier, Protocol as WireProtocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { printableLine } from "../plugin/printable.ts";
-import type { Carrier, Endpoint, Protocol } from "./endpoint.ts";
+import type { Carrier, Endpoint, EndpointLimits, Protocol } from "./endpoint.ts";
 import { endpointAt } from "./endpoint.ts";
 import type { Offer } from "./negotiate.ts";
 import type { DialableAddress } from "./target.ts";
@@ -45,14 +45,26 @@ export interface ReadManifest {
  * @param tls Whether TLS was spoken, where that address is a socket.
  */
 export function readManifest(manifest: Manifest, source: DialableAddress, tls: boolean): ReadManifest {
+  const limits = readLimits(manifest);
   const offers = manifest.endpoints.slice(0, maxEndpoints).flatMap((endpoint) => {
     const protocol = protocols[endpoint.protocol];
     const carrier = carriers[endpoint.carrier];
     // From a newer manifest than this client knows.
-    return protocol === undefined || carrier === undefined ? [] : [offerOf(endpoint, protocol, carrier, source, tls)];
+    return protocol === undefined || carrier === undefined
+      ? []
+      : [offerOf(endpoint, protocol, carrier, source, tls, limits)];
   });
   const more = manifest.endpoints.length - maxEndpoints;
   return { manifest: printableManifest(manifest), offers: more > 0 ? [...offers, notLookedAt(more, source)] : offers };
+}
+
+/** Zero stands for what is left out. */
+function readLimits({ limits }: Manifest): EndpointLimits {
+  const { maxMessageBytes = 0n, maxConcurrentStreams = 0 } = limits ?? {};
+  return {
+    ...(maxMessageBytes > 0n && { maxMessageBytes: Number(maxMessageBytes) }),
+    ...(maxConcurrentStreams > 0 && { maxConcurrentStreams }),
+  };
 }
 
 function printableManifest(manifest: Manifest): Manifest {
@@ -94,11 +106,12 @@ function offerOf(
   carrier: WireableCarrier,
   source: DialableAddress,
   tls: boolean,
+  limits: EndpointLimits,
 ): Offer {
   if (address === "") {
     const same = carrier === source.carrier ? source : sameHost(source, carrier);
     return same !== undefined
-      ? { endpoint: endpointAt(protocol, same, { extensions, encrypted: tls }) }
+      ? { endpoint: endpointAt(protocol, same, { extensions, limits, encrypted: tls }) }
       : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
   }
   const shown = unnamed(protocol, printableLine(withoutCredentials(address)));
@@ -109,7 +122,7 @@ function offerOf(
   if (named === undefined) {
     return { endpoint: shown, refused: "its address can't be read" };
   }
-  const endpoint = endpointAt(protocol, named, { extensions, encrypted });
+  const endpoint = endpointAt(protocol, named, { extensions, limits, encrypted });
   return mayName(source, named)
     ? { endpoint }
     : {

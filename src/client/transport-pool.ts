@@ -1,5 +1,4 @@
 import type { Transport } from "@connectrpc/connect";
-import { streamExtension } from "../ttrpc/endpoint.ts";
 import type { Dialed, Dialer, DialOptions } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import type { Route } from "./negotiate.ts";
@@ -14,17 +13,27 @@ export interface TransportPool {
 /** Makes an empty pool. */
 export function createTransportPool(options: DialOptions): TransportPool {
   const dialed = new Map<Dialer, Map<Address, Dialed>>();
+  const transports = new Map<Route<Dialer>, Transport>();
+
+  function dial({ dialer, endpoint }: Route<Dialer>): Transport {
+    const { address } = endpoint;
+    const ofDialer = dialed.get(dialer) ?? new Map<Address, Dialed>();
+    dialed.set(dialer, ofDialer);
+    const known = ofDialer.get(address) ?? dialer.dial(address, options);
+    ofDialer.set(address, known);
+    return known.knowing?.(endpoint) ?? known.transport;
+  }
+
   return {
-    get({ dialer, endpoint: { address, extensions } }) {
-      const ofDialer = dialed.get(dialer) ?? new Map<Address, Dialed>();
-      dialed.set(dialer, ofDialer);
-      const known = ofDialer.get(address) ?? dialer.dial(address, options);
-      ofDialer.set(address, known);
-      return (extensions.includes(streamExtension) ? known.extended : undefined) ?? known.transport;
+    get(route) {
+      const transport = transports.get(route) ?? dial(route);
+      transports.set(route, transport);
+      return transport;
     },
     async close(reason) {
       const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);
       dialed.clear();
+      transports.clear();
       await Promise.allSettled(open.map((each) => each.close(reason)));
     },
   };

@@ -4,6 +4,7 @@ import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { tokenProtocol } from "../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
+import { streamExtension } from "../ttrpc/endpoint.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
@@ -25,7 +26,7 @@ export function dialTtrpc(
   open: (address: Address, signal: AbortSignal, options: DialOptions) => Promise<CarrierConnection>,
 ): Dialer["dial"] {
   return (address, options) => {
-    const { plain, extended, close } = createTtrpcClient({
+    const { plain, knowing, close } = createTtrpcClient({
       address: address.text,
       maxMessageBytes: options.maxMessageBytes,
       open: (signal) =>
@@ -33,7 +34,12 @@ export function dialTtrpc(
           throw dialFailed(address, error);
         }),
     });
-    return { transport: plain, extended, close };
+    return {
+      transport: plain,
+      knowing: ({ extensions, limits }) =>
+        knowing({ extended: extensions.includes(streamExtension), maxConcurrentCalls: limits.maxConcurrentStreams }),
+      close,
+    };
   };
 }
 

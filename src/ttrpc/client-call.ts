@@ -18,6 +18,8 @@ export interface CallOptions {
   readonly extended: boolean;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
+  /** How many calls the connection may have in flight, with this one. */
+  readonly maxConcurrentCalls: number;
 }
 
 /** A call that is open. */

@@ -39,15 +39,18 @@ export class ClientConnection {
   readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ClientCall>();
   readonly #lastId: number;
+  readonly #onRoom: () => void;
   #nextId = 1;
   #ended: ConnectError | undefined;
 
   /**
    * @param address Where it leads, for messages.
    * @param lastId The last stream id it uses. When that is taken, it ends with its last call.
+   * @param onRoom Called when it has one call less.
    */
-  constructor(connection: CarrierConnection, address: string, lastId: number) {
+  constructor(connection: CarrierConnection, address: string, lastId: number, onRoom: () => void) {
     this.#lastId = lastId;
+    this.#onRoom = onRoom;
     this.link = createFrameLink(connection, {
       frame: (frame) => this.#frame(frame),
       ended: (error) => this.#end(lost(address, error)),
@@ -58,6 +61,11 @@ export class ClientConnection {
   /** False if it has ended, or has used up its stream ids. */
   get usable(): boolean {
     return this.#ended === undefined && this.#nextId <= this.#lastId;
+  }
+
+  /** How many calls are in flight. */
+  get calls(): number {
+    return this.#calls.size;
   }
 
   /** True once it has ended, in whatever way. */
@@ -94,6 +102,7 @@ export class ClientConnection {
     if (this.#nextId > this.#lastId && this.#calls.size === 0) {
       this.close(new ConnectError("the connection has no stream ids left", Code.Unavailable));
     }
+    this.#onRoom();
   }
 
   /** Tells the server that a call was cancelled. Only for calls that asked for our extension. */

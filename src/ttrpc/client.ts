@@ -1,11 +1,11 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { startDeadline } from "../rpc/deadline.ts";
-import { untilCallEnds } from "../rpc/until-call-ends.ts";
+import { createCallQueue } from "./call-queue.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { CallOptions } from "./client-call.ts";
 import { ClientConnection, maxStreamId } from "./client-connection.ts";
-import { callStreaming } from "./streaming-call.ts";
+import { callServerStreaming, callStreaming, onlyOne } from "./streaming-call.ts";
 import { callUnary } from "./unary-call.ts";
 
 /** How to call over ttrpc. */
@@ -23,64 +23,67 @@ export interface TtrpcClientOptions {
   readonly lastStreamId?: number;
 }
 
+/** What is known of a server. */
+export interface TtrpcServerTraits {
+  /** Whether it knows plugboard.stream.v1. */
+  readonly extended: boolean;
+  /** How many calls it takes at once on one connection; further ones wait. Default: as many as are made. */
+  readonly maxConcurrentCalls?: number | undefined;
+}
+
 /** Calls over one connection, which is opened when it is needed, and again when it was lost. */
 export interface TtrpcClient {
   /** Speaks plain ttrpc, which everybody knows. */
   readonly plain: Transport;
-  /** Speaks plugboard.stream.v1, for servers that say they know it. */
-  readonly extended: Transport;
+  /** Speaks what a server knows. */
+  knowing(server: TtrpcServerTraits): Transport;
   /** Ends the connection; calls in flight, and later ones, fail with the reason. */
   close(reason: Error): void;
 }
 
-/** Makes a client; see wire.md for what it speaks. */
+/** Makes a client; see docs/wire.md for what it speaks. */
 export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
   const { open, address, maxMessageBytes, lastStreamId = maxStreamId } = options;
   let current: ClientConnection | undefined;
   /** Have no stream ids left, but calls in flight. */
   let usedUp: readonly ClientConnection[] = [];
-  let opening: Promise<ClientConnection> | undefined;
+  let opening = false;
   let closed: ConnectError | undefined;
   const closing = new AbortController();
 
-  async function dial(): Promise<ClientConnection> {
+  async function dial(): Promise<void> {
     const carrier = await open(closing.signal);
-    const connection = new ClientConnection(carrier, address, lastStreamId);
+    const connection = new ClientConnection(carrier, address, lastStreamId, () => queue.advance());
     if (closed !== undefined) {
       connection.close(closed);
       throw closed;
     }
     usedUp = [...usedUp, ...(current === undefined ? [] : [current])].filter(({ ended }) => !ended);
     current = connection;
-    return connection;
   }
 
-  /** Runs a call on the connection; without a turn of waiting if that is open. */
-  function connected<T>(
-    options: CallOptions,
-    run: (connection: ClientConnection, options: CallOptions) => Promise<T>,
-  ): Promise<T> {
-    if (closed !== undefined) {
-      return Promise.reject(closed);
-    }
-    const { signal } = options;
-    if (signal?.aborted) {
-      return Promise.reject(ConnectError.from(signal.reason, Code.Canceled));
-    }
-    if (current?.usable) {
-      return run(current, options);
-    }
-    opening ??= dial().finally(() => {
-      opening = undefined;
-    });
-    const deadline = startDeadline(options.timeoutMs);
-    const { timeoutMs } = options;
-    return untilCallEnds(opening, { signal, timeoutMs, closing: closing.signal }).then((connection) =>
-      run(connection, { ...options, timeoutMs: deadline?.left() }),
-    );
-  }
+  const queue = createCallQueue({
+    connection: () => (current?.usable ? current : undefined),
+    open() {
+      if (opening) {
+        return;
+      }
+      opening = true;
+      void dial().then(
+        () => {
+          opening = false;
+          queue.advance();
+        },
+        (error: unknown) => {
+          opening = false;
+          queue.failAll(error);
+        },
+      );
+    },
+    closing: closing.signal,
+  });
 
-  function transport(extended: boolean): Transport {
+  function transport({ extended, maxConcurrentCalls = Number.POSITIVE_INFINITY }: TtrpcServerTraits): Transport {
     const optionsOf = (
       signal: AbortSignal | undefined,
       timeoutMs: number | undefined,
@@ -92,24 +95,39 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
       header,
       extended,
       maxMessageBytes,
+      maxConcurrentCalls,
     });
     return {
       unary(method, signal, timeoutMs, header, input) {
-        const options = optionsOf(signal, timeoutMs, header);
-        return connected(options, (connection, left) => callUnary(connection, method, input, left));
+        return closed !== undefined
+          ? Promise.reject(closed)
+          : queue.call(optionsOf(signal, timeoutMs, header), (connection, left) =>
+              callUnary(connection, method, input, left),
+            );
       },
-      stream(method, signal, timeoutMs, header, input) {
-        const options = optionsOf(signal, timeoutMs, header);
-        return connected(options, (connection, left) => callStreaming(connection, method, input, left));
+      async stream(method, signal, timeoutMs, header, input) {
+        if (closed !== undefined) {
+          throw closed;
+        }
+        const given = optionsOf(signal, timeoutMs, header);
+        if (method.methodKind !== "server_streaming") {
+          return queue.call(given, (connection, left) => callStreaming(connection, method, input, left));
+        }
+        const deadline = startDeadline(timeoutMs);
+        const request = await onlyOne(input, given);
+        return queue.call({ ...given, timeoutMs: deadline?.left() }, (connection, left) =>
+          callServerStreaming(connection, method, request, left),
+        );
       },
     };
   }
 
   return {
-    plain: transport(false),
-    extended: transport(true),
+    plain: transport({ extended: false }),
+    knowing: transport,
     close(reason) {
       closed ??= ConnectError.from(reason, Code.Canceled);
+      queue.failAll(closed);
       for (const connection of [...usedUp, ...(current === undefined ? [] : [current])]) {
         connection.close(closed);
       }

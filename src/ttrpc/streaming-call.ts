@@ -1,7 +1,6 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { startDeadline } from "../rpc/deadline.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CallOptions, CallWatch } from "./client-call.ts";
 import {
@@ -20,23 +19,42 @@ import { frameFlag, frameType } from "./frame.ts";
 import type { MessageStream } from "./message-stream.ts";
 import { createMessageStream } from "./message-stream.ts";
 
-/** Makes a streaming call. Its headers are there when its first message is, or its end. */
-export async function callStreaming<I extends DescMessage, O extends DescMessage>(
+/** Makes a call of a server-streaming method. */
+export function callServerStreaming<I extends DescMessage, O extends DescMessage>(
+  connection: ClientConnection,
+  method: DescMethodStreaming<I, O>,
+  request: MessageInitShape<I>,
+  options: CallOptions,
+): Promise<StreamResponse<I, O>> {
+  return open(connection, method, encodeRequest(method.input, request), undefined, options);
+}
+
+/** Makes a call of a method that takes a stream of messages. */
+export function callStreaming<I extends DescMessage, O extends DescMessage>(
   connection: ClientConnection,
   method: DescMethodStreaming<I, O>,
   input: AsyncIterable<MessageInitShape<I>>,
-  given: CallOptions,
+  options: CallOptions,
 ): Promise<StreamResponse<I, O>> {
-  const single = method.methodKind === "server_streaming";
-  const requests = input[Symbol.asyncIterator]();
-  const deadline = startDeadline(given.timeoutMs);
-  const first = single ? encodeRequest(method.input, await onlyOne(requests, given)) : new Uint8Array(0);
-  const options = { ...given, timeoutMs: deadline?.left() };
-  const parts = requestParts(method, first, options);
+  return open(connection, method, new Uint8Array(0), input[Symbol.asyncIterator](), options);
+}
+
+/**
+ * Makes a streaming call. Its headers are there when its first message is, or its end.
+ * @param payload The only message of the caller, if there are no `requests`.
+ */
+async function open<I extends DescMessage, O extends DescMessage>(
+  connection: ClientConnection,
+  method: DescMethodStreaming<I, O>,
+  payload: Uint8Array,
+  requests: AsyncIterator<MessageInitShape<I>> | undefined,
+  options: CallOptions,
+): Promise<StreamResponse<I, O>> {
+  const parts = requestParts(method, payload, options);
   const header = new Headers();
   const trailer = new Headers();
   const started = Promise.withResolvers<void>();
-  let requestsEnded = single;
+  let requestsEnded = requests === undefined;
   let begun = false;
 
   /** However the call has ended, the caller's iterator must not be left open. */
@@ -44,7 +62,7 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
     if (!requestsEnded) {
       requestsEnded = true;
       const end = async () => {
-        await (reason !== undefined && requests.throw ? requests.throw(reason) : requests.return?.());
+        await (reason !== undefined && requests?.throw ? requests.throw(reason) : requests?.return?.());
       };
       // It may be in the middle of something, so nobody waits for it; and what it throws must not reach other calls.
       end().catch(() => undefined);
@@ -110,9 +128,15 @@ export async function callStreaming<I extends DescMessage, O extends DescMessage
       finish(error);
     },
   };
-  const watch = watchCall(connection, call, parts, single ? openFlags.single : openFlags.stream, options);
+  const watch = watchCall(
+    connection,
+    call,
+    parts,
+    requests === undefined ? openFlags.single : openFlags.stream,
+    options,
+  );
   const messages = createMessageStream(connection.link, watch.id, options.extended, watch.cancel);
-  if (!single) {
+  if (requests !== undefined) {
     void sendRequests(method, requests, messages, () => requestsEnded).then(
       () => {
         requestsEnded = true;
@@ -183,8 +207,9 @@ function readHeaders(data: Uint8Array) {
   }
 }
 
-/** Takes the one message out of the caller's iterator, for which the call does not wait longer than it lasts. */
-async function onlyOne<T>(messages: AsyncIterator<T>, options: CallOptions): Promise<T> {
+/** Takes the one message out of what the caller gives, for which the call does not wait longer than it lasts. */
+export async function onlyOne<T>(input: AsyncIterable<T>, options: CallOptions): Promise<T> {
+  const messages = input[Symbol.asyncIterator]();
   const take = async () => {
     const first = await messages.next();
     if (first.done === true) {

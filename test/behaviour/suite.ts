@@ -440,6 +440,13 @@ export function describeBehaviour(route: BehaviourRoute) {
       });
     });
 
+    test("makes more calls at once than a connection may have in flight", async () => {
+      const echoes = Array.from({ length: 300 }, (_, index) => client().echo({ text: `call ${index}` }));
+      const streams = Array.from({ length: 150 }, () => Array.fromAsync(client().produce({ count: 2 })));
+      expect((await Promise.all(echoes)).map(({ text }) => text)).toEqual(echoes.map((_, index) => `call ${index}`));
+      expect((await Promise.all(streams)).map(({ length }) => length)).toEqual(streams.map(() => 2));
+    });
+
     test("keeps calls apart that run at the same time", async () => {
       const unary = Array.from({ length: 100 }, async (_, index) => {
         const data = pattern(index * 100);

@@ -18,7 +18,7 @@ const nodeDialers = everyDialer;
 /** Negotiation looks at an address's carrier and text; what else is in it is the dialer's business. */
 function offer(protocol: Protocol, carrier: Carrier, where: string, refused?: string): Offer {
   const address = { carrier, text: where, url: where } as unknown as Address;
-  const endpoint: Endpoint = { protocol, address, encrypted: where.startsWith("https:"), extensions: [] };
+  const endpoint: Endpoint = { protocol, address, encrypted: where.startsWith("https:"), extensions: [], limits: {} };
   return refused === undefined ? { endpoint } : { endpoint, refused };
 }
 

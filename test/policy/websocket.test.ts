@@ -38,7 +38,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
   async function open(protocols: readonly string[], headers: Record<string, string> = {}) {
     const socket = new WebSocket(url, [...protocols], { headers });
     const [answer] = await Promise.all([once(socket, "upgrade"), once(socket, "open")]);
-    const { extended, close } = createTtrpcClient({
+    const { knowing, close } = createTtrpcClient({
       address: url,
       maxMessageBytes: 1024,
       open: async () => webSocketCarrier(socket),
@@ -51,7 +51,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
     return {
       socket,
       headers: answer[0].headers,
-      client: createClient(AccessService, extended),
+      client: createClient(AccessService, knowing({ extended: true })),
       [Symbol.asyncDispose]: end,
     };
   }
@@ -154,12 +154,12 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
   test("takes no token from the URL", async () => {
     const socket = new WebSocket(`${url}/?access_token=${token}&authorization=Bearer%20${token}`, [protocol]);
     await once(socket, "open");
-    const { extended, close } = createTtrpcClient({
+    const { knowing, close } = createTtrpcClient({
       address: url,
       maxMessageBytes: 1024,
       open: async () => webSocketCarrier(socket),
     });
-    await expect(createClient(AccessService, extended).whoAmI({})).rejects.toMatchObject({
+    await expect(createClient(AccessService, knowing({ extended: true })).whoAmI({})).rejects.toMatchObject({
       code: Code.Unauthenticated,
     });
     close(new Error("done"));

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
 import { socketCarrier } from "../../src/ttrpc/carriers/socket.ts";
 import type { TtrpcClient } from "../../src/ttrpc/client.ts";
@@ -65,11 +65,15 @@ export async function listen(onSocket: (socket: net.Socket) => void): Promise<{ 
   };
 }
 
+/** A client of a server on a Unix socket. */
+export interface LocalTtrpcClient extends TtrpcClient, Disposable {
+  /** Speaks plugboard.stream.v1. */
+  readonly extended: Transport;
+  readonly sockets: readonly net.Socket[];
+}
+
 /** Calls what listens on a Unix socket. */
-export function connectTtrpc(
-  path: string,
-  options: { readonly lastStreamId?: number } = {},
-): TtrpcClient & Disposable & { readonly sockets: readonly net.Socket[] } {
+export function connectTtrpc(path: string, options: { readonly lastStreamId?: number } = {}): LocalTtrpcClient {
   const sockets: net.Socket[] = [];
   const open = async () => {
     const socket = net.connect(path);
@@ -78,5 +82,6 @@ export function connectTtrpc(
     return socketCarrier(socket);
   };
   const client = createTtrpcClient({ open, address: `unix:${path}`, maxMessageBytes, ...options });
-  return { ...client, sockets, [Symbol.dispose]: () => client.close(new Error("the test is over")) };
+  const extended = client.knowing({ extended: true });
+  return { ...client, extended, sockets, [Symbol.dispose]: () => client.close(new Error("the test is over")) };
 }

@@ -153,7 +153,10 @@ test("whatever calls run beside each other, over whatever a carrier does to thei
       const ttrpc = createTtrpcClient({ open: async () => ours, address: "memory", maxMessageBytes: 4 * 1024 * 1024 });
       const outcomes = await Promise.all(
         plans.map((each) =>
-          carryOut(createClient(BehaviourService, each.extended ? ttrpc.extended : ttrpc.plain), each),
+          carryOut(
+            createClient(BehaviourService, each.extended ? ttrpc.knowing({ extended: true }) : ttrpc.plain),
+            each,
+          ),
         ),
       );
       for (const [index, each] of plans.entries()) {
