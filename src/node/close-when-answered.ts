@@ -5,10 +5,24 @@ import * as http2 from "node:http2";
  * waits for the caller to end its request, so one that does not would keep the stream, and a drain, from ending.
  */
 export function closeWhenAnswered(request: http2.Http2ServerRequest, { stream }: http2.Http2ServerResponse): void {
-  stream.once("wantTrailers", () => {
-    if (!request.complete) {
-      // Not before the trailers, which Node itself sends on this event, and hands over only when it is through with it.
-      setImmediate(() => stream.close(http2.constants.NGHTTP2_NO_ERROR));
+  // Not before the trailers, which Node itself sends on this event, and hands over only when it is through with it.
+  stream.once("wantTrailers", () => setImmediate(close));
+  // An answer of headers alone has no trailers. One with a body has not left yet, unless it is short.
+  stream.once("finish", () =>
+    setImmediate(() => {
+      if (stream.state.localClose === 1) {
+        close();
+      }
+    }),
+  );
+
+  function close() {
+    if (request.complete || stream.destroyed) {
+      return;
     }
-  });
+    stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    // Node keeps a stream until all that came is read, and its request pauses it while nobody does.
+    stream.removeAllListeners("data");
+    stream.resume();
+  }
 }
