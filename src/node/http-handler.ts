@@ -19,7 +19,7 @@ import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.t
 import type { HeaderField } from "../rpc/response-headers.ts";
 import { fitResponseHeaders, securityHeaders } from "../rpc/response-headers.ts";
 import { peerOf } from "./peer-of.ts";
-import { refuseHost } from "./request-host.ts";
+import { ensureHost, refuseHost } from "./request-host.ts";
 import { breakOffUnread, followBody } from "./unread-answer.ts";
 
 /** What an HTTP request is answered with. */
@@ -99,6 +99,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     try {
       const values = createContextValues().set(peerKey, peerOf(request.socket));
       setRequestId(values, requestId);
+      ensureHost(request);
       incoming = universalRequestFromNodeRequest(request, response, undefined, values);
     } catch {
       answerJson(response, 400, { code: "invalid_argument", message: "the request's headers can't be read" });

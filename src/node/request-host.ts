@@ -12,21 +12,25 @@ export interface HostRefusal {
 /**
  * Checks the host that a request is for: `Host`, or `:authority` in HTTP/2. With `onlyLoopback` it has to be a name of
  * this machine: a web page can make its own name lead here (DNS rebinding), but then it is that name that requests carry.
+ * Elsewhere an authority may be anything: clients built on gRPC's core send the percent-encoded path of a Unix socket.
  */
 export function refuseHost(
   request: http.IncomingMessage | http2.Http2ServerRequest,
   onlyLoopback: boolean,
 ): HostRefusal | undefined {
-  const authority = "authority" in request ? request.authority : undefined;
-  const named = [authority, request.headers.host].filter((each) => each !== undefined);
+  const isHttp2 = "stream" in request;
+  const named = [isHttp2 ? request.authority : undefined, request.headers.host].filter((each) => each !== undefined);
   // Node reads the first; others on the way might have read another (RFC 9112, section 3.2).
   if (request.rawHeaders.filter((each, index) => index % 2 === 0 && each.toLowerCase() === "host").length > 1) {
     return { status: 400, code: "invalid_argument", message: "the request has more than one Host header" };
   }
+  if (isHttp2 && !onlyLoopback) {
+    return undefined;
+  }
   if (named.length === 0) {
     return { status: 400, code: "invalid_argument", message: "the request has no Host header" };
   }
-  if (!named.every((each) => each !== "" && URL.canParse(`http://${each}`))) {
+  if (!named.every(isHostAndPort)) {
     return { status: 400, code: "invalid_argument", message: "the request's Host header is not host:port" };
   }
   if (onlyLoopback && !named.every(isLoopbackAuthority)) {
@@ -34,6 +38,18 @@ export function refuseHost(
     return { status: 421, code: "permission_denied", message };
   }
   return undefined;
+}
+
+/** Lets a request whose authority can't be part of a URL have one for its handler. */
+export function ensureHost(request: http.IncomingMessage | http2.Http2ServerRequest): void {
+  if ("stream" in request && !isHostAndPort(request.authority)) {
+    // Of the request's class, which reads it from the headers.
+    Object.defineProperty(request, "authority", { value: "localhost" });
+  }
+}
+
+function isHostAndPort(authority: string | undefined): boolean {
+  return authority !== undefined && authority !== "" && URL.canParse(`http://${authority}`);
 }
 
 function isLoopbackAuthority(authority: string): boolean {
