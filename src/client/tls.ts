@@ -1,6 +1,7 @@
 /**
  * How to be a TLS server. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
- * certificates may follow one another.
+ * certificates may follow one another. Files are read again for the next connection when they have changed; if they
+ * are spoilt then, the log says so and the old ones are used on.
  */
 export interface ServerTls {
   /** The server's own certificate, then those that lead from it to a root, if there are any. */
@@ -16,7 +17,8 @@ export interface ServerTls {
 
 /**
  * How to be a TLS client. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
- * certificates may follow one another.
+ * certificates may follow one another. Files are read again for the next connection when they have changed; if they
+ * are spoilt then, the log says so and the old ones are used on.
  */
 export interface ClientTls {
   /** The server's certificate is one of these, or was issued by one of them. Default: those that Node trusts. */

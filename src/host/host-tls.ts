@@ -53,7 +53,7 @@ export async function prepareTls(
     }
     return automaticTls(await createThrowawayCertificate());
   }
-  const given = wanted === undefined ? await clientTlsOf(settings) : await readClientTls(wanted);
+  const given = wanted === undefined ? await clientTlsOf(settings) : { ...(await readClientTls(wanted)), ...wanted };
   if (given === undefined) {
     return undefined;
   }

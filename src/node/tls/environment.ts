@@ -22,7 +22,7 @@ export type ClientTlsSettings = Pick<HostSettings, (typeof clientNames)[keyof ty
 
 /**
  * What a plugin process is told by PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY and PLUGIN_CLIENT_ROOT_CERTS; undefined if none
- * is set.
+ * is set. Files are checked, and named on, as they may change.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
 export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerTls | undefined> {
@@ -31,7 +31,7 @@ export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerTl
     key: settings.PLUGIN_SERVER_KEY,
     clientRoots: settings.PLUGIN_CLIENT_ROOT_CERTS,
   });
-  return Object.keys(given).length === 0 ? undefined : readServerTls(given, serverNames);
+  return Object.keys(given).length === 0 ? undefined : { ...(await readServerTls(given, serverNames)), ...given };
 }
 
 /**
@@ -46,7 +46,7 @@ export async function clientTlsOf(settings: ClientTlsSettings): Promise<ClientTl
   const { PLUGIN_CLIENT_CERT: certificate, PLUGIN_CLIENT_KEY: key, PLUGIN_SERVER_ROOT_CERTS: roots } = settings;
   const isOwn = certificate !== undefined && key !== undefined;
   const given = withoutUnset({ roots, ...(isOwn && { certificate, key }) });
-  return Object.keys(given).length === 0 ? undefined : readClientTls(given, clientNames);
+  return Object.keys(given).length === 0 ? undefined : { ...(await readClientTls(given, clientNames)), ...given };
 }
 
 function withoutUnset<T extends object>(values: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {

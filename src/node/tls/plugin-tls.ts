@@ -49,7 +49,7 @@ export async function pluginTls(
         "unless it trusts the plugin for another reason",
     );
   }
-  const server = given === undefined ? await serverTlsOf(settings) : await readServerTls(given);
+  const server = given === undefined ? await serverTlsOf(settings) : { ...(await readServerTls(given)), ...given };
   return server && withServer(server, "");
 }
 

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { ClientTls, ServerTls } from "../../client/tls.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
+import { followFiles } from "./follow-files.ts";
 import { certificatesIn } from "./pem.ts";
 
 /** What each part is called in messages. */
@@ -49,6 +50,12 @@ export async function readClientTls(tls: ClientTls, names: Names<ClientTls> = cl
   ]);
   return { ...identity, ...(roots !== undefined && { roots }), ...(serverName !== undefined && { serverName }) };
 }
+
+/** As readServerTls, but for files that were read before, and have not changed; and with the old ones if they are spoilt. */
+export const currentServerTls = followFiles<ServerTls>(readServerTls);
+
+/** As readClientTls, but for files that were read before, and have not changed; and with the old ones if they are spoilt. */
+export const currentClientTls = followFiles<ClientTls>(readClientTls);
 
 async function readIdentity(
   certificate: string | undefined,

@@ -4,7 +4,7 @@ import * as tls from "node:tls";
 import type { ClientTls } from "../../client/tls.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
-import { readClientTls } from "./read-pem.ts";
+import { currentClientTls } from "./read-pem.ts";
 
 /** How to speak TLS as a client. */
 export interface SecureClientOptions {
@@ -44,7 +44,7 @@ export async function secureClient(
   promise.catch(() => undefined);
   let read: ClientTls;
   try {
-    read = await readClientTls(options);
+    read = await currentClientTls(options);
     signal?.throwIfAborted();
   } catch (error) {
     connection.destroy();

@@ -3,7 +3,7 @@ import * as tls from "node:tls";
 import type { ServerTls } from "../../client/tls.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
-import { readServerTls } from "./read-pem.ts";
+import { currentServerTls } from "./read-pem.ts";
 
 /** Speaks TLS, as the server, on one connection after the other. */
 export interface SecureServer {
@@ -36,30 +36,34 @@ export async function secureServer(connection: Duplex, options: ServerTls): Prom
 }
 
 /**
- * Reads certificates and key once for many connections.
+ * Speaks TLS on many connections, with the certificates and the key that are in the files then.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
 export async function createSecureServer(
   options: ServerTls,
   { alpn = ["h2"], handshakeTimeoutMs = 10_000 }: SecureServerOptions = {},
 ): Promise<SecureServer> {
-  const { certificate, key, clientRoots } = await readServerTls(options);
-  const serverOptions: tls.TlsOptions = {
-    cert: certificate,
-    key,
-    minVersion: "TLSv1.2",
-    ALPNProtocols: [...alpn],
-    handshakeTimeout: handshakeTimeoutMs,
-    ...(clientRoots !== undefined && {
-      ca: clientRoots,
-      requestCert: true,
-      // Node would just hang up, and the client would never learn why. Nobody unauthorized gets past `checkClient`.
-      rejectUnauthorized: false,
-    }),
-  };
+  await currentServerTls(options);
+
+  async function serverOptions(): Promise<tls.TlsOptions> {
+    const { certificate, key, clientRoots } = await currentServerTls(options);
+    return {
+      cert: certificate,
+      key,
+      minVersion: "TLSv1.2",
+      ALPNProtocols: [...alpn],
+      handshakeTimeout: handshakeTimeoutMs,
+      ...(clientRoots !== undefined && {
+        ca: clientRoots,
+        requestCert: true,
+        // Node would just hang up, and the client would never learn why. Nobody unauthorized gets past `checkClient`.
+        rejectUnauthorized: false,
+      }),
+    };
+  }
 
   async function checkClient(socket: tls.TLSSocket) {
-    if (clientRoots !== undefined && !socket.authorized) {
+    if (options.clientRoots !== undefined && !socket.authorized) {
       const { error, said } = whyUnauthorized(socket);
       const { refuseSpeaker } = await import("../refuse-speaker.ts");
       refuseSpeaker(socket, said, handshakeTimeoutMs);
@@ -71,18 +75,24 @@ export async function createSecureServer(
   return {
     async secure(connection) {
       const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
-      // One for each connection: it never listens, and tells of this one alone.
-      const server = tls.createServer(serverOptions);
-      server.once("secureConnection", (socket) => {
-        socket.on("error", () => socket.destroy());
-        resolve(socket);
-      });
-      server.once("tlsClientError", reject);
       connection.on("error", reject);
       connection.once("close", () => reject(new Error("the connection was closed")));
-      server.emit("connection", connection);
+      // It may be closed while files are read.
+      promise.catch(() => undefined);
       let socket: tls.TLSSocket;
       try {
+        const current = await serverOptions();
+        if (connection.destroyed) {
+          throw new Error("the connection was closed");
+        }
+        // One for each connection: it never listens, and tells of this one alone.
+        const server = tls.createServer(current);
+        server.once("secureConnection", (socket) => {
+          socket.on("error", () => socket.destroy());
+          resolve(socket);
+        });
+        server.once("tlsClientError", reject);
+        server.emit("connection", connection);
         socket = await promise;
       } catch (cause) {
         connection.destroy();
