@@ -1,4 +1,6 @@
+import { describeThrown } from "./describe-thrown.ts";
 import { maskSecrets } from "./mask-secrets.ts";
+import { printable } from "./printable.ts";
 
 /** Levels of log lines, least urgent first. */
 export const logLevels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
@@ -14,13 +16,19 @@ export function setLogLevel(level: LogLevel): void {
   lowest = level;
 }
 
+/** Before each further line of a text with several, so that nothing in it passes for a line of its own. */
+const continuation = "\n  | ";
+
 /**
  * Writes a line of Plugboard's own to the log: stderr in Node, the console elsewhere. By the console's methods, as under
- * hosts written with go-plugin those tell the host the level.
+ * hosts written with go-plugin those tell the host the level. Errors quote what callers send, so nothing of it can pass
+ * for another line of the log, or be obeyed by a terminal.
+ * @param thrown What was thrown, to be told with it.
  */
-export function log(level: "WARNING" | "ERROR", message: string, ...details: unknown[]): void {
+export function log(level: "WARNING" | "ERROR", message: string, ...thrown: readonly unknown[]): void {
   if (logLevels.indexOf(level) >= logLevels.indexOf(lowest)) {
-    console[level === "WARNING" ? "warn" : "error"](`plugboard: ${message}`, ...details);
+    const text = ["plugboard:", message, ...thrown.map(describeThrown)].join(" ");
+    console[level === "WARNING" ? "warn" : "error"](printable(text).replaceAll("\n", continuation));
   }
 }
 
