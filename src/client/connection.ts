@@ -3,7 +3,9 @@ import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
+import { createBreath } from "../rpc/breathing.ts";
 import { startDeadline } from "../rpc/deadline.ts";
+import { requestMetadata } from "../rpc/request-metadata.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
@@ -91,23 +93,31 @@ export function createConnection(parts: ConnectionParts): Connection {
 
   const direct: Transport = {
     unary(method, signal, timeoutMs, header, input, contextValues) {
-      return overRoutes(
-        method,
-        timeoutMs,
-        (each, left) => each.unary(method, signal, left, header, input, contextValues),
-        always,
-      );
+      try {
+        const metadata = requestMetadata(header);
+        return overRoutes(
+          method,
+          timeoutMs,
+          (each, left) => each.unary(method, signal, left, metadata, input, contextValues),
+          always,
+        );
+      } catch (error) {
+        return Promise.reject(error);
+      }
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
       const single = method.methodKind === "server_streaming";
       const deadline = startDeadline(timeoutMs);
-      const waiting = { signal, timeoutMs: deadline && timeoutMs };
-      const lender = single ? lendMessages(await untilCallEnds(Array.fromAsync(input), waiting)) : lendStream(input);
+      const metadata = requestMetadata(header);
+      const waiting = { signal, timeoutMs: deadline?.left() };
+      const lender = single
+        ? lendMessages(await untilCallEnds(Array.fromAsync(input), waiting))
+        : lendStream(breathe(input));
       try {
         return await overRoutes(
           method,
           deadline?.left(),
-          (each, left) => each.stream(method, signal, left, header, lender.lend(), contextValues),
+          (each, left) => each.stream(method, signal, left, metadata, lender.lend(), contextValues),
           lender.canLendAgain,
         );
       } catch (error) {
@@ -116,7 +126,16 @@ export function createConnection(parts: ConnectionParts): Connection {
       }
     },
   };
-  const transport = interceptTransport(direct, interceptors);
+  const intercepted = interceptTransport(direct, interceptors);
+  const transport: Transport = {
+    unary: intercepted.unary,
+    stream(...call) {
+      const response = intercepted.stream(...call);
+      // Connect's client looks at it when the stream is read; a caller may do something else before, or never read it.
+      response.catch(() => undefined);
+      return response;
+    },
+  };
 
   function close(reason?: Error): Promise<void> {
     const because = reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
@@ -134,6 +153,26 @@ export function createConnection(parts: ConnectionParts): Connection {
     [Symbol.asyncDispose]: () => close(),
   };
 }
+
+/**
+ * A caller whose messages need no waiting would otherwise keep its own process from everything else. Not a generator:
+ * that would keep whoever ends the call waiting for a message that the caller has yet to give.
+ */
+function breathe<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      const breath = createBreath();
+      return {
+        next: () => breath()?.then(() => iterator.next()) ?? iterator.next(),
+        ...(iterator.return && { return: (value) => iterator.return?.(value) ?? ended }),
+        ...(iterator.throw && { throw: (reason) => iterator.throw?.(reason) ?? ended }),
+      };
+    },
+  };
+}
+
+const ended = Promise.resolve({ done: true as const, value: undefined });
 
 const always = () => true;
 

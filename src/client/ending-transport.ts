@@ -1,4 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
+import { isPlugboardError } from "../plugin/errors.ts";
 
 /** A transport whose calls in flight can be ended. */
 export interface EndingTransport {
@@ -43,6 +45,8 @@ export function createEndingTransport(transport: Transport): EndingTransport {
         const call = open(signal);
         try {
           return await transport.unary(method, call.signal, ...rest);
+        } catch (error) {
+          throw fromWire(error, call.signal);
         } finally {
           call.close();
         }
@@ -54,7 +58,7 @@ export function createEndingTransport(transport: Transport): EndingTransport {
           return { ...response, message: untilLeft(response.message, call) };
         } catch (error) {
           call.close();
-          throw error;
+          throw fromWire(error, call.signal);
         }
       },
     },
@@ -66,6 +70,17 @@ export function createEndingTransport(transport: Transport): EndingTransport {
       calls.clear();
     },
   };
+}
+
+/**
+ * What a handler does with it is not to have the metadata of its own call's response: so Connect marks most errors that
+ * have come over a wire, but not those that an HTTP response without an error in it stands for.
+ */
+function fromWire(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted && error instanceof ConnectError && !isPlugboardError(error)) {
+    error.isWireError = true;
+  }
+  return error;
 }
 
 const left = new Error("the caller stopped reading");

@@ -3,12 +3,14 @@ import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { breathing } from "../rpc/breathing.ts";
+import { checkRequests } from "./checked-transport.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { createEndingTransport } from "./ending-transport.ts";
 import type { Address } from "./endpoint.ts";
 import type { BodyMode, Fetch } from "./fetch-client.ts";
 import { createFetchClient } from "./fetch-client.ts";
 import { getWhenShort } from "./get-when-short.ts";
+import { fitGrpcTimeout } from "./grpc-timeout.ts";
 import { detectRuntime } from "./runtime.ts";
 import { tellTruncation } from "./truncated-response.ts";
 
@@ -43,7 +45,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [tellTruncation],
+        interceptors: [tellTruncation, fitGrpcTimeout],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,
@@ -53,14 +55,16 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
       });
     const whole = make("whole");
     const streamed = make("streamed");
-    const { transport, end } = createEndingTransport({
-      unary: whole.unary,
-      async stream(method, ...rest) {
-        const response = await (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest);
-        // Workers that are bound to each other can share a thread.
-        return address.carrier === "service-binding" ? { ...response, message: breathing(response.message) } : response;
-      },
-    });
+    const { transport, end } = createEndingTransport(
+      checkRequests({
+        unary: whole.unary,
+        async stream(method, ...rest) {
+          const response = await (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest);
+          // Workers that are bound to each other can share a thread, and fetch can lead to an app in the same process.
+          return { ...response, message: breathing(response.message) };
+        },
+      }),
+    );
     return { transport, close: end };
   };
 }

@@ -4,6 +4,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { methodPath } from "../plugin/service-table.ts";
 import { startDeadline } from "../rpc/deadline.ts";
+import { requestMetadata } from "../rpc/request-metadata.ts";
 
 /**
  * Runs a caller's interceptors around each call of a transport: once, whichever routes the call tries underneath. They
@@ -14,12 +15,12 @@ export function interceptTransport(transport: Transport, interceptors: readonly 
     return transport;
   }
   return {
-    unary(method, signal, timeoutMs, header, input, contextValues) {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
       const deadline = startDeadline(timeoutMs);
       return runUnaryCall({
         interceptors: [...interceptors],
         ...(signal && { signal }),
-        ...(deadline && timeoutMs !== undefined && { timeoutMs }),
+        ...(deadline && { timeoutMs: deadline.left() }),
         req: {
           stream: false,
           ...requestInit(method, header, contextValues),
@@ -36,12 +37,12 @@ export function interceptTransport(transport: Transport, interceptors: readonly 
           ),
       });
     },
-    stream(method, signal, timeoutMs, header, input, contextValues) {
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
       const deadline = startDeadline(timeoutMs);
       return runStreamingCall({
         interceptors: [...interceptors],
         ...(signal && { signal }),
-        ...(deadline && timeoutMs !== undefined && { timeoutMs }),
+        ...(deadline && { timeoutMs: deadline.left() }),
         req: {
           stream: true,
           ...requestInit(method, header, contextValues),
@@ -71,7 +72,7 @@ function requestInit<M extends DescMethod>(
     method,
     requestMethod: "POST",
     url: `plugboard:${methodPath(method)}`,
-    header: new Headers(header),
+    header: requestMetadata(header) ?? new Headers(),
     contextValues: contextValues ?? createContextValues(),
   };
 }

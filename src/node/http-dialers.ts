@@ -3,12 +3,14 @@ import * as https from "node:https";
 import { isIPv6 } from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { checkRequests } from "../client/checked-transport.ts";
 import { connectFailure } from "../client/connect-failure.ts";
 import type { Dialer, DialOptions } from "../client/dialer.ts";
 import { dialFailed } from "../client/dialer.ts";
 import { createEndingTransport } from "../client/ending-transport.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
+import { fitGrpcTimeout } from "../client/grpc-timeout.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
 import { tellTruncation } from "../client/truncated-response.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
@@ -48,7 +50,9 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
     const peer = peerAt(address, options);
     const connection = createHttp2Connection(baseUrl, opener, address, (error) => explainLateTls(error, peer));
     const { transport, end } = createEndingTransport(
-      createTransport({ ...common(options, address, openFirst(connection)), baseUrl, sessionManager: connection }),
+      checkRequests(
+        createTransport({ ...common(options, address, openFirst(connection)), baseUrl, sessionManager: connection }),
+      ),
     );
     return {
       transport,
@@ -74,12 +78,14 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
       }
     };
     const { transport, end } = createEndingTransport(
-      createTransport({
-        ...common(options, address, tellDialFailure),
-        baseUrl,
-        httpVersion: "1.1",
-        nodeOptions: { ...connection, agent },
-      }),
+      checkRequests(
+        createTransport({
+          ...common(options, address, tellDialFailure),
+          baseUrl,
+          httpVersion: "1.1",
+          nodeOptions: { ...connection, agent },
+        }),
+      ),
     );
     return {
       transport,
@@ -93,7 +99,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
 
 function common(options: DialOptions, address: Address, interceptor: Interceptor) {
   return {
-    interceptors: [tellLoss(address), tellTruncation, interceptor],
+    interceptors: [tellLoss(address), tellTruncation, interceptor, fitGrpcTimeout],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

@@ -5,20 +5,41 @@
 const maxTurnMs = 10;
 const maxTurnMessages = 1000;
 
+/** Where there is setImmediate, timers and I/O have their turn without a wait of a millisecond. */
+const nextTurn: (run: () => void) => unknown =
+  typeof globalThis.setImmediate === "function" ? globalThis.setImmediate : (run) => setTimeout(run, 0);
+
 /**
- * Lets timers and I/O have their turn now and then. Where messages pass without I/O, a handler and a caller that both
- * never wait could otherwise pass them for ever, and not even a deadline would end it.
+ * Watches a stream that may pass without I/O. To be called for each message; what it returns is to be awaited, if
+ * anything: it lets timers and I/O have their turn. Without it, two sides that never wait would pass messages for ever,
+ * and not even a deadline would end it.
  */
-export async function* breathing<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+export function createBreath(): () => Promise<void> | undefined {
   let turnStarted = performance.now();
   let count = 0;
+  return () => {
+    count += 1;
+    if (count < maxTurnMessages && performance.now() - turnStarted < maxTurnMs) {
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      nextTurn(() => {
+        turnStarted = performance.now();
+        count = 0;
+        resolve();
+      });
+    });
+  };
+}
+
+/** Messages that let timers and I/O have their turn now and then. */
+export async function* breathing<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  const breath = createBreath();
   for await (const message of messages) {
     yield message;
-    count += 1;
-    if (count >= maxTurnMessages || performance.now() - turnStarted >= maxTurnMs) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      turnStarted = performance.now();
-      count = 0;
+    const pause = breath();
+    if (pause !== undefined) {
+      await pause;
     }
   }
 }

@@ -1,15 +1,22 @@
 import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { clone, create, ScalarType } from "@bufbuild/protobuf";
+import { create, fromBinary, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { Edition } from "@bufbuild/protobuf/wkt";
+import { checkMessage } from "./check-message.ts";
 
 /**
- * Copies a message deeply, as protobuf-es's clone does, about ten times as fast for the common case (`npm run bench`
- * measures it): messages of proto3 whose values are of the type the contract says. All else goes to clone, which
- * throws a FieldError for a value that is not.
+ * Copies a message deeply, as a wire would: text becomes well-formed, and nothing is shared. For the common case it is some
+ * ten times as fast as serialising (`npm run bench` measures it): messages of proto3 whose values are of the type the
+ * contract says. All else is serialised.
+ * @throws TypeError or Error that names the field whose value is not of its type
  */
 export function cloneMessage<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
   const copy = copierOf(schema)(message as Fields);
-  return copy === unfit ? clone(schema, message) : (copy as MessageShape<Desc>);
+  return copy === unfit ? copyByWire(schema, message) : (copy as MessageShape<Desc>);
+}
+
+function copyByWire<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): MessageShape<Desc> {
+  checkMessage(schema, message);
+  return fromBinary(schema, toBinary(schema, message));
 }
 
 type Fields = { $unknown?: readonly unknown[] } & Record<string, unknown>;
@@ -116,7 +123,7 @@ function copyMap(copy: Copy): Copy {
       if (copied === unfit) {
         return unfit;
       }
-      entries.push([key, copied]);
+      entries.push([key.toWellFormed(), copied]);
     }
     return Object.fromEntries(entries);
   };
@@ -126,9 +133,10 @@ function copyMap(copy: Copy): Copy {
 function copyScalar(scalar: ScalarType | undefined): Copy {
   switch (scalar) {
     case ScalarType.STRING:
-      return (value) => (typeof value === "string" ? value : unfit);
+      return (value) => (typeof value === "string" ? value.toWellFormed() : unfit);
     case ScalarType.BYTES:
-      return (value) => (value instanceof Uint8Array ? value.slice() : unfit);
+      // Not slice(), which of a Buffer is no copy.
+      return (value) => (value instanceof Uint8Array ? new Uint8Array(value) : unfit);
     case ScalarType.BOOL:
       return (value) => (typeof value === "boolean" ? value : unfit);
     case ScalarType.UINT32:

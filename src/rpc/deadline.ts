@@ -17,10 +17,17 @@ export interface Deadline {
   left(): number;
 }
 
-/** Starts the clock. As in Connect's transports, zero and less mean no deadline. */
+/**
+ * Starts the clock. Zero, less and Infinity mean no deadline; fractions of a millisecond are rounded up; what is longer than
+ * a timer can be set for ends when that does, after 24 days.
+ * @throws ConnectError invalid_argument if it is not a number
+ */
 export function startDeadline(timeoutMs: number | undefined): Deadline | undefined {
-  if (timeoutMs === undefined || timeoutMs <= 0) {
+  if (timeoutMs === undefined || timeoutMs <= 0 || timeoutMs === Number.POSITIVE_INFINITY) {
     return undefined;
+  }
+  if (Number.isNaN(timeoutMs)) {
+    throw new ConnectError("timeoutMs is not a number", Code.InvalidArgument);
   }
   const expires = performance.now() + timeoutMs;
   return {
@@ -30,7 +37,7 @@ export function startDeadline(timeoutMs: number | undefined): Deadline | undefin
         throw new ConnectError("the operation timed out", Code.DeadlineExceeded);
       }
       // Headers carry whole milliseconds.
-      return Math.ceil(left);
+      return Math.min(Math.ceil(left), maxTimerMs);
     },
   };
 }

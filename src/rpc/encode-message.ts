@@ -2,24 +2,26 @@ import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ScalarType, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Edition } from "@bufbuild/protobuf/wkt";
+import { checkMessage } from "./check-message.ts";
 
 /**
  * Serialises a message, byte for byte as protobuf-es's toBinary does. That gets new memory for each message, and grows it
  * by copying: with messages of 1 KiB four times the cost, and most of what a call over ttrpc takes. Here one writer of the
  * same library is used again and again, for messages of proto3 with the common kinds of fields; toBinary does the rest.
+ * @throws TypeError or Error that names the field whose value is not of its type
  */
 export function encodeMessage<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Uint8Array {
   const write = writerOf(schema);
   const members = message as Members;
   if (write === undefined || !isPlainInstance(schema, members)) {
-    return toBinary(schema, message);
+    return checkedBinary(schema, message);
   }
   try {
     write(shared, members);
   } catch {
     shared = new BinaryWriter();
     // It fails on the same, and says of which field.
-    return toBinary(schema, message);
+    return checkedBinary(schema, message);
   }
   const bytes = shared.finish();
   if (bytes.byteLength > maxKeptBytes) {
@@ -27,6 +29,11 @@ export function encodeMessage<Desc extends DescMessage>(schema: Desc, message: M
     shared = new BinaryWriter();
   }
   return bytes;
+}
+
+function checkedBinary<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Uint8Array {
+  checkMessage(schema, message);
+  return toBinary(schema, message);
 }
 
 type Members = { readonly $typeName?: unknown; readonly $unknown?: readonly unknown[] } & Readonly<
@@ -130,18 +137,40 @@ function writeScalar(number: number, scalar: ScalarType): ((writer: BinaryWriter
   const delimited = ((number << 3) | WireType.LengthDelimited) >>> 0;
   switch (scalar) {
     case ScalarType.STRING:
-      return (writer, value: string) => writer.uint32(delimited).string(value);
+      return (writer, value) => writer.uint32(delimited).string(text(value));
     case ScalarType.BYTES:
       return (writer, value: Uint8Array) => writer.uint32(delimited).bytes(value);
     case ScalarType.BOOL:
-      return (writer, value: boolean) => writer.uint32(varint).bool(value);
+      return (writer, value) => writer.uint32(varint).bool(truth(value));
     case ScalarType.INT32:
-      return (writer, value: number) => writer.uint32(varint).int32(value);
+      return (writer, value) => writer.uint32(varint).int32(whole(value));
     case ScalarType.UINT32:
-      return (writer, value: number) => writer.uint32(varint).uint32(value);
+      return (writer, value) => writer.uint32(varint).uint32(whole(value));
     default:
       return undefined;
   }
+}
+
+/** The writer takes what it can turn into the type, such as the number 5 for a text; over other routes that is refused. */
+function text(value: unknown): string {
+  if (typeof value !== "string") {
+    throw new TypeError("not a text");
+  }
+  return value;
+}
+
+function truth(value: unknown): boolean {
+  if (typeof value !== "boolean") {
+    throw new TypeError("not a boolean");
+  }
+  return value;
+}
+
+function whole(value: unknown): number {
+  if (typeof value !== "number") {
+    throw new TypeError("not a number");
+  }
+  return value;
 }
 
 function writeChild(number: number, schema: DescMessage): (writer: BinaryWriter, message: Members) => void {
@@ -151,7 +180,7 @@ function writeChild(number: number, schema: DescMessage): (writer: BinaryWriter,
     const write = writerOf(schema);
     writer.uint32(delimited);
     if (write === undefined || !isPlainInstance(schema, message)) {
-      writer.bytes(toBinary(schema, message as never));
+      writer.bytes(checkedBinary(schema, message as never));
     } else {
       writer.fork();
       write(writer, message);

@@ -1,8 +1,9 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { log } from "../plugin/log.ts";
+import type { CallContext } from "./call-context.ts";
+import { fitError } from "./fit-error.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** What has to be known of a call to conceal its errors. */
@@ -17,21 +18,36 @@ export function revealErrors(values: ContextValues): void {
 
 /**
  * What a caller gets to see of what a handler or an interceptor of the plugin threw, over every route: a ConnectError,
- * since throwing one means to tell the caller. Anything else is "internal error" to the caller and goes to the plugin's
- * own log, on stderr or in the Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls
+ * since throwing one means to tell the caller, made fit for every protocol. Anything else, also a ConnectError that no
+ * protocol could carry, is "internal error" to the caller and goes to the plugin's own log, on stderr or in the Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls
  * another one, they hold what that one printed, and paths of its machine.
  */
-export function concealError(error: unknown, call: CallInTrouble): ConnectError {
-  if (error instanceof ConnectError && !isPlugboardError(error)) {
-    return error;
+export function concealError(thrown: unknown, call: CallInTrouble): ConnectError {
+  let misfit: unknown;
+  try {
+    if (thrown instanceof ConnectError && !isPlugboardError(thrown)) {
+      return fitError(thrown);
+    }
+  } catch (error) {
+    misfit = error;
   }
   const { method, signal, values } = call;
   // A call that has ended may make its handler throw whatever it likes; its caller has had an answer.
   if (!signal.aborted) {
-    log("ERROR", `${method.parent.typeName}/${method.name} failed, request ${requestIdOf(call)}:`, error);
+    const name = `${method.parent.typeName}/${method.name}`;
+    const why = misfit === undefined ? "" : ` with an error that can't be told (${messageOf(misfit)})`;
+    log("ERROR", `${name} failed${why}, request ${requestIdOf(call)}:`, thrown);
   }
-  const message = values.get(reveal) ? String(error) : "internal error";
-  return new ConnectError(message, Code.Internal);
+  return new ConnectError(values.get(reveal) ? messageOf(thrown) : "internal error", Code.Internal);
+}
+
+/** Something that was thrown as one text, whatever it is. */
+function messageOf(thrown: unknown): string {
+  try {
+    return String(thrown).toWellFormed();
+  } catch {
+    return "looking at it throws";
+  }
 }
 
 /** Conceals what must not reach callers from handlers and from the interceptors that run inside this one. */
@@ -58,19 +74,17 @@ async function* concealStreamErrors<T>(messages: AsyncIterable<T>, call: CallInT
  * Turns what a handler threw into what a caller in the same process gets to see, as a wire would: a new ConnectError
  * with code, message, details and metadata.
  */
-export function errorForCaller(thrown: unknown, context: HandlerContext): ConnectError {
+export function errorForCaller(thrown: unknown, context: CallContext): ConnectError {
   const error = concealError(thrown, context);
-  const metadata = new Headers(context.responseHeader);
-  for (const headers of [context.responseTrailer, error.metadata]) {
-    headers.forEach((value, key) => {
+  const metadata = new Headers(context.responseHeaderIfAny);
+  for (const headers of [context.responseTrailerIfAny, error.metadata]) {
+    headers?.forEach((value, key) => {
       metadata.append(key, value);
     });
   }
   const forCaller = new ConnectError(error.rawMessage, error.code, metadata);
-  forCaller.details = error.details.map((detail) =>
-    "desc" in detail
-      ? { type: detail.desc.typeName, value: toBinary(detail.desc, create(detail.desc, detail.value)) }
-      : { type: detail.type, value: detail.value.slice() },
-  );
+  forCaller.details = error.details;
+  // A handler that lets it through answers another call, whose metadata this is not.
+  forCaller.isWireError = true;
   return forCaller;
 }

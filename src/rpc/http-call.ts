@@ -2,15 +2,16 @@ import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { untilAborted } from "../plugin/until-aborted.ts";
+import { createBreath } from "./breathing.ts";
 import type { CallObservation } from "./call-observer.ts";
 import { observe, runObserved } from "./call-observer.ts";
 import type { CallPolicy } from "./call-policy.ts";
-import { setDeadlineTimer } from "./deadline.ts";
+import { maxTimerMs, setDeadlineTimer } from "./deadline.ts";
 import { revealErrors } from "./error-for-caller.ts";
 import type { LimitedBody } from "./limited-body.ts";
 import { bodyTooLong, idle, limitBody } from "./limited-body.ts";
 import { passGate } from "./request-gate.ts";
-import { shortenTimeout } from "./shorten-timeout.ts";
+import { hasTimeout, shortenTimeout } from "./shorten-timeout.ts";
 
 const callKey = createContextKey<HttpCall | undefined>(undefined, { description: "call over HTTP" });
 
@@ -65,6 +66,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
   return { ...response, message: untilSignal() };
 
   async function* untilSignal() {
+    const breath = createBreath();
     try {
       for (;;) {
         const reading = runObserved(contextValues, () => messages.next());
@@ -73,6 +75,10 @@ export const runInCall: Interceptor = (next) => async (request) => {
           return;
         }
         yield result.value;
+        const pause = breath();
+        if (pause !== undefined) {
+          await pause;
+        }
       }
     } finally {
       signal.removeEventListener("abort", close);
@@ -137,12 +143,14 @@ class HttpCall {
     if (maxBytes !== undefined && Number(header.get("Content-Length") ?? 0) > maxBytes) {
       this.#tooLong = bodyTooLong(maxBytes);
     }
-    if (maxDeadlineMs !== undefined) {
+    if (maxDeadlineMs !== undefined || hasTimeout(header)) {
       header = new Headers(header);
-      const timeoutMs = shortenTimeout(header, maxDeadlineMs);
-      // Connect ends the handler; this, whoever waits for the body.
-      const expire = () => this.#body?.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-      this.#deadline = setDeadlineTimer(expire, timeoutMs ?? maxDeadlineMs);
+      const timeoutMs = shortenTimeout(header, Math.min(maxDeadlineMs ?? maxTimerMs, maxTimerMs));
+      if (maxDeadlineMs !== undefined) {
+        // Connect ends the handler; this, whoever waits for the body.
+        const expire = () => this.#body?.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+        this.#deadline = setDeadlineTimer(expire, timeoutMs ?? maxDeadlineMs);
+      }
     }
     if (this.#streams && idleTimeoutMs !== undefined) {
       this.#ending = new AbortController();

@@ -1,4 +1,4 @@
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext, MethodImplSpec } from "@connectrpc/connect";
 import { Code, ConnectError, createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
 import type {
   ProtocolHandlerFactory,
@@ -7,10 +7,11 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import { createUniversalMethodHandler, createUniversalServiceHandlers } from "@connectrpc/connect/protocol";
+import { createUniversalMethodHandler } from "@connectrpc/connect/protocol";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "./call-policy.ts";
 import { concealErrors } from "./error-for-caller.ts";
+import { checkOutput } from "./handler-output.ts";
 import { gateCall, handleCall, runInCall } from "./http-call.ts";
 import type { HttpProtocol } from "./http-protocols.ts";
 import { typesOf } from "./type-registry.ts";
@@ -45,17 +46,19 @@ export function createHttpHandlers(
   options: HttpHandlersOptions,
 ): FindHttpHandler {
   const handlers: UniversalHandler[] = [];
+  const add = (specs: readonly MethodImplSpec[], own: OwnOptions | undefined) => {
+    const served = factories(protocols, own);
+    handlers.push(...specs.map((spec) => createUniversalMethodHandler(checkOutput(spec), served)));
+  };
   const router: ConnectRouter = {
     handlers,
     service(service, implementation, own) {
-      const spec = createServiceImplSpec(service, implementation);
-      handlers.push(...createUniversalServiceHandlers(spec, factories(protocols, own)));
+      const { methods } = createServiceImplSpec(service, implementation);
+      add(Object.values(methods), own);
       return router;
     },
     rpc(method, implementation, own) {
-      handlers.push(
-        createUniversalMethodHandler(createMethodImplSpec(method, implementation), factories(protocols, own)),
-      );
+      add([createMethodImplSpec(method, implementation)], own);
       return router;
     },
   };
@@ -75,11 +78,10 @@ export function createHttpHandlers(
   return (path) => byPath.get(path);
 }
 
+type OwnOptions = Parameters<ConnectRouter["service"]>[2] & { readonly [Name in HttpProtocol["option"]]?: boolean };
+
 /** A plugin can switch a protocol off for a service, as with Connect's router. */
-function factories(
-  protocols: readonly HttpProtocol[],
-  own: Parameters<ConnectRouter["service"]>[2] & { readonly [Name in HttpProtocol["option"]]?: boolean } = {},
-): ProtocolHandlerFactory[] {
+function factories(protocols: readonly HttpProtocol[], own: OwnOptions = {}): ProtocolHandlerFactory[] {
   const on = protocols.filter(({ option }) => own[option] !== false);
   if (on.length === 0) {
     throw new ConnectError("a service has every protocol switched off that is served here", Code.InvalidArgument);

@@ -1,13 +1,10 @@
-import type { MessageShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
 import type { MethodImplSpec } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { invokeUnaryImplementation, transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import type { ServiceTableEntry } from "../plugin/service-table.ts";
 import type { CallContext } from "./call-context.ts";
-
-/** Some message; which one, the contract says. Connect's dispatch drops that type on its way. */
-export type AnyMessage = MessageShape<MethodImplSpec["method"]["input"]>;
+import type { AnyMessage } from "./handler-output.ts";
+import { checkOutput, outputOf } from "./handler-output.ts";
 
 type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
 
@@ -24,9 +21,9 @@ export async function invokeUnary(
   // Whoever looked the method up has seen that it is unary.
   const spec = entry.spec as UnarySpec;
   if (interceptors.length > 0) {
-    return invokeUnaryImplementation(spec, context, input, [...interceptors]);
+    return invokeUnaryImplementation(checkOutput(spec) as UnarySpec, context, input, [...interceptors]);
   }
-  return create(spec.method.output, await spec.impl(input, context));
+  return outputOf(spec.method, await spec.impl(input, context));
 }
 
 /** Runs the implementation of a streaming method, or of a unary one whose caller streams. */
@@ -53,7 +50,7 @@ function run(
   input: AsyncIterable<AnyMessage>,
 ): AsyncIterable<AnyMessage> {
   if (interceptors.length > 0 || spec.kind === "unary") {
-    const invoke = transformInvokeImplementation(spec, context, [...interceptors]);
+    const invoke = transformInvokeImplementation(checkOutput(spec), context, [...interceptors]);
     return invoke(input) as AsyncIterable<AnyMessage>;
   }
   return invokeDirectly(spec, context, input);
@@ -64,15 +61,14 @@ async function* invokeDirectly(
   context: CallContext,
   input: AsyncIterable<AnyMessage>,
 ): AsyncGenerator<AnyMessage> {
-  const { output } = spec.method;
   if (spec.kind === "client_streaming") {
-    yield create(output, await spec.impl(input, context));
+    yield outputOf(spec.method, await spec.impl(input, context));
     return;
   }
   const messages =
     spec.kind === "bidi_streaming" ? spec.impl(input, context) : spec.impl(await onlyOne(input), context);
   for await (const message of messages) {
-    yield create(output, message);
+    yield outputOf(spec.method, message);
   }
 }
 

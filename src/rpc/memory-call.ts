@@ -6,7 +6,7 @@ import { createCallContext } from "./call-context.ts";
 import type { CallObservation, CallObserver } from "./call-observer.ts";
 import { observe, runIn } from "./call-observer.ts";
 import { setDeadlineTimer } from "./deadline.ts";
-import type { AnyMessage } from "./invoke.ts";
+import type { AnyMessage } from "./handler-output.ts";
 
 /** The calls of one transport. */
 export interface MemoryCalls {

@@ -8,9 +8,10 @@ import { breathing } from "./breathing.ts";
 import type { CallContext } from "./call-context.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { runIn } from "./call-observer.ts";
+import { cannotEncode } from "./check-message.ts";
 import { cloneMessage } from "./clone-message.ts";
 import { errorForCaller } from "./error-for-caller.ts";
-import type { AnyMessage } from "./invoke.ts";
+import type { AnyMessage } from "./handler-output.ts";
 import { invokeStreaming, invokeUnary } from "./invoke.ts";
 import type { MemoryCalls } from "./memory-call.ts";
 import { MemoryCall } from "./memory-call.ts";
@@ -62,7 +63,12 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
           try {
             // Handlers are typed by the contract; Connect's dispatch drops that type on its way.
             const message = cloneMessage(method.output, output as never);
-            resolve({ ...responseInit(method, context), stream: false, message });
+            resolve({
+              ...responseInit(method, context),
+              stream: false,
+              trailer: new Headers(context.responseTrailerIfAny),
+              message,
+            });
             call.end();
           } catch (error) {
             fail(error);
@@ -92,8 +98,9 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
       // The response headers are settled once the handler has given its first message or has ended.
       const first = call.race(call.next(responses));
       await first.catch(() => undefined);
-      const message = breathing(readResponses(method, call, responses, first));
-      return { ...responseInit(method, call.context), stream: true, message };
+      const trailer = new Headers();
+      const message = breathing(readResponses(method, call, responses, first, trailer));
+      return { ...responseInit(method, call.context), stream: true, trailer, message };
     },
   };
 
@@ -166,10 +173,11 @@ function cloneRequests<M extends DescMethod>(
     end() {
       if (!ended) {
         ended = true;
+        const close = async () => {
+          await (call.failure !== undefined && iterator.throw ? iterator.throw(call.failure) : iterator.return?.());
+        };
         // It may be in the middle of something, so nobody waits for it.
-        const closing =
-          call.failure !== undefined && iterator.throw ? iterator.throw(call.failure) : iterator.return?.();
-        closing?.catch(() => undefined);
+        close().catch(() => undefined);
       }
     },
     [Symbol.asyncIterator]: () => requests,
@@ -181,8 +189,7 @@ function cloneInput<I extends DescMessage>(schema: I, message: MessageInitShape<
   try {
     return cloneMessage(schema, create(schema, message));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`cannot encode ${schema.typeName}: ${why}`, Code.Internal, undefined, undefined, error);
+    throw cannotEncode(schema, error);
   }
 }
 
@@ -191,6 +198,7 @@ async function* readResponses<M extends DescMethod>(
   call: MemoryCall,
   responses: AsyncIterator<AnyMessage>,
   first: Promise<IteratorResult<AnyMessage>>,
+  trailer: Headers,
 ): AsyncGenerator<MessageShape<M["output"]>> {
   try {
     let result = await first;
@@ -198,6 +206,9 @@ async function* readResponses<M extends DescMethod>(
       yield cloneMessage(output as DescMessage, result.value) as MessageShape<M["output"]>;
       result = await call.race(call.next(responses));
     }
+    call.context.responseTrailerIfAny?.forEach((value, name) => {
+      trailer.append(name, value);
+    });
     call.end();
   } catch (error) {
     const forCaller = call.failure === undefined ? errorForCaller(error, call.context) : undefined;
@@ -210,6 +221,7 @@ async function* readResponses<M extends DescMethod>(
   }
 }
 
-function responseInit<M extends DescMethod>(method: M, { responseHeader, responseTrailer }: CallContext) {
-  return { service: method.parent, method, header: responseHeader, trailer: responseTrailer };
+/** The headers are the caller's own: a handler may keep its context. */
+function responseInit<M extends DescMethod>(method: M, { responseHeaderIfAny }: CallContext) {
+  return { service: method.parent, method, header: new Headers(responseHeaderIfAny) };
 }

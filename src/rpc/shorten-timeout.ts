@@ -9,9 +9,16 @@ const grpcUnits = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.00000
  */
 export function shortenTimeout(header: Headers, maxMs: number): number | undefined {
   if (header.get("Content-Type")?.startsWith("application/grpc")) {
-    return shorten(header, "Grpc-Timeout", readGrpc, maxMs, `${Math.min(maxMs, 99_999_999)}m`);
+    // At most eight digits.
+    const longest = maxMs <= 99_999_999 ? `${maxMs}m` : `${Math.floor(maxMs / 1000)}S`;
+    return shorten(header, "Grpc-Timeout", readGrpc, maxMs, longest);
   }
   return shorten(header, "Connect-Timeout-Ms", readConnect, maxMs, String(maxMs));
+}
+
+/** Whether a request says how long its call may take. */
+export function hasTimeout(header: Headers): boolean {
+  return header.has("Grpc-Timeout") || header.has("Connect-Timeout-Ms");
 }
 
 function shorten(

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { cannotEncode } from "../rpc/check-message.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
@@ -134,8 +135,7 @@ export function encodeRequest<I extends DescMessage>(schema: I, message: Message
   try {
     return encodeMessage(schema, create(schema, message));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`cannot encode ${schema.typeName}: ${why}`, Code.Internal, undefined, undefined, error);
+    throw cannotEncode(schema, error);
   }
 }
 

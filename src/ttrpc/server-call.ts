@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceTableEntry } from "../plugin/service-table.ts";
+import { createBreath } from "../rpc/breathing.ts";
 import type { CallContext } from "../rpc/call-context.ts";
 import { createCallContext } from "../rpc/call-context.ts";
 import type { CallObservation } from "../rpc/call-observer.ts";
@@ -9,7 +10,7 @@ import type { CallPolicy } from "../rpc/call-policy.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
 import { concealError, revealErrors } from "../rpc/error-for-caller.ts";
-import type { AnyMessage } from "../rpc/invoke.ts";
+import type { AnyMessage } from "../rpc/handler-output.ts";
 import { invokeStreaming, invokeUnary } from "../rpc/invoke.ts";
 import { idle } from "../rpc/limited-body.ts";
 import type { Peer } from "../rpc/peer.ts";
@@ -208,6 +209,7 @@ export class ServerCall {
         }
         return;
       }
+      const breath = createBreath();
       let result = await next();
       while (!this.#ended && result.done !== true) {
         const tooLong = this.#answer.sendHeader();
@@ -218,6 +220,10 @@ export class ServerCall {
         this.#answer.bytes += bytes.byteLength;
         await messages.send(bytes);
         this.#moved();
+        const pause = breath();
+        if (pause !== undefined) {
+          await pause;
+        }
         result = await next();
       }
       if (!this.#ended) {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { log } from "../plugin/log.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import type { Peer } from "../rpc/peer.ts";
@@ -161,9 +162,14 @@ export class ServerConnection {
       } else {
         this.#calls.set(streamId, call);
         this.#handlers += 1;
-        void call.start(flags).then(() => {
+        const over = () => {
           this.#handlers -= 1;
           this.#overIfDone();
+        };
+        call.start(flags).then(over, (error: unknown) => {
+          log("ERROR", `${request.service}/${request.method} can't be answered:`, error);
+          call.fail("internal error", Code.Internal);
+          over();
         });
       }
     }

@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -7,18 +7,17 @@ import { StatusSchema } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 
 const typeUrlPrefix = "type.googleapis.com/";
 
-/** An error as it travels. */
+/**
+ * An error as it travels.
+ * @param error Made fit by `concealError`, or one of Plugboard's own, which have no details.
+ */
 export function toStatus(error: ConnectError): Status {
   return create(StatusSchema, {
     code: error.code,
     message: error.rawMessage,
-    details: error.details.map((detail): Any => {
-      const [type, value] =
-        "desc" in detail
-          ? [detail.desc.typeName, toBinary(detail.desc, create(detail.desc, detail.value))]
-          : [detail.type, detail.value];
-      return create(AnySchema, { typeUrl: typeUrlPrefix + type, value });
-    }),
+    details: error.details.flatMap((detail): Any[] =>
+      "desc" in detail ? [] : [create(AnySchema, { typeUrl: typeUrlPrefix + detail.type, value: detail.value })],
+    ),
   });
 }
 
@@ -27,6 +26,8 @@ export function fromStatus(status: Status, metadata: Headers): ConnectError {
   // The codes of Connect are those of gRPC.
   const code = Code[status.code] === undefined ? Code.Unknown : (status.code as Code);
   const error = new ConnectError(status.message, code, metadata);
+  // A handler that lets it through answers another call, whose metadata this is not.
+  error.isWireError = true;
   error.details = status.details.map(({ typeUrl, value }) => ({
     type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
     value,

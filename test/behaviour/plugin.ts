@@ -1,6 +1,7 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin, PlugboardError } from "plugboard";
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { misbehaviour } from "./misbehaviour.ts";
 
 /** What became of a call, for Watch to tell. */
 interface CallRecord {
@@ -163,6 +164,14 @@ export default definePlugin({
             record.finished = true;
           }
         }
+      },
+
+      // What is given is often no message, which TypeScript would not let a handler do.
+      misbehave: ({ how }) => misbehaviour[how]?.() as never,
+
+      async *misbehaveStreaming({ how }) {
+        yield { text: "before" };
+        yield misbehaviour[how]?.() as never;
       },
     });
   },

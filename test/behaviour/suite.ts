@@ -1,10 +1,13 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { Connection, MethodKind } from "plugboard";
 import { isPlugboardError, PluginService } from "plugboard";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import type { WatchResponse } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { describeFaults } from "./suite/faults.ts";
+import { describeIf, rejection } from "./suite/route.ts";
 
 /** A way to the behaviour plugin. A new route adds itself to a table of these, and nothing else. */
 export interface BehaviourRoute {
@@ -35,6 +38,7 @@ export function describeBehaviour(route: BehaviourRoute) {
     }, 60_000);
     afterAll(() => opened?.close());
 
+    const open = { carries, client: () => client(), connection: () => opened.connection };
     const client = () => opened.connection.client(BehaviourService);
     const watch = (id: string) => client().watch({ id });
     const watchUntil = (id: string, condition: (record: WatchResponse) => boolean) =>
@@ -447,6 +451,8 @@ export function describeBehaviour(route: BehaviourRoute) {
       expect((await Promise.all(streams)).map(({ length }) => length)).toEqual(streams.map(() => 2));
     });
 
+    describeFaults(open);
+
     test("keeps calls apart that run at the same time", async () => {
       const unary = Array.from({ length: 100 }, async (_, index) => {
         const data = pattern(index * 100);
@@ -466,13 +472,6 @@ export function describeBehaviour(route: BehaviourRoute) {
   });
 }
 
-/** What does not hold for a route has its counterpart, so it is left out and not counted as skipped. */
-function describeIf(condition: boolean, name: string, suite: () => void) {
-  if (condition) {
-    describe(name, suite);
-  }
-}
-
 function expectInternal(error: ConnectError) {
   expect(error.code).toBe(Code.Internal);
   expect(error.rawMessage).toBe("internal error");
@@ -484,18 +483,6 @@ function expectNoRoute(error: ConnectError, method: string) {
   expect(isPlugboardError(error, "PB-ROUTE-NONE")).toBe(true);
   expect(error.message).toContain(method);
   expect(error.message).toMatch(/both directions|request body/);
-}
-
-async function rejection(promise: Promise<unknown>): Promise<ConnectError> {
-  const outcome = await promise.then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-  if (!("error" in outcome)) {
-    throw new Error("the call did not fail");
-  }
-  expect(outcome.error).toBeInstanceOf(ConnectError);
-  return outcome.error as ConnectError;
 }
 
 async function settledRecord(id: string, watch: (id: string) => Promise<WatchResponse>): Promise<WatchResponse> {
