@@ -12,6 +12,7 @@ import { startPlugin } from "../plugin/running-plugin.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
 import { joinObservers } from "../rpc/call-observer.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { askForToken } from "./caller-refused.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialer.ts";
@@ -90,7 +91,7 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  *
  * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-TOKEN-INVALID, PB-TOKEN-INSECURE if the token would go over
  * a network without encryption, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
- * PB-TLS-* if it is for TLS that none can be reached, PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
+ * PB-TLS-* if it is for TLS that none can be reached, PB-CALLER-REFUSED if a server or a proxy lets in only whom it knows, PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
  * does not start.
  */
 export type Connect = <Config extends DescMessage>(
@@ -162,7 +163,8 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       if (leadNowhere(routes)) {
         throw noCommonVersion(manifest, protocolVersions) ?? commonFailure(found) ?? unreachable(input);
       }
-      return createConnection({ routes, manifest, pool, fallback, interceptors, onClose: stopAll });
+      const around = found.some(({ asksWhoCalls }) => asksWhoCalls) ? [...interceptors, askForToken] : interceptors;
+      return createConnection({ routes, manifest, pool, fallback, interceptors: around, onClose: stopAll });
     } catch (error) {
       await pool.close(new PlugboardError("PB-CONNECTION-CLOSED", "connecting has failed"));
       // What a stop hook throws would hide why it is stopped.
@@ -225,7 +227,7 @@ function unfit(manifest: Manifest, first: Manifest, protocolVersions: readonly n
     : `it speaks protocol version ${versionsOf(manifest)}, the caller ${protocolVersions.join(", ")}`;
 }
 
-/** If no target could be reached for TLS, the first one's reason says more than a list. */
+/** If no target could be reached for TLS or for who calls, the first one's reason says more than a list. */
 function commonFailure(found: readonly Discovery[]): PlugboardError | undefined {
   return found.every(({ failure }) => failure !== undefined) ? found[0]?.failure : undefined;
 }

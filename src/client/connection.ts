@@ -25,7 +25,10 @@ export interface Connection extends AsyncDisposable {
   client<Service extends DescService>(service: Service): Client<Service>;
   /** For each kind of method: the routes, best first, and what was passed over, with the reasons. */
   readonly routes: Routes;
-  /** What the plugin says of itself; undefined for a server without PluginService. */
+  /**
+   * What the plugin says of itself; undefined for a server without PluginService, and for a plugin with `auth` that does not
+   * know the caller: its public methods can be called all the same.
+   */
   readonly manifest: Manifest | undefined;
   /** A Connect transport over the routes, for libraries that want one. */
   readonly transport: Transport;

@@ -47,8 +47,14 @@ export interface Dialer {
   dial(address: Address, options: DialOptions): Dialed;
 }
 
-/** Says that nobody could be reached, and that nothing was sent: by PB-DIAL-FAILED, or PB-TLS-* if it was for TLS. */
+/**
+ * Says that nobody could be reached, and that nothing was sent: by PB-DIAL-FAILED, or PB-TLS-* if it was for TLS; or that a
+ * connection was refused for who opens it, PB-CALLER-REFUSED.
+ */
 export function dialFailed(address: Pick<Address, "text">, cause: unknown): PlugboardError {
+  if (isPlugboardError(cause, "PB-CALLER-REFUSED")) {
+    return cause;
+  }
   const tlsFailure = tlsFailureIn(cause, address.text);
   if (tlsFailure !== undefined) {
     return tlsFailure;

@@ -3,14 +3,16 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { PlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError } from "../plugin/errors.ts";
 import { printableLine } from "../plugin/printable.ts";
+import { callerRefused } from "./caller-refused.ts";
 import type { Capability } from "./capability.ts";
 import { capabilities } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Protocol } from "./endpoint.ts";
 import { endpointAt } from "./endpoint.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
-import type { Offer, Requirements } from "./negotiate.ts";
+import type { Offer, Requirements, Route } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { readManifest } from "./read-manifest.ts";
 import type { Runtime } from "./runtime.ts";
@@ -22,9 +24,11 @@ import type { TransportPool } from "./transport-pool.ts";
 /** What is known about the place behind an address. */
 export interface Discovery {
   readonly offers: readonly Offer[];
-  /** Undefined for a server that has no PluginService, or if nobody answers. */
+  /** Undefined for a server that has no PluginService, or does not let this caller see it, or if nobody answers. */
   readonly manifest?: Manifest;
-  /** Why nothing at all can be had there, if it is for TLS. */
+  /** It wants to know who calls before it says what it is: a server with `auth`, most likely. */
+  readonly asksWhoCalls?: true;
+  /** Why nothing at all can be had there, if it is for TLS or for who calls. */
   readonly failure?: PlugboardError;
 }
 
@@ -56,8 +60,10 @@ const protocolsOf = {
 } as const satisfies Record<DialableAddress["carrier"], readonly Protocol[]>;
 
 /**
- * Asks the place behind an address what it offers. It is asked over one protocol after the other, the cheapest first,
- * until one is understood. Asking has no side effects, so that nothing is lost if an answer is.
+ * Asks the place behind an address what it offers. It is asked over one protocol after the other, the cheapest first and
+ * each on a connection of its own, until one is understood. Asking has no side effects, so that nothing is lost if an
+ * answer is. Any answer in the protocol's own words is from a server of it: proxies, access rules and servers that others
+ * wrote have all kinds of codes for a method that they don't know.
  */
 export async function discover(asked: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
   const { runtime, dialers, requirements, pool, dialTimeoutMs, tls } = options;
@@ -70,18 +76,27 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
   const failures = new Map<Capability, string>();
   const unsure = new Set<Capability>();
   const known = (offers: readonly Offer[]) => offers.flatMap((offer) => withoutFailed(offer, address, failures));
+  const knowsNoPath = (protocol: Protocol) => [...unsure].some((each) => each.protocol === protocol);
   for (const route of routes) {
     const { capability } = route;
+    if (knowsNoPath(capability.protocol)) {
+      // It would say the same over another version of HTTP.
+      continue;
+    }
     // Others than us speak ttrpc rarely, and some wait for ever for the rest of what is no request to them.
     const patienceMs = capability.protocol === "ttrpc" && routes.length > 1 ? ttrpcPatienceMs : dialTimeoutMs;
     const until = Math.min(deadline, performance.now() + patienceMs);
-    const answer = await describe(pool.get(route), address, until, options);
+    const answer = await describe(pool.get(route), route, until, options);
+    if (answer.kind !== "manifest" && mayDialAnew(address)) {
+      // Servers end connections on which they were asked what they don't know, some without saying so.
+      await pool.drop(route);
+    }
     if (answer.kind === "manifest") {
       const { manifest, offers } = readManifest(answer.manifest, address, tls);
       const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
       return { offers: known(offered), manifest };
     }
-    if (answer.kind === "insecure") {
+    if (answer.kind === "shut") {
       // It would be no better in another protocol.
       const { failure } = answer;
       return { offers: refuse(guesses, brief(failure.rawMessage)), failure };
@@ -97,21 +112,31 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
       break;
     }
     if (answer.kind === "foreign") {
-      break;
+      for (const other of unsure) {
+        failures.set(
+          other,
+          `it answers ${other.protocol} with a bare 404, and ${capability.protocol} in its own words`,
+        );
+      }
+      return { offers: known(guesses), ...(answer.asksWhoCalls && { asksWhoCalls: true }) };
     }
     unsure.add(capability);
-    if (capability.protocol === "connect") {
-      // Servers of gRPC alone and of gRPC-Web alone say in their protocol that they know no such service. Those that
-      // serve Connect say just "404", whatever they are asked in.
-      for (const other of unsure) {
-        if (other.protocol !== "connect") {
-          failures.set(other, `it answers ${other.protocol} with a bare 404, as Connect servers do`);
-        }
+  }
+  if (knowsNoPath("connect")) {
+    // Servers of gRPC alone and of gRPC-Web alone say in their protocol that they know no such service. Those that serve
+    // Connect say just "404", whatever they are asked in.
+    for (const other of unsure) {
+      if (other.protocol !== "connect") {
+        failures.set(other, `it answers ${other.protocol} with a bare 404, as Connect servers do`);
       }
-      break;
     }
   }
   return { offers: known(guesses) };
+}
+
+/** Whether a connection can be given up for another. A message port is what it is, and so may a carrier be. */
+function mayDialAnew({ carrier }: DialableAddress): boolean {
+  return carrier !== "message-port" && carrier !== "custom";
 }
 
 /** A caller who wants nothing but ttrpc of a place on the web means its WebSocket. */
@@ -150,12 +175,12 @@ function withoutFailed(
 
 type Answer =
   | { readonly kind: "manifest"; readonly manifest: Manifest }
-  /** It speaks the protocol, and has no PluginService. */
-  | { readonly kind: "foreign" }
+  /** It speaks the protocol, and has no PluginService for this caller. */
+  | { readonly kind: "foreign"; readonly asksWhoCalls: boolean }
   /** It knows no such path, and does not say so in the protocol. */
   | { readonly kind: "unsure" }
-  /** There is no agreeing on TLS with it. */
-  | { readonly kind: "insecure"; readonly failure: PlugboardError }
+  /** There is no agreeing on TLS with it, or it lets nobody in whom it does not know. */
+  | { readonly kind: "shut"; readonly failure: PlugboardError }
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
@@ -164,7 +189,7 @@ const ttrpcPatienceMs = 1_000;
 
 async function describe(
   transport: Transport,
-  address: DialableAddress,
+  { capability: { protocol }, endpoint: { address } }: Route,
   deadline: number,
   options: DiscoverOptions,
 ): Promise<Answer> {
@@ -183,18 +208,26 @@ async function describe(
     signal?.throwIfAborted();
     const failure = tlsFailureIn(cause, address.text);
     if (failure !== undefined) {
-      return { kind: "insecure", failure };
+      return { kind: "shut", failure };
+    }
+    if (isPlugboardError(cause, "PB-CALLER-REFUSED")) {
+      return { kind: "shut", failure: cause };
     }
     const error = ConnectError.from(cause);
+    // Some proxies add an HTTP status that is none of gRPC's.
+    if (error.isWireError || (protocol !== "connect" && error.metadata.has("grpc-status"))) {
+      return { kind: "foreign", asksWhoCalls: error.code === Code.Unauthenticated };
+    }
     switch (error.code) {
+      // Connect's own words for an answer that is not of the protocol.
       case Code.Unimplemented:
-        // Connect's own words for an answer that is not of the protocol.
-        return { kind: error.rawMessage === "HTTP 404" ? "unsure" : "foreign" };
+        return error.rawMessage === "HTTP 404"
+          ? { kind: "unsure" }
+          : { kind: "misunderstood", reason: brief(error.rawMessage) };
       case Code.DeadlineExceeded:
         return { kind: "silent", reason: `no answer within ${timeoutMs} ms` };
       case Code.Unauthenticated:
-      case Code.PermissionDenied:
-        return { kind: "silent", reason: `it refused to describe itself: ${brief(error.message)}` };
+        return { kind: "shut", failure: callerRefused(`${address.text} answers ${brief(error.rawMessage)}`, error) };
       default:
         return { kind: "misunderstood", reason: brief(error.rawMessage) };
     }

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import { PlugboardError } from "../plugin/errors.ts";
 import type { Dialed, Dialer, DialOptions } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import type { Route } from "./negotiate.ts";
@@ -6,6 +7,8 @@ import type { Route } from "./negotiate.ts";
 /** Keeps one transport for each dialer and address, from discovery to the end of the connection. */
 export interface TransportPool {
   get(route: Route<Dialer>): Transport;
+  /** Closes that of a route on which no call is; the next `get` dials anew. */
+  drop(route: Route<Dialer>): Promise<void>;
   /** Closes all of them; their calls fail with the reason. */
   close(reason: Error): Promise<void>;
 }
@@ -29,6 +32,17 @@ export function createTransportPool(options: DialOptions): TransportPool {
       const transport = transports.get(route) ?? dial(route);
       transports.set(route, transport);
       return transport;
+    },
+    async drop({ dialer, endpoint: { address } }) {
+      for (const route of transports.keys()) {
+        if (route.dialer === dialer && route.endpoint.address === address) {
+          transports.delete(route);
+        }
+      }
+      const ofDialer = dialed.get(dialer);
+      const known = ofDialer?.get(address);
+      ofDialer?.delete(address);
+      await known?.close(new PlugboardError("PB-CONNECTION-CLOSED", "the connection was for a question only"));
     },
     async close(reason) {
       const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);

@@ -1,3 +1,5 @@
+import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { methodPath } from "../plugin/service-table.ts";
 import { bearerAuthorization } from "../rpc/bearer-token.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
@@ -5,6 +7,7 @@ import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket
 import { tokenProtocol } from "../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
 import { streamExtension } from "../ttrpc/endpoint.ts";
+import { callerRefused } from "./caller-refused.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
@@ -76,8 +79,37 @@ async function openWebSocket(
   // Its close event follows.
   const giveUp = () => socket.close();
   signal.addEventListener("abort", giveUp);
-  await opened.finally(() => signal.removeEventListener("abort", giveUp));
+  try {
+    await opened;
+  } catch (error) {
+    throw authorizedBy === undefined ? error : ((await tokenRefused(address, authorizedBy, signal)) ?? error);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
   return webSocketCarrier(socket);
+}
+
+/** Longest wait for why a WebSocket was refused, in milliseconds. */
+const patienceMs = 5_000;
+
+/** Why a WebSocket was not opened, if it was for the token. No runtime tells its status, so the place is asked by HTTP. */
+async function tokenRefused(
+  { text, url }: Extract<Address, { carrier: "websocket" }>,
+  token: string,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  try {
+    const { status, body } = await fetch(url.replace(/^ws/, "http") + methodPath(PluginService.method.describe), {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: bearerAuthorization(token) },
+      body: "{}",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
+    });
+    await body?.cancel();
+    return status === 401 ? callerRefused(`${text} does not take the token`) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What is said when a WebSocket is opened: the protocol, and the token where it can be said. */

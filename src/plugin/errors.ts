@@ -151,6 +151,7 @@ const errors = {
     Code.InvalidArgument,
     'Give connect() the token alone, without "Bearer", spaces or line ends; or a function that returns it.',
   ],
+  "PB-CALLER-REFUSED": [Code.Unauthenticated, "Give connect() a `token` that the server takes, if it takes one."],
   "PB-TOKEN-INSECURE": [
     Code.FailedPrecondition,
     "Use https: or wss:, or TLS by the option `tls`: on its way a token would be read along, and used, by others.",

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import type { Socket } from "node:net";
 import { promisify } from "node:util";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "plugboard";
 import { connect as connectPortably, explainRoutes, PlugboardError, PluginService } from "plugboard";
@@ -9,9 +10,12 @@ import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
 import type { EndpointSchema, ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService, InspectResponseSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { RequestSchema, ResponseSchema } from "../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { frameType } from "../../src/ttrpc/frame.ts";
+import { rawPeer } from "../ttrpc/raw-peer.ts";
 import type { Place, RpcServerOptions } from "./local-server.ts";
-import { startRawServer, startRpcServer } from "./local-server.ts";
+import { behaviourRoutes, startRawServer, startRpcServer } from "./local-server.ts";
 
 async function refusal(promise: Promise<Connection>): Promise<PlugboardError> {
   const error = await promise.then(
@@ -112,6 +116,134 @@ describe("a server without PluginService, which others wrote,", () => {
       yield { data: Uint8Array.of(2) };
     }
     expect(await client.collect(requests())).toMatchObject({ messages: 2, bytes: 12n });
+  }
+});
+
+describe("a server that answers the first question with a code in its own protocol is one that others wrote", () => {
+  const codes = Object.values(Code).filter((code) => typeof code === "number");
+  const names = codes.map((code): [string, Code] => [Code[code] ?? "", code]);
+  const asksWhatItIs = ({ url }: { readonly url?: string | undefined }) => url?.includes("/Describe") === true;
+
+  type Answers = (code: Code) => RpcServerOptions;
+  const grpc: Answers = (code) => ({
+    place: "tcp",
+    httpVersion: "2",
+    protocols: ["grpc"],
+    intercept(request, response) {
+      if (asksWhatItIs(request) && request.headers["content-type"]?.startsWith("application/grpc") === true) {
+        response.writeHead(200, { "Content-Type": "application/grpc", "Grpc-Status": code }).end();
+        return true;
+      }
+      return false;
+    },
+  });
+  const grpcWeb: Answers = (code) => ({
+    place: "http",
+    httpVersion: "1.1",
+    protocols: ["grpc-web"],
+    intercept(request, response) {
+      if (asksWhatItIs(request) && request.method === "POST") {
+        const trailer = Buffer.from(`grpc-status: ${code}\r\n`);
+        response.writeHead(200, { "Content-Type": "application/grpc-web+proto" });
+        response.end(Buffer.concat([Buffer.of(0x80, 0, 0, 0, trailer.length), trailer]));
+        return true;
+      }
+      return false;
+    },
+  });
+  const connectAt =
+    (place: Place): Answers =>
+    (code) => ({
+      place,
+      httpVersion: "1.1",
+      protocols: ["connect"],
+      routes(router) {
+        behaviourRoutes(router);
+        router.service(PluginService, {
+          describe() {
+            throw new ConnectError("I don't know that", code);
+          },
+        });
+      },
+    });
+
+  describe.each<[string, "grpc" | "grpc-web" | "connect", Answers]>([
+    ["gRPC", "grpc", grpc],
+    ["gRPC-Web", "grpc-web", grpcWeb],
+    ["Connect at a URL", "connect", connectAt("http")],
+    ["Connect at a Unix socket", "connect", connectAt("unix")],
+  ])("%s:", (_what, protocol, answers) => {
+    test.each(names)("%s", async (_name, code) => {
+      await using server = await startRpcServer(answers(code));
+      for (const options of [{}, { require: { protocols: [protocol] } }]) {
+        await using connection = await connect(server.address, options);
+        expect(connection.manifest).toBeUndefined();
+        expect(await connection.client(BehaviourService).inspect({})).toMatchObject({ protocol });
+      }
+    });
+  });
+
+  test.each(names)("ttrpc: %s", async (_name, code) => {
+    await using server = await startRawServer("unix", (socket) => {
+      const peer = rawPeer(socket);
+      void (async () => {
+        for (let frame = await peer.next(); frame !== undefined; frame = await peer.next()) {
+          const { service } = fromBinary(RequestSchema, frame.data ?? new Uint8Array());
+          const answer =
+            service === PluginService.typeName
+              ? { status: { code, message: "service does not exist" } }
+              : { payload: toBinary(InspectResponseSchema, create(InspectResponseSchema, { protocol: "ttrpc" })) };
+          const data = toBinary(ResponseSchema, create(ResponseSchema, answer));
+          peer.send({ streamId: frame.streamId, type: frameType.response, data });
+        }
+      })();
+    });
+    for (const options of [{}, { require: { protocols: ["ttrpc"] as const } }]) {
+      await using connection = await connect(server.address, options);
+      expect(await connection.client(BehaviourService).inspect({})).toMatchObject({ protocol: "ttrpc" });
+    }
+  });
+
+  test("and its first call doesn't go into a connection that it has ended without saying so", async () => {
+    const asked = new Set<unknown>();
+    await using server = await startRpcServer({
+      place: "http",
+      httpVersion: "1.1",
+      protocols: ["grpc-web"],
+      intercept(request, response) {
+        if (asked.has(request.socket)) {
+          request.socket.destroy();
+          return true;
+        }
+        if (asksWhatItIs(request)) {
+          asked.add(request.socket);
+          response.writeHead(200, { "Content-Type": "application/grpc-web+proto", "Grpc-Status": 12 }).end();
+          return true;
+        }
+        return false;
+      },
+    });
+    for (const options of [{}, { require: { protocols: ["grpc-web"] as const } }]) {
+      await using connection = await connect(server.address, options);
+      expect(await connection.client(BehaviourService).inspect({})).toMatchObject({ protocol: "grpc-web" });
+    }
+  });
+});
+
+test("a server behind a proxy that lets in only whom it knows is told as such, not as one that is away", async () => {
+  await using server = await startRpcServer({
+    place: "http",
+    httpVersion: "1.1",
+    intercept(_request, response) {
+      response.writeHead(401, { "Content-Type": "text/html" }).end("<h1>Who are you?</h1>");
+      return true;
+    },
+  });
+  for (const each of [connect, connectPortably]) {
+    const error = await refusal(each(server.address));
+    expect(error).toMatchObject({ errorCode: "PB-CALLER-REFUSED", code: Code.Unauthenticated });
+    expect(error.message).toContain(`${server.address} answers HTTP 401`);
+    expect(error.hint).toContain("`token`");
   }
 });
 
@@ -494,21 +626,18 @@ describe("a manifest", () => {
 });
 
 test("a server's own words for why it can't be used are one short line without control characters", async () => {
-  for (const code of [Code.PermissionDenied, Code.Internal]) {
-    await using server = await startRpcServer({
-      place: "http",
-      httpVersion: "1.1",
-      routes(router) {
-        router.service(PluginService, {
-          describe() {
-            throw new ConnectError(`go \u001b[31maway\u0007${"!".repeat(1000)}\n- grpc at unix:/a: works`, code);
-          },
-        });
-      },
-    });
-    const error = await refusal(connect(server.address));
-    expect(error.message).toMatch(/connect at http:.*go away!+[.]{3}\n/);
-    expect(error.message).not.toMatch(/[^\P{Cc}\n]|- grpc at/u);
-    expect(error.message.length).toBeLessThan(2000);
-  }
+  const said = `go \u001b[31maway\u0007${"!".repeat(1000)}\n- grpc at unix:/a: works`;
+  await using server = await startRpcServer({
+    place: "http",
+    httpVersion: "1.1",
+    intercept(_request, response) {
+      // gRPC-Web's message is percent-encoded.
+      response.writeHead(503, { "Content-Type": "text/plain", "Grpc-Message": encodeURIComponent(said) }).end();
+      return true;
+    },
+  });
+  const error = await refusal(connect(server.address));
+  expect(error.message).toMatch(/grpc-web at http:.*go away!+[.]{3}\n/);
+  expect(error.message).not.toMatch(/[^\P{Cc}\n]|- grpc at/u);
+  expect(error.message.length).toBeLessThan(2000);
 });

@@ -194,10 +194,35 @@ describe.each(runtimes)("a plugin with a bearer secret in %s", (runtime, start) 
       await using connection = await connect(address, { ...options, token: secret });
       expect(connection.manifest?.name).toBe("guarded");
       expect(await connection.client(AccessService).whoAmI({})).toMatchObject({ subject: "the robot" });
-      await expect(connect(address, options)).rejects.toThrow(/refused to describe itself|PB-CONNECT-UNREACHABLE/);
-      await expect(connect(address, { ...options, token: wrong })).rejects.toMatchObject({
-        errorCode: "PB-CONNECT-UNREACHABLE",
-      });
+    },
+  );
+
+  test.each(
+    runtime === "Node" ? [...overHttp, ...overTcp, [undefined], [undefined, "tcp:"]] : [...overHttp, [undefined]],
+  )(
+    "lets a client without a token call what is public, and tells it to give one for the rest, over %s",
+    async (...route) => {
+      const [protocol, scheme] = route as [Protocol?, string?];
+      const address = scheme === undefined ? server.url : server.url.replace("http://", scheme);
+      const options = protocol === undefined ? {} : { require: { protocols: [protocol] } };
+      const refused = {
+        errorCode: "PB-CALLER-REFUSED",
+        code: Code.Unauthenticated,
+        hint: expect.stringContaining("Give connect() a `token`"),
+      };
+      await using connection = await connect(address, options);
+      expect(connection.manifest).toBeUndefined();
+      expect(await connection.client(AccessService).greet({})).toMatchObject({ subject: "" });
+      await expect(connection.client(AccessService).whoAmI({})).rejects.toMatchObject(refused);
+      if (connection.routes.bidi_streaming.routes.length > 0) {
+        const purging = Array.fromAsync(connection.client(AccessService).purge((async function* () {})()));
+        await expect(purging).rejects.toMatchObject(refused);
+      }
+      const withWrong = async () => {
+        await using known = await connect(address, { ...options, token: wrong });
+        return await known.client(AccessService).greet({});
+      };
+      await expect(withWrong()).rejects.toMatchObject(refused);
     },
   );
 });
