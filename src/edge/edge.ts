@@ -13,7 +13,7 @@ import type { HttpCallHandler } from "../rpc/http-handlers.ts";
 import { noSuchMethod } from "../rpc/no-such-method.ts";
 import { peerKey } from "../rpc/peer.ts";
 import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
-import { fitResponseHeaders, securityHeaders } from "../rpc/response-headers.ts";
+import { fitResponseHeaders, maxOwnHeaderBytes, securityHeaders } from "../rpc/response-headers.ts";
 import { answerWhole, isSmallUnary } from "./answer-whole.ts";
 import { cacheableManifest } from "./cacheable-manifest.ts";
 import { readRequest } from "./early-answer.ts";
@@ -94,7 +94,12 @@ export function edge<Config extends DescMessage>(
     // Of what answers have, only the console page's policy is one of its own.
     const isPage = debug !== undefined && res.headers.get("Content-Type")?.startsWith("text/html");
     const pagePolicy = isPage ? res.headers.get("Content-Security-Policy") : null;
-    fitResponseHeaders(res.headers, { method: req.method, status: res.status, personal: guarded });
+    fitResponseHeaders(res.headers, {
+      method: req.method,
+      status: res.status,
+      personal: guarded,
+      maxBytes: maxOwnHeaderBytes,
+    });
     for (const [name, value] of [...securityHeaders(requestId, req.url.startsWith("https:")), ...headers]) {
       if (!(ownGoesFirst.has(name) && res.headers.has(name))) {
         res.headers.set(name, value);

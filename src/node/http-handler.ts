@@ -10,6 +10,7 @@ import {
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { crossOrigin } from "../rpc/cross-origin.ts";
+import { fitTrailers } from "../rpc/fit-trailers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
 import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../rpc/http-protocols.ts";
 import type { Answer } from "../rpc/no-such-method.ts";
@@ -17,7 +18,7 @@ import { noSuchMethod } from "../rpc/no-such-method.ts";
 import { peerKey } from "../rpc/peer.ts";
 import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
 import type { HeaderField } from "../rpc/response-headers.ts";
-import { fitResponseHeaders, securityHeaders } from "../rpc/response-headers.ts";
+import { fitResponseHeaders, maxOwnHeaderBytes, securityHeaders } from "../rpc/response-headers.ts";
 import { peerOf } from "./peer-of.ts";
 import { ensureHost, refuseHost } from "./request-host.ts";
 import { breakOffUnread, followBody } from "./unread-answer.ts";
@@ -107,11 +108,14 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     }
     handle(incoming)
       .then((outgoing) => {
-        const { header, status } = outgoing;
+        const { header, trailer, status } = outgoing;
+        const maxBytes = maxFieldBytes(request);
         if (header !== undefined) {
-          fitResponseHeaders(header, { method: request.method ?? "", status, personal: policy.admit !== undefined });
+          const personal = policy.admit !== undefined;
+          fitResponseHeaders(header, { method: request.method ?? "", status, personal, maxBytes });
         }
-        return universalResponseToNodeResponse(followBody(outgoing, response, idleTimeoutMs), response);
+        const onEnd = () => trailer && fitTrailers(trailer, maxBytes);
+        return universalResponseToNodeResponse(followBody(outgoing, response, idleTimeoutMs, onEnd), response);
       })
       .catch(() => {
         // The caller has gone, what it sent is no call at all, or what the plugin has put into headers can't be sent.
@@ -165,4 +169,20 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     (response as http.ServerResponse).end(body === "" ? undefined : body);
     breakOffUnread(response, idleTimeoutMs);
   }
+}
+
+/** Longest block of headers that Node sends; at a longer one it ends the session, with all other calls on it. */
+const maxHttp2FieldBytes = 60 * 1024;
+
+/** What goes beside a handler's headers in each answer, in bytes, generously. */
+const ofEveryAnswer = 1024;
+
+/** How long headers or trailers may be: what the caller takes, if it says so. Statuses have to get through in any case. */
+function maxFieldBytes(request: HttpRequest): number {
+  if (!("stream" in request)) {
+    return maxOwnHeaderBytes;
+  }
+  // There is none when the caller has gone already.
+  const said = request.stream.session?.remoteSettings.maxHeaderListSize ?? maxHttp2FieldBytes;
+  return Math.max(1024, Math.min(said, maxHttp2FieldBytes) - ofEveryAnswer);
 }

@@ -21,14 +21,17 @@ export function breakOffUnread(answer: Answer, timeoutMs: number | undefined): v
  * Follows the body of an answer on its way to the caller. It ends when there is nobody any more to say it to: Connect waits
  * for a stream that is full to have room again, and Node tells of none if the stream is closed in the same turn that has
  * made the room. And it breaks off when the caller takes nothing of it for so long, in milliseconds.
+ * @param onEnd Called when all of the body is there, before its trailers leave.
  */
 export function followBody(
   response: UniversalServerResponse,
   answer: Answer,
   timeoutMs: number | undefined,
+  onEnd: () => void,
 ): UniversalServerResponse {
   const { body } = response;
   if (body === undefined || body === null) {
+    onEnd();
     return response;
   }
   const iterator = body[Symbol.asyncIterator]();
@@ -44,6 +47,9 @@ export function followBody(
       // What was given before has been taken.
       clearTimeout(waiting);
       const result = await iterator.next();
+      if (result.done === true) {
+        onEnd();
+      }
       if (timeoutMs !== undefined && !closed) {
         waiting = setDeadlineTimer(() => breakOff(answer), timeoutMs);
       }

@@ -1,4 +1,5 @@
 import { log } from "../plugin/log.ts";
+import { connectionFields, fieldBytes, unsendable } from "./connection-fields.ts";
 import { requestIdHeader } from "./request-id.ts";
 
 /** One field of a header. */
@@ -35,22 +36,10 @@ export function securityHeaders(requestId: string, secure: boolean): readonly He
   return secure ? [...fields, strictTransport] : fields;
 }
 
-/** What a handler has no say in: the headers above, whose request it was, and what belongs to the connection. */
+/** What a handler has no say in: the headers above, and whose request it was. */
 const notTheirs: ReadonlySet<string> = new Set(
-  [
-    ...[...always, strictTransport].map(([name]) => name),
-    requestIdHeader,
-    "Server",
-    "Keep-Alive",
-    "Proxy-Connection",
-    "Transfer-Encoding",
-    "Upgrade",
-  ].map((name) => name.toLowerCase()),
+  [...[...always, strictTransport].map(([name]) => name), requestIdHeader, "Server"].map((name) => name.toLowerCase()),
 );
-
-/** What must not be in a header (RFC 9110, section 5.5), and gets past `Headers` nevertheless. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
-const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /** What an answer was given to. */
 export interface Answered {
@@ -58,24 +47,43 @@ export interface Answered {
   readonly status: number;
   /** Whether it depends on who has asked. */
   readonly personal: boolean;
+  /** How long they may be together, in bytes as HTTP/2 counts them. */
+  readonly maxBytes: number;
 }
+
+/**
+ * What Node's clients take of headers over HTTP/1.1, all together, is 16 KiB; so they do at the edge, where nobody knows what
+ * comes behind. Beside a handler's own there are those of every answer.
+ */
+export const maxOwnHeaderBytes = 14 * 1024;
 
 /**
  * Makes the headers of a call's answer fit to be sent beside those of every answer, before which they go. `Cache-Control`
  * holds for what was got by GET, and nothing else may be kept; what is personal, by nobody but who has asked. What `Vary`
  * names is added to what every answer depends on.
  */
-export function fitResponseHeaders(own: Headers, { method, status, personal }: Answered): void {
+export function fitResponseHeaders(own: Headers, { method, status, personal, maxBytes }: Answered): void {
   for (const name of [...own.keys()]) {
     if (notTheirs.has(name)) {
       own.delete(name);
     }
   }
+  // Connect's own word, to a caller that would wait for both directions over HTTP/1.1.
+  const closes = status === 505 && own.get("Connection") === "close";
+  // That of a single message is Connect's word, too. What comes in envelopes is as long as it gets.
+  const enveloped = /^application\/(?:connect\+|grpc)/i.test(own.get("Content-Type") ?? "");
+  let left = maxBytes;
   for (const [name, value] of [...own]) {
-    if (unsendable.test(value)) {
-      // As it would have Node send nothing at all, and Workers something that no client takes.
-      log("WARNING", `the response's header ${name} is left out, as it has a control character in it`);
-      own.delete(name);
+    const bytes = fieldBytes(name, value);
+    // As it would have Node send nothing at all, and Workers something that no client takes.
+    if ((connectionFields.includes(name) && !closes) || (enveloped && name === "content-length")) {
+      leaveOut(own, name, "as it belongs to a connection");
+    } else if (unsendable.test(value)) {
+      leaveOut(own, name, "as it has a control character in it");
+    } else if (bytes > left) {
+      leaveOut(own, name, `as its ${value.length} bytes don't fit into headers`);
+    } else {
+      left -= bytes;
     }
   }
   const got = (method === "GET" || method === "HEAD") && (status === 200 || status === 304);
@@ -88,6 +96,11 @@ export function fitResponseHeaders(own: Headers, { method, status, personal }: A
   if (own.has("Vary")) {
     own.append(...vary);
   }
+}
+
+function leaveOut(own: Headers, name: string, why: string) {
+  log("WARNING", `the response's header ${name} is left out, ${why}`);
+  own.delete(name);
 }
 
 function forOneAlone(cacheControl: string): string {

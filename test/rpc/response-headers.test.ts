@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { fitResponseHeaders } from "../../src/rpc/response-headers.ts";
+import { fitResponseHeaders, maxOwnHeaderBytes } from "../../src/rpc/response-headers.ts";
 
 describe("what a handler says about caches", () => {
   const settled = (own: Record<string, string>, { method = "GET", status = 200, personal = false } = {}) => {
     const header = new Headers(own);
-    fitResponseHeaders(header, { method, status, personal });
+    fitResponseHeaders(header, { method, status, personal, maxBytes: maxOwnHeaderBytes });
     return Object.fromEntries(header);
   };
 

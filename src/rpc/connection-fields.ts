@@ -1,0 +1,24 @@
+/**
+ * Fields that belong to a request or to one connection of HTTP/1.1, and to nobody's response: in HTTP/2 most are malformed (RFC
+ * 9113, section 8.2.2), and Node throws at them, in headers or in an event of its own. In lower case.
+ */
+export const connectionFields: readonly string[] = [
+  "connection",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** What must not be in a field (RFC 9110, section 5.5), and gets past `Headers` nevertheless. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
+export const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
+
+/** How many bytes a field takes, as HTTP/2 counts (RFC 9113, section 6.5.2). */
+export function fieldBytes(name: string, value: string): number {
+  return name.length + value.length + 32;
+}

@@ -1,0 +1,96 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
+import { StatusSchema } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { log } from "../plugin/log.ts";
+import { connectionFields, fieldBytes, unsendable } from "./connection-fields.ts";
+
+/** What frames a message has no place after it (RFC 9110, section 6.5.1). */
+const notInTrailers = [...connectionFields, "content-length"];
+
+const statusName = "grpc-status";
+const messageName = "grpc-message";
+const detailsName = "grpc-status-details-bin";
+
+/**
+ * Makes the trailers of a gRPC call fit to be sent: what would be malformed in them is left out, and what is too long for the
+ * caller, or for the connection, too. Of an error the code always arrives; its message may be cut and its details be left out,
+ * before which metadata goes. Each is told in the log.
+ * @param maxBytes As HTTP/2 counts fields, see `fieldBytes`.
+ */
+export function fitTrailers(trailer: Headers, maxBytes: number): void {
+  for (const name of notInTrailers) {
+    if (trailer.has(name)) {
+      leaveOut(trailer, name, "as it belongs to a connection");
+    }
+  }
+  let bytes = 0;
+  for (const [name, value] of [...trailer]) {
+    if (unsendable.test(value)) {
+      leaveOut(trailer, name, "as it has a control character in it");
+    } else {
+      bytes += fieldBytes(name, value);
+    }
+  }
+  if (bytes > maxBytes) {
+    shorten(trailer, maxBytes);
+  }
+}
+
+/** Keeps what matters most, each in what the ones before it have left. */
+function shorten(trailer: Headers, maxBytes: number) {
+  let left = maxBytes - fieldBytes(statusName, trailer.get(statusName) ?? "");
+  const message = trailer.get(messageName);
+  if (message !== null) {
+    // Beside a message that is long on its own there should be room for others; the details have it again, in Base64.
+    const share = trailer.has(detailsName) ? left / 3 : (left * 3) / 4;
+    const kept = cutPercentEncoded(message, Math.floor(share) - fieldBytes(messageName, ""));
+    if (kept !== message) {
+      log("WARNING", `the message of a call's error is cut, as its ${message.length} bytes don't fit into trailers`);
+      trailer.set(messageName, kept);
+      cutStatus(trailer, decodeURIComponent(kept));
+    }
+    left -= fieldBytes(messageName, kept);
+  }
+  const others = [...trailer.keys()].filter((name) => ![statusName, messageName, detailsName].includes(name));
+  for (const name of [detailsName, ...others]) {
+    const value = trailer.get(name);
+    if (value !== null) {
+      const bytes = fieldBytes(name, value);
+      if (bytes > left) {
+        leaveOut(trailer, name, `as its ${value.length} bytes don't fit into trailers`);
+      } else {
+        left -= bytes;
+      }
+    }
+  }
+}
+
+/** The details tell the message again. */
+function cutStatus(trailer: Headers, message: string) {
+  const details = trailer.get(detailsName);
+  if (details !== null) {
+    const status = fromBinary(StatusSchema, decodeBinaryHeader(details));
+    trailer.set(detailsName, encodeBinaryHeader(toBinary(StatusSchema, { ...status, message })));
+  }
+}
+
+/** The beginning of a percent-encoded text, in at most so many bytes, without half a character at its end. */
+function cutPercentEncoded(text: string, maxBytes: number): string {
+  if (text.length <= maxBytes) {
+    return text;
+  }
+  let end = Math.max(0, maxBytes);
+  // Within a "%XX", or before one that goes on with a character: %80 to %BF.
+  while (
+    end > 0 &&
+    (/%.?$/.test(text.slice(Math.max(0, end - 2), end)) || /^%[89AB]/i.test(text.slice(end, end + 2)))
+  ) {
+    end -= 1;
+  }
+  return text.slice(0, end);
+}
+
+function leaveOut(trailer: Headers, name: string, why: string) {
+  log("WARNING", `the response's trailer ${name} is left out, ${why}`);
+  trailer.delete(name);
+}
