@@ -9,6 +9,7 @@ import { callerRefused } from "./caller-refused.ts";
 import type { Capability } from "./capability.ts";
 import { capabilities } from "./capability.ts";
 import type { Dialer } from "./dialer.ts";
+import { isServersWord } from "./ending-transport.ts";
 import type { Protocol } from "./endpoint.ts";
 import { endpointAt } from "./endpoint.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
@@ -215,7 +216,7 @@ async function describe(
     }
     const error = ConnectError.from(cause);
     // Some proxies add an HTTP status that is none of gRPC's.
-    if (error.isWireError || (protocol !== "connect" && error.metadata.has("grpc-status"))) {
+    if (isServersWord(error) || (protocol !== "connect" && error.metadata.has("grpc-status"))) {
       return { kind: "foreign", asksWhoCalls: error.code === Code.Unauthenticated };
     }
     switch (error.code) {

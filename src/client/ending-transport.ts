@@ -72,12 +72,23 @@ export function createEndingTransport(transport: Transport): EndingTransport {
   };
 }
 
+/** Errors that stand for a response without an error in it, or for none. */
+const standIns = new WeakSet<ConnectError>();
+
+/** Whether an error is what a server has said in its protocol's own words. */
+export function isServersWord(error: ConnectError): boolean {
+  return error.isWireError && !standIns.has(error);
+}
+
 /**
  * What a handler does with it is not to have the metadata of its own call's response: so Connect marks most errors that
  * have come over a wire, but not those that an HTTP response without an error in it stands for.
  */
 function fromWire(error: unknown, signal: AbortSignal): unknown {
   if (!signal.aborted && error instanceof ConnectError && !isPlugboardError(error)) {
+    if (!error.isWireError) {
+      standIns.add(error);
+    }
     error.isWireError = true;
   }
   return error;
