@@ -16,3 +16,4 @@ export type { RedisClient } from "./node/redis-rate-limit.ts";
 export { redisRateLimit } from "./node/redis-rate-limit.ts";
 export type { ServeOptions } from "./node/serve.ts";
 export { serve } from "./node/serve.ts";
+export type { ProxyOptions } from "./node/trusted-proxy.ts";

@@ -14,6 +14,11 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> extends P
   readonly config?: MessageInitShape<Config>;
   /** Origins whose pages may call, such as "https://app.example.com"; "*" is any. Default: none. */
   readonly origins?: readonly string[];
+  /**
+   * Hosts that requests may be for, as they name them, with or without port: "notes.example.com". Others get 421; names of
+   * the loopback interface, and `connect` over service bindings, are always taken, "*" is any. Default: any.
+   */
+  readonly hosts?: readonly string[];
   /** Lets callers ask what there is to call: `debug` of plugboard/edge. Default: nothing of it. */
   readonly debug?: DebugTools;
 }

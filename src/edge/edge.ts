@@ -8,6 +8,7 @@ import type { Plugin } from "../plugin/define-plugin.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
+import { checkHosts, onlyHosts, otherHost } from "../policy/hosts.ts";
 import { crossOrigin } from "../rpc/cross-origin.ts";
 import type { HttpCallHandler } from "../rpc/http-handlers.ts";
 import { noSuchMethod } from "../rpc/no-such-method.ts";
@@ -46,15 +47,18 @@ export interface EdgeEnv {
  *
  * The plugin starts with the first request, when its bindings are known; if that fails, the next request tries again.
  *
- * @throws PlugboardError PB-ORIGIN-INVALID, PB-ACCESS-UNGUARDED if the contract requires scopes and there is no `auth`, PB-ACCESS-RULE if a rule in
+ * @throws PlugboardError PB-ORIGIN-INVALID, PB-HOST-INVALID, PB-ACCESS-UNGUARDED if the contract requires scopes and there is no `auth`, PB-ACCESS-RULE if a rule in
  * the contract contradicts itself.
  */
 export function edge<Config extends DescMessage>(
   plugin: Plugin<Config>,
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
-  const { origins = [], debug } = options;
+  const { origins = [], hosts, debug } = options;
   checkOrigins(origins);
+  checkHosts(hosts ?? []);
+  // The last is what connect() names over service bindings.
+  const allowsHost = hosts && onlyHosts([...hosts, "plugin"]);
   const guarded = options.auth !== undefined;
   checkAccessRules(plugin.services, guarded);
   let starting: Promise<EdgeHandler> | undefined;
@@ -82,7 +86,9 @@ export function edge<Config extends DescMessage>(
       origin: req.header("Origin"),
       requestMethod: req.header("Access-Control-Request-Method"),
     });
-    if (preflight) {
+    if (allowsHost?.(new URL(req.url).host) === false) {
+      context.res = context.json({ code: "permission_denied", message: otherHost }, 421);
+    } else if (preflight) {
       context.res = new Response(null, { status: 204 });
     } else {
       await next();

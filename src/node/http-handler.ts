@@ -8,6 +8,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { HostRule } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { crossOrigin } from "../rpc/cross-origin.ts";
 import { fitTrailers } from "../rpc/fit-trailers.ts";
@@ -19,8 +20,9 @@ import { peerKey } from "../rpc/peer.ts";
 import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
 import type { HeaderField } from "../rpc/response-headers.ts";
 import { fitResponseHeaders, maxOwnHeaderBytes, securityHeaders } from "../rpc/response-headers.ts";
-import { peerOf } from "./peer-of.ts";
+import { requestPeer } from "./peer-of.ts";
 import { ensureHost, refuseHost } from "./request-host.ts";
+import type { TrustedProxy } from "./trusted-proxy.ts";
 import { breakOffUnread, followBody } from "./unread-answer.ts";
 
 /** What an HTTP request is answered with. */
@@ -34,6 +36,10 @@ export interface HttpHandlerOptions {
   readonly secure: boolean;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
+  /** Answers only requests for these hosts, instead. */
+  readonly allowsHost?: HostRule | undefined;
+  /** Whose word on where requests come from counts. Default: nobody's. */
+  readonly proxy?: TrustedProxy | undefined;
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
   /** Serve gRPC alone. Default: Connect and gRPC-Web, too. */
@@ -67,7 +73,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
     const always = securityHeaders(requestId, secure);
     setHeaders(response, always);
-    const refusal = refuseHost(request, onlyLoopbackHosts);
+    const refusal = refuseHost(request, onlyLoopbackHosts, options.allowsHost);
     if (refusal !== undefined) {
       const { status, ...error } = refusal;
       answerJson(response, status, error);
@@ -98,7 +104,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     }
     let incoming: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
-      const values = createContextValues().set(peerKey, peerOf(request.socket));
+      const values = createContextValues().set(peerKey, requestPeer(request, options.proxy));
       setRequestId(values, requestId);
       ensureHost(request);
       incoming = universalRequestFromNodeRequest(request, response, undefined, values);

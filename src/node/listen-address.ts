@@ -41,18 +41,34 @@ export function parseListenAddress(text: string, source: "--listen" | "PLUGIN_SE
   return { carrier: "tcp", host: address.host, port: address.port };
 }
 
+/** Who will use an address. */
+export interface Exposure {
+  /** The plugin's host, by a handshake. */
+  readonly hosted: boolean;
+  /** Whether callers have to say who they are. */
+  readonly guarded: boolean;
+  /** Whether a proxy is in front that ends TLS, and nobody else is served. */
+  readonly proxied: boolean;
+}
+
 /**
- * Checks that only those can use an address who are meant to: TCP beyond the loopback interface, and wherever a handshake
- * names it, takes TLS with certificates on both sides.
+ * Checks that only those can use an address who are meant to: TCP beyond the loopback interface takes TLS, with
+ * certificates on both sides or with callers that say who they are, or a proxy that ends TLS; wherever a handshake names
+ * it, certificates on both sides.
  * @throws PlugboardError PB-LISTEN-INSECURE
  */
-export function checkExposure(address: ListenAddress, tls: ServerTls | undefined, hosted: boolean): void {
+export function checkExposure(
+  address: ListenAddress,
+  tls: ServerTls | undefined,
+  { hosted, guarded, proxied }: Exposure,
+): void {
   if (address.carrier === "unix" || tls?.clientRoots !== undefined) {
     return;
   }
   const place = `${formatListenAddress(address)}, of --listen or PLUGIN_SERVER_ENDPOINT,`;
   const lacks = tls === undefined ? "without encryption" : "to clients without a certificate";
-  if (!isLoopback(address.host)) {
+  const mayLeave = tls === undefined ? proxied : guarded;
+  if (!isLoopback(address.host) && !mayLeave) {
     throw new PlugboardError("PB-LISTEN-INSECURE", `${place} would be open to the network ${lacks}`);
   }
   if (hosted) {
@@ -60,6 +76,11 @@ export function checkExposure(address: ListenAddress, tls: ServerTls | undefined
       hint: 'Let the host load it with tls: "auto" (AutoMTLS in go-plugin), or have it listen on a Unix socket.',
     });
   }
+}
+
+/** Whether others than this machine can reach an address. */
+export function isOnNetwork(address: ListenAddress): boolean {
+  return address.carrier === "tcp" && !isLoopback(address.host);
 }
 
 /** The address as connect() takes it. */

@@ -4,14 +4,17 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServerTls } from "../client/tls.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
+import { onlyHosts } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
 import { bind } from "./bind.ts";
 import type { ListenAddress } from "./listen-address.ts";
+import { isOnNetwork } from "./listen-address.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
 import type { Sniffed } from "./sniff.ts";
 import { sniff } from "./sniff.ts";
 import type { SecureServer } from "./tls/secure-server.ts";
+import type { TrustedProxy } from "./trusted-proxy.ts";
 import { createTtrpcServer } from "./ttrpc-server.ts";
 import type { Multiplexer } from "./yamux/multiplexer.ts";
 
@@ -21,6 +24,10 @@ export interface ListenOptions {
   readonly policy?: CallPolicy;
   /** Origins whose pages may call. Default: none. */
   readonly origins?: readonly string[];
+  /** Hosts that requests may be for. Default: any; on plain TCP on the loopback interface, its names. */
+  readonly hosts?: readonly string[];
+  /** Is in front. Without TLS, connections of others are not served. Default: nobody. */
+  readonly proxy?: TrustedProxy;
   /** How long a connection may take for its first bytes, and for its request headers, in milliseconds. Default: 10,000. */
   readonly headerTimeoutMs?: number;
   /**
@@ -63,7 +70,7 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listener> {
   const { policy = { limits: trustedLimits }, origins = [], headerTimeoutMs = 10_000 } = options;
-  const { multiplexer, tls, onRefused } = options;
+  const { multiplexer, tls, onRefused, hosts, proxy } = options;
   const serverOptions = {
     table: running.table,
     policy,
@@ -71,7 +78,9 @@ export async function listen(
     headerTimeoutMs,
     secure: tls !== undefined,
     // In TLS it is the certificate that says who is meant.
-    onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined,
+    onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined && !isOnNetwork(address),
+    ...(hosts && { allowsHost: onlyHosts(hosts) }),
+    proxy,
   };
   const secureServer = tls && (await loadTls(tls, headerTimeoutMs));
   const connections = new Set<Duplex>();
@@ -186,9 +195,20 @@ export async function listen(
     });
   }
 
-  const server = net.createServer((socket) =>
-    multiplexer === undefined ? accept(socket) : multiplex(socket, multiplexer),
-  );
+  const server = net.createServer((socket) => {
+    if (multiplexer !== undefined) {
+      multiplex(socket, multiplexer);
+    } else if (
+      proxy !== undefined &&
+      tls === undefined &&
+      isOnNetwork(address) &&
+      !proxy.accepts(socket.remoteAddress)
+    ) {
+      socket.destroy();
+    } else {
+      accept(socket);
+    }
+  });
   const bound = await bind(server, address);
 
   return {

@@ -1,7 +1,9 @@
 import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import type { HostRule } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
+import type { TrustedProxy } from "./trusted-proxy.ts";
 
 /** What serves one protocol on the connections that a listener hands it. */
 export interface ProtocolServer {
@@ -29,4 +31,8 @@ export interface HttpServerOptions extends ProtocolServerOptions {
   readonly secure: boolean;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
+  /** Answers only requests for these hosts, instead. */
+  readonly allowsHost?: HostRule | undefined;
+  /** Whose word on where requests come from counts. Default: nobody's. */
+  readonly proxy?: TrustedProxy | undefined;
 }

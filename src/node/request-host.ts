@@ -1,6 +1,8 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
 import { isLoopback } from "../plugin/loopback.ts";
+import type { HostRule } from "../policy/hosts.ts";
+import { otherHost } from "../policy/hosts.ts";
 
 /** Why a request is refused for the host that it names. */
 export interface HostRefusal {
@@ -12,11 +14,13 @@ export interface HostRefusal {
 /**
  * Checks the host that a request is for: `Host`, or `:authority` in HTTP/2. With `onlyLoopback` it has to be a name of
  * this machine: a web page can make its own name lead here (DNS rebinding), but then it is that name that requests carry.
+ * @param allowsHost Says which hosts are meant, instead.
  * Elsewhere an authority may be anything: clients built on gRPC's core send the percent-encoded path of a Unix socket.
  */
 export function refuseHost(
   request: http.IncomingMessage | http2.Http2ServerRequest,
   onlyLoopback: boolean,
+  allowsHost?: HostRule,
 ): HostRefusal | undefined {
   const isHttp2 = "stream" in request;
   const named = [isHttp2 ? request.authority : undefined, request.headers.host].filter((each) => each !== undefined);
@@ -32,6 +36,9 @@ export function refuseHost(
   }
   if (!named.every(isHostAndPort)) {
     return { status: 400, code: "invalid_argument", message: "the request's Host header is not host:port" };
+  }
+  if (allowsHost !== undefined) {
+    return named.every(allowsHost) ? undefined : { status: 421, code: "permission_denied", message: otherHost };
   }
   if (onlyLoopback && !named.every(isLoopbackAuthority)) {
     const message = "only requests for localhost, 127.0.0.1 and [::1] are answered here";

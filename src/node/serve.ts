@@ -10,6 +10,7 @@ import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
+import { checkHosts } from "../policy/hosts.ts";
 import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import { createCallPolicy } from "../policy/policy-options.ts";
@@ -27,11 +28,13 @@ import { introduction } from "./introduction.ts";
 import type { HostedLaunch, Launch } from "./launch.ts";
 import { readLaunch } from "./launch.ts";
 import type { ListenAddress } from "./listen-address.ts";
-import { checkExposure, formatListenAddress, listenerEndpoints } from "./listen-address.ts";
+import { checkExposure, formatListenAddress, isOnNetwork, listenerEndpoints } from "./listen-address.ts";
 import { listen } from "./listener.ts";
 import type { PluginSettings } from "./settings.ts";
 import { cookieOf, readSettings } from "./settings.ts";
 import { placeFor } from "./socket-place.ts";
+import type { ProxyOptions } from "./trusted-proxy.ts";
+import { trustProxy } from "./trusted-proxy.ts";
 
 /** How to serve. */
 export interface ServeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
@@ -46,6 +49,17 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly gracePeriodMs?: number;
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
   readonly origins?: readonly string[];
+  /**
+   * Hosts that requests over HTTP may be for, as they name them, with or without port: "notes.example.com". Others get 421;
+   * names of the loopback interface are always taken, "*" is any. Default: any; on plain TCP on the loopback interface, its
+   * names alone.
+   */
+  readonly hosts?: readonly string[];
+  /**
+   * A reverse proxy is in front that ends TLS: then plain TCP may leave the loopback interface, for connections of the proxy
+   * alone. Of what it says, only the address that a request came from counts. Default: nobody is in front.
+   */
+  readonly behindProxy?: ProxyOptions;
   /**
    * Let callers ask what there is to call, and how (gRPC server reflection). Default: true on a Unix socket and for the
    * host that has started the plugin; false where it stands alone on TCP, as strangers may ask there.
@@ -71,7 +85,7 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
 /**
  * Makes this process a plugin process. Started by a host, it answers with the handshake; started with
  * `--listen unix:/path` or `--listen tcp:127.0.0.1:4000` it stands alone; otherwise it says how to run it and exits. With
- * TLS on both sides it may listen on other interfaces, too.
+ * TLS, and `auth` or certificates on both sides, or behind a proxy, it may listen on other interfaces, too.
  * It ends by itself, with code 0, on SIGTERM, on SIGINT if it stands alone, and when its host is gone.
  *
  * What keeps it from starting is printed to stderr, and the process exits with code 1.
@@ -149,7 +163,11 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const callerLimit = options.rateLimit?.open(own);
 
   const place = placeFor(launch);
-  checkExposure(place.address, tls?.server, hosted);
+  const { hosts, behindProxy } = options;
+  checkHosts(hosts ?? []);
+  const proxy = behindProxy && trustProxy(behindProxy);
+  const exposure = { hosted, guarded: options.auth !== undefined, proxied: proxy !== undefined };
+  checkExposure(place.address, tls?.server, exposure);
   // Also when the process crashes.
   process.once("exit", place.remove);
   // Until it listens there is nothing to wait for.
@@ -170,7 +188,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
 
   const isPublic = !hosted && place.address.carrier === "tcp";
   checkOrigins(origins);
-  for (const warning of insecureCombinations(options)) {
+  for (const warning of insecureCombinations({ ...options, onNetwork: isOnNetwork(place.address) })) {
     log("WARNING", `${plugin.name}: ${warning}`);
   }
   const policyDefaults = isPublic ? publicLimits : trustedLimits;
@@ -213,6 +231,8 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const listener = await listen(running, address, {
     policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hosted),
     origins,
+    ...(hosts && { hosts }),
+    ...(proxy && { proxy }),
     ...(family.multiplexer && { multiplexer: family.multiplexer }),
     ...(tls && { tls: tls.server, onRefused: tls.onRefused }),
   }).catch(async (error: unknown) => {

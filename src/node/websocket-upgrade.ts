@@ -12,9 +12,10 @@ import { upgradeAuthorization } from "../ttrpc/carriers/websocket-token.ts";
 import { maxDataBytes } from "../ttrpc/frame.ts";
 import { createTtrpcServing } from "../ttrpc/serving.ts";
 import { answerBare } from "./bare-answer.ts";
-import { peerOf } from "./peer-of.ts";
+import { requestPeer } from "./peer-of.ts";
 import type { HttpServerOptions } from "./protocol-server.ts";
 import { refuseHost } from "./request-host.ts";
+import type { TrustedProxy } from "./trusted-proxy.ts";
 
 /** Serves ttrpc on WebSockets. */
 export interface WebSocketUpgrade {
@@ -50,7 +51,7 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
       let peer: Peer;
       let refused: number | undefined;
       try {
-        peer = upgradePeer(request, socket);
+        peer = upgradePeer(request, options.proxy);
         refused = refusal(request) ?? (await refusedByPolicy(request, socket, peer, requestId));
       } catch (error) {
         log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
@@ -91,7 +92,7 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
 
   /** Why a request to upgrade is refused: an HTTP status. */
   function refusal(request: http.IncomingMessage): number | undefined {
-    const host = refuseHost(request, onlyLoopbackHosts);
+    const host = refuseHost(request, onlyLoopbackHosts, options.allowsHost);
     const { origin } = request.headers;
     if (host !== undefined) {
       return host.status;
@@ -110,7 +111,7 @@ function offeredProtocols({ headers }: http.IncomingMessage): readonly string[] 
   return (headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
 }
 
-function upgradePeer(request: http.IncomingMessage, socket: Duplex): Peer {
+function upgradePeer(request: http.IncomingMessage, proxy: TrustedProxy | undefined): Peer {
   const authorization = upgradeAuthorization(offeredProtocols(request), request.headers.authorization);
-  return { ...peerOf(socket), ...(authorization !== undefined && { authorization }) };
+  return { ...requestPeer(request, proxy), ...(authorization !== undefined && { authorization }) };
 }

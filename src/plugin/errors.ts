@@ -37,6 +37,14 @@ const errors = {
     Code.InvalidArgument,
     'Write origins as browsers send them, scheme, host and port if it is not the scheme\'s own: "https://app.example.com"; or "*" for any.',
   ],
+  "PB-HOST-INVALID": [
+    Code.InvalidArgument,
+    'Write hosts as requests name them: "notes.example.com", "notes.example.com:8443" or "[2001:db8::1]"; or "*" for any.',
+  ],
+  "PB-PROXY-INVALID": [
+    Code.InvalidArgument,
+    'Say where the proxy\'s connections come from, as addresses or networks: behindProxy: { from: ["10.0.0.7", "10.1.0.0/16"] }.',
+  ],
   "PB-LIMIT-INVALID": [
     Code.InvalidArgument,
     "Limits are whole numbers of bytes, milliseconds or streams from 1; Infinity lifts one. See CallLimits for their names.",
@@ -85,8 +93,9 @@ const errors = {
   "PB-COMMAND-LINE": [Code.InvalidArgument, "Use --listen unix:/path or --listen tcp:127.0.0.1:4000."],
   "PB-LISTEN-INSECURE": [
     Code.FailedPrecondition,
-    "Plain TCP is only for the loopback interface: use tcp:127.0.0.1:PORT, tcp:[::1]:PORT or a Unix socket, or give the " +
-      "plugin a certificate and the roots of its clients' certificates.",
+    "Plain TCP is only for the loopback interface: use tcp:127.0.0.1:PORT, tcp:[::1]:PORT or a Unix socket. For the network, give " +
+      "the plugin a certificate, and `auth` or the roots of its clients' certificates; or have a proxy end TLS, and say so by " +
+      "`behindProxy`.",
   ],
   "PB-LISTEN-FAILED": [Code.FailedPrecondition, "Choose an address that is free and that this process may use."],
   "PB-SOCKET-PATH": [

@@ -5,16 +5,24 @@ export interface OpenOptions {
   readonly origins?: readonly string[];
   readonly auth?: unknown;
   readonly debug?: unknown;
+  readonly hosts?: readonly string[];
+  /** Whether it listens on the network by itself. */
+  readonly onNetwork?: boolean;
 }
 
 /** Says which options open a server to more than whoever wrote them may have meant, a sentence each. */
-export function insecureCombinations({ origins = [], auth, debug }: OpenOptions): readonly string[] {
+export function insecureCombinations({ origins = [], auth, debug, hosts, onNetwork }: OpenOptions): readonly string[] {
   const warnings: string[] = [];
   if (debug !== undefined) {
     warnings.push(
       auth === undefined
         ? "debug is on without auth: anybody may list and try all methods, and reads the errors of handlers"
         : "debug is on: callers read the errors of handlers",
+    );
+  }
+  if (onNetwork && hosts === undefined) {
+    warnings.push(
+      "it listens on the network without `hosts`: any website can make its own name lead here, and call from its visitors' browsers",
     );
   }
   if (origins.includes("*")) {

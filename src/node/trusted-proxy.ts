@@ -1,0 +1,83 @@
+import * as net from "node:net";
+import { PlugboardError } from "../plugin/errors.ts";
+import { isLoopback } from "../plugin/loopback.ts";
+
+/** A reverse proxy in front of a plugin, which ends TLS for it. */
+export interface ProxyOptions {
+  /**
+   * Where its connections come from: addresses and networks, such as "10.0.0.7" and "10.1.0.0/16". Others are not served,
+   * but for this machine.
+   */
+  readonly from: readonly string[];
+  /**
+   * The header to which it adds the address that a request has come from; it has to write it itself, or to add to it.
+   * Default: "X-Forwarded-For".
+   */
+  readonly header?: "X-Forwarded-For" | "Forwarded";
+}
+
+/** What is made of it. */
+export interface TrustedProxy {
+  /** Whether a connection of that address may be served. */
+  accepts(address: string | undefined): boolean;
+  /**
+   * The address that a request has come from.
+   * @param address Of the other end of the connection: what its headers say counts only if that is the proxy.
+   */
+  clientOf(address: string, headers: Readonly<Record<string, string | string[] | undefined>>): string;
+}
+
+/** @throws PlugboardError PB-PROXY-INVALID */
+export function trustProxy({ from, header = "X-Forwarded-For" }: ProxyOptions): TrustedProxy {
+  const proxies = new net.BlockList();
+  if (from.length === 0) {
+    throw new PlugboardError("PB-PROXY-INVALID", "behindProxy.from is empty");
+  }
+  for (const each of from) {
+    const [address = "", bits, ...more] = each.split("/");
+    const family = net.isIP(address);
+    const most = family === 4 ? 32 : 128;
+    const prefix = bits === undefined ? most : /^\d+$/.test(bits) ? Number(bits) : Number.NaN;
+    if (family === 0 || !(prefix <= most) || more.length > 0) {
+      throw new PlugboardError(
+        "PB-PROXY-INVALID",
+        `behindProxy.from has "${each}", which is no address and no network`,
+      );
+    }
+    proxies.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6");
+  }
+  const isProxy = (address: string) => proxies.check(address, net.isIPv6(address) ? "ipv6" : "ipv4");
+  const hops = header === "Forwarded" ? forwardedHops : forwardedForHops;
+
+  return {
+    accepts: (address) => address !== undefined && (isProxy(address) || isLoopback(address.replace(/^::ffff:/i, ""))),
+    clientOf(address, headers) {
+      let client = address;
+      // The last was added by the proxy itself. What is before those of proxies, a caller can have made up.
+      for (const hop of hops(String(headers[header.toLowerCase()] ?? "")).reverse()) {
+        if (!isProxy(client) || hop === undefined) {
+          break;
+        }
+        client = hop;
+      }
+      return client;
+    },
+  };
+}
+
+/** Addresses in X-Forwarded-For; `undefined` for what is none. */
+function forwardedForHops(value: string): (string | undefined)[] {
+  return value === "" ? [] : value.split(",").map((each) => addressIn(each.trim()));
+}
+
+/** Addresses in Forwarded (RFC 7239, section 4); `undefined` for what is none, such as "unknown". */
+function forwardedHops(value: string): (string | undefined)[] {
+  const elements = value.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g) ?? [];
+  return elements.map((each) => addressIn(/(?:^|;)\s*for=("?)([^";]*)\1\s*(?:;|$)/i.exec(each)?.[2] ?? ""));
+}
+
+/** With or without a port; IPv6 with a port is in brackets. */
+function addressIn(text: string): string | undefined {
+  const address = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(text)?.[1] ?? text;
+  return net.isIP(address) === 0 ? undefined : address;
+}
