@@ -1,12 +1,12 @@
 import type { Broker } from "./broker.ts";
 
 /**
- * What a plugin is given when it starts.
+ * What a plugin is given when it starts: one and the same for `start`, `routes` and `stop`.
  *
  * The bindings of a Worker are typed by annotating the parameter:
  * `routes(router, context: PluginContext<MarkdownConfig, { readonly BUCKET: R2Bucket }>) { ... }`.
  */
-export interface PluginContext<Config = unknown, Env = Readonly<Record<string, unknown>>> {
+export interface PluginContext<Config = unknown, Env = Readonly<Record<string, unknown>>, State = unknown> {
   /** The checked configuration, a message of the plugin's `config` schema; google.protobuf.Empty if it has none. */
   readonly config: Config;
   /** At the edge the Worker's bindings, in a plugin process its environment variables, in process what the caller gave. */
@@ -15,6 +15,11 @@ export interface PluginContext<Config = unknown, Env = Readonly<Record<string, u
   readonly protocolVersion: number;
   /** Further connections with the host, if that speaks gRPC as HashiCorp go-plugin does. */
   readonly broker?: Broker;
+  /**
+   * What the plugin's `start` has returned, such as a connection to a database; undefined without `start`, and within it. It
+   * is for the handlers: when `routes` runs at definition there is none yet, and looking into it throws PB-PLUGIN-STATE.
+   */
+  readonly state: State;
   /** Aborted when the plugin stops. */
   readonly signal: AbortSignal;
 }

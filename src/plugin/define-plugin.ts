@@ -19,7 +19,7 @@ export interface PluginDependency {
 }
 
 /** What `definePlugin` takes. */
-export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>> {
+export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>, State = unknown> {
   /** 1 to 63 lower-case letters, digits and hyphens; a letter first, and no hyphen last. */
   readonly name: string;
   /** The plugin's own version, as in https://semver.org. */
@@ -35,15 +35,24 @@ export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>
   /** Run around every call, over every route, in this order. */
   readonly interceptors?: readonly Interceptor[];
   /**
-   * Registers handlers; any Connect `routes` function will do. It runs once here, with the default configuration and
-   * an empty env, to learn the services, and once for each start: do work in `start` or in the handlers.
+   * Runs before the plugin's first call. What it returns, routes and stop find in `context.state`; TypeScript learns its type
+   * if `start` stands before them. If it throws, the plugin does not start.
    */
-  routes(router: ConnectRouter, context: PluginContext<MessageShape<Config>>): unknown;
-  /** Runs before `routes` and before the first call. If it throws, the plugin does not start. */
-  start?(context: PluginContext<MessageShape<Config>>): void | Promise<void>;
+  start?(context: ContextOf<Config, unknown>): State | Promise<State>;
+  /**
+   * Registers handlers; any Connect `routes` function will do. It runs once here, with the default configuration, an empty
+   * env and no state yet, to learn the services, and once for each start: do work in `start` or in the handlers.
+   */
+  routes(router: ConnectRouter, context: ContextOf<Config, State>): unknown;
   /** Runs when the plugin stops, after its last call. Workers are never told to stop, so it does not run at the edge. */
-  stop?(context: PluginContext<MessageShape<Config>>): void | Promise<void>;
+  stop?(context: ContextOf<Config, State>): void | Promise<void>;
 }
+
+type ContextOf<Config extends DescMessage, State> = PluginContext<
+  MessageShape<Config>,
+  Readonly<Record<string, unknown>>,
+  State
+>;
 
 const brand = Symbol.for("plugboard.plugin");
 
@@ -71,8 +80,8 @@ export interface Plugin<Config extends DescMessage = DescMessage>
  *
  * @throws PlugboardError PB-PLUGIN-* that names the field at fault.
  */
-export function definePlugin<Config extends DescMessage = GenMessage<Empty>>(
-  definition: PluginDefinition<Config>,
+export function definePlugin<Config extends DescMessage = GenMessage<Empty>, State = undefined>(
+  definition: PluginDefinition<Config, State>,
 ): Plugin<Config> {
   const {
     name,
@@ -96,7 +105,8 @@ export function definePlugin<Config extends DescMessage = GenMessage<Empty>>(
   }
   checkDependencies(dependencies);
   return {
-    ...definition,
+    // Of whatever type its state is, it finds its own there.
+    ...(definition as PluginDefinition<Config>),
     [brand]: true,
     description,
     protocolVersions,
@@ -131,12 +141,15 @@ function checkDependencies(dependencies: readonly PluginDependency[]) {
   }
 }
 
-function learnServices<Config extends DescMessage>(
-  definition: PluginDefinition<Config>,
+function learnServices<Config extends DescMessage, State>(
+  definition: PluginDefinition<Config, State>,
   config: Config,
   protocolVersion: number,
 ): readonly DescService[] {
-  const context = { config: create(config), env: {}, protocolVersion, signal: new AbortController().signal };
+  const { signal } = new AbortController();
+  // Without start there is never another state than undefined, which State is then.
+  const state = (definition.start && notYet()) as State;
+  const context = { config: create(config), env: {}, protocolVersion, signal, state };
   let services: readonly DescService[];
   try {
     services = createServiceTable([(router) => definition.routes(router, context)]).services;
@@ -153,6 +166,25 @@ function learnServices<Config extends DescMessage>(
     throw new PlugboardError("PB-PLUGIN-RESERVED-SERVICE", `routes: ${reserved.typeName} is reserved`);
   }
   return services;
+}
+
+/** What stands for a state that can be named, taken apart from its context and given to handlers, but not used. */
+function notYet(): unknown {
+  const refuse = () => {
+    throw new PlugboardError("PB-PLUGIN-STATE", "routes: there is no state yet when the plugin is defined");
+  };
+  return new Proxy(() => undefined, {
+    get: refuse,
+    set: refuse,
+    has: refuse,
+    apply: refuse,
+    construct: refuse,
+    deleteProperty: refuse,
+    defineProperty: refuse,
+    getOwnPropertyDescriptor: refuse,
+    getPrototypeOf: refuse,
+    ownKeys: refuse,
+  });
 }
 
 function isName(value: unknown): value is string {

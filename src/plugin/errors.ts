@@ -20,6 +20,10 @@ const errors = {
     "routes() only registers handlers. It runs once when the plugin is defined, with the default configuration and " +
       "an empty env, and once for each start. Move work into start() or into the handlers.",
   ],
+  "PB-PLUGIN-STATE": [
+    Code.InvalidArgument,
+    "routes() runs once when the plugin is defined, before start(), to learn the services. Use `state` inside the handlers.",
+  ],
   "PB-PLUGIN-DUPLICATE-SERVICE": [Code.InvalidArgument, "Register each service, and each single method, once."],
   "PB-PLUGIN-RESERVED-SERVICE": [
     Code.InvalidArgument,

@@ -48,6 +48,7 @@ export async function startPlugin<Config extends DescMessage>(
     protocolVersion,
     ...(broker && { broker }),
     signal: stopping.signal,
+    state: undefined as unknown,
   };
   const abort = () => stopping.abort(new Error(`plugin ${plugin.name} is stopping`));
   let stopped: Promise<void> | undefined;
@@ -56,7 +57,9 @@ export async function startPlugin<Config extends DescMessage>(
     stopped ??= (async () => plugin.stop?.(context))();
     return stopped;
   };
-  const started = (async () => plugin.start?.(context))();
+  const started = (async () => {
+    context.state = await plugin.start?.(context);
+  })();
   try {
     await (options.signal === undefined ? started : untilAborted(options.signal, started));
   } catch (cause) {
