@@ -7,6 +7,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { log } from "../plugin/log.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { HostRule } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
@@ -70,6 +71,16 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   });
 
   return (request, response) => {
+    try {
+      handleRequest(request, response);
+    } catch (error) {
+      // Thrown into Node's event, it would end the process.
+      log("ERROR", "a request could not be answered:", error);
+      response.destroy();
+    }
+  };
+
+  function handleRequest(request: HttpRequest, response: HttpResponse) {
     const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
     const always = securityHeaders(requestId, secure);
     setHeaders(response, always);
@@ -133,8 +144,12 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
           setHeaders(response, [...always, ...headers]);
           answerJson(response, 500, { code: "internal", message: "internal error" });
         }
+      })
+      .catch((error: unknown) => {
+        log("ERROR", "a request could not be answered:", error);
+        response.destroy();
       });
-  };
+  }
 
   function setHeaders(response: HttpResponse, headers: readonly HeaderField[]) {
     for (const [name, value] of headers) {

@@ -1,12 +1,15 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
+import { log } from "../plugin/log.ts";
 import { countAnswers } from "./answers-in-flight.ts";
 import { answerBare } from "./bare-answer.ts";
 import { allowEarlyAnswer } from "./early-answer.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import { createHttp2Server } from "./http2-server.ts";
+import { limitPipeline } from "./limit-pipeline.ts";
 import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
 import type { WebSocketUpgrade } from "./websocket-upgrade.ts";
+import { withRequire } from "./with-require.ts";
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
 export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
@@ -28,10 +31,14 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       }
       serve(request, response);
     });
-    const handleToEnd = (request: http.IncomingMessage, response: http.ServerResponse) => {
-      allowEarlyAnswer(request, response, headerTimeoutMs);
-      handle(request, response);
-    };
+    const handleToEnd = limitPipeline(
+      (request, response) => {
+        allowEarlyAnswer(request, response, headerTimeoutMs);
+        handle(request, response);
+      },
+      maxConcurrentStreams,
+      secure,
+    );
     const server = http.createServer(
       {
         // Said by our own answers.
@@ -56,25 +63,45 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     });
     // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
     server.emit("listening");
-    let upgrade: Promise<WebSocketUpgrade> | undefined;
-    const loadUpgrade = async () => (await import("./websocket-upgrade.ts")).createWebSocketUpgrade(options);
-    server.on("upgrade", async (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+    /** Without a value if it can't be loaded. */
+    let upgrade: Promise<WebSocketUpgrade | undefined> | undefined;
+    const loadUpgrade = async () => {
+      try {
+        const { createWebSocketUpgrade } = await withRequire(() => import("./websocket-upgrade.ts"));
+        return createWebSocketUpgrade(options);
+      } catch (error) {
+        log("ERROR", "WebSockets can't be served:", error);
+        return undefined;
+      }
+    };
+    const acceptUpgrade = async (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
       upgrade ??= loadUpgrade();
-      const { accept } = await upgrade;
-      await accept(request, socket, head);
+      const loaded = await upgrade;
+      if (loaded === undefined) {
+        answerBare(socket, 501, secure);
+      } else {
+        await loaded.accept(request, socket, head);
+      }
+    };
+    server.on("upgrade", (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on("error", () => socket.destroy());
+      acceptUpgrade(request, socket, head).catch((error: unknown) => {
+        log("ERROR", "a WebSocket could not be opened:", error);
+        socket.destroy();
+      });
     });
     return {
       accept: (socket) => server.emit("connection", socket),
       async drain() {
         draining = true;
         server.closeIdleConnections();
-        const { drain } = (await upgrade) ?? {};
-        await Promise.all([idle(), drain?.()]);
+        const loaded = await upgrade;
+        await Promise.all([idle(), loaded?.drain()]);
         server.close();
       },
       abort(reason) {
         shutdown.abort(reason);
-        void upgrade?.then(({ abort }) => abort(reason));
+        void upgrade?.then((loaded) => loaded?.abort(reason));
       },
     };
   }

@@ -13,7 +13,7 @@ export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
   server.on("stream", (stream, headers) => {
     stream.on("error", () => stream.destroy());
     const always = Object.fromEntries(securityHeaders(requestIdFor(undefined), false));
-    if (headers["content-type"]?.startsWith("application/grpc")) {
+    if (/^application\/grpc/i.test(headers["content-type"] ?? "")) {
       stream.respond(
         {
           ...always,

@@ -31,7 +31,7 @@ export type FindHttpHandler = (path: string) => HttpCallHandler | undefined;
 /** How calls over HTTP are handled, whatever the protocol. */
 export type HttpHandlersOptions = Omit<
   Partial<UniversalHandlerOptions>,
-  "interceptors" | "jsonOptions" | "readMaxBytes" | "requestGate"
+  "interceptors" | "jsonOptions" | "maxTimeoutMs" | "readMaxBytes" | "requestGate"
 >;
 
 /**
@@ -66,6 +66,8 @@ export function createHttpHandlers(
     ...options,
     jsonOptions: { registry: typesOf(table.services) },
     readMaxBytes: policy.limits.maxMessageBytes,
+    // Each call has its deadline shortened to it. What got past that would be refused.
+    ...(policy.limits.maxDeadlineMs !== undefined && { maxTimeoutMs: policy.limits.maxDeadlineMs }),
     requestGate: (context: HandlerContext) => gateCall(context),
   };
   table.registerWith(router, handlerOptions, [runInCall, concealErrors]);

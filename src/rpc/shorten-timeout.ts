@@ -8,7 +8,7 @@ const grpcUnits = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.00000
  * @returns The timeout then, in milliseconds; `undefined` if the header can't be read.
  */
 export function shortenTimeout(header: Headers, maxMs: number): number | undefined {
-  if (header.get("Content-Type")?.startsWith("application/grpc")) {
+  if (/^application\/grpc/i.test(header.get("Content-Type") ?? "")) {
     // At most eight digits.
     const longest = maxMs <= 99_999_999 ? `${maxMs}m` : `${Math.floor(maxMs / 1000)}S`;
     return shorten(header, "Grpc-Timeout", readGrpc, maxMs, longest);

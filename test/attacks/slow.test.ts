@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import * as http2 from "node:http2";
+import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { InspectResponseSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Attacked } from "./attacked.ts";
 import { call, dial, envelope, exchange, head, runtimes, service, startAttacked, untilOpen } from "./attacked.ts";
 
@@ -39,6 +41,18 @@ describe.each(runtimes)("slow callers, in %s:", (runtime) => {
     const answer = await answerTo(`${head(`${service}/Echo`, "Content-Length: 100000")}{`, " ");
     expect(answer).toContain("the operation timed out");
   });
+
+  test.for(["application/grpc-web+proto", "Application/GRPC-Web+Proto", "APPLICATION/GRPC-WEB"])(
+    "a deadline beyond the longest is shortened, however the type is written: %s",
+    async (type) => {
+      const headers = { "Content-Type": type, "Grpc-Timeout": "1H" };
+      const answer = new Uint8Array(await (await call(attacked, "Inspect", envelope(""), headers)).arrayBuffer());
+      const length = new DataView(answer.buffer).getUint32(1);
+      const { timeoutMs } = fromBinary(InspectResponseSchema, answer.subarray(5, 5 + length));
+      expect(timeoutMs).toBeGreaterThan(0);
+      expect(timeoutMs).toBeLessThanOrEqual(1500);
+    },
+  );
 
   test("a stream whose caller says no more is ended, for its handler too", async () => {
     const idle = `${head(`${service}/Collect`, "Transfer-Encoding: chunked").replace("application/json", "application/connect+json")}`;
@@ -158,3 +172,28 @@ async function untilStuck(attacked: Attacked): Promise<void> {
     await call(attacked, "Hang", "{}", { "Connect-Timeout-Ms": "400" });
   }
 }
+
+test("requests that are sent without waiting for answers count as those of HTTP/2 do", async () => {
+  const attacked = await startAttacked("node", { maxConcurrentStreams: 10 });
+  const one = (id: number) => {
+    const body = JSON.stringify({ id: `pipelined-${id}` });
+    return `${head(`${service}/Hang`, `Content-Length: ${body.length}`)}${body}`;
+  };
+  const socket = await dial(attacked, Array.from({ length: 1000 }, (_, id) => one(id)).join(""));
+  await untilOpen(attacked, "pipelined-9", true);
+  // In the same packet as the tenth, so that it would run by now.
+  const later = (await (await call(attacked, "Watch", JSON.stringify({ id: "pipelined-10" }))).json()) as object;
+  expect(later).not.toHaveProperty("started");
+  socket.destroy();
+  await attacked.stop();
+});
+
+test("the first request beyond what a connection may have in flight is answered 429, as its last", async () => {
+  const attacked = await startAttacked("node", { maxConcurrentStreams: 10 });
+  const echo = `${head(`${service}/Echo`, "Content-Length: 2")}{}`;
+  const answers = await exchange(attacked, echo.repeat(1000));
+  expect(answers.match(/HTTP\/1\.1 200/g)).toHaveLength(10);
+  expect(answers.match(/HTTP\/1\.1 429/g)).toHaveLength(1);
+  expect(answers).toContain("resource_exhausted");
+  await attacked.stop();
+});

@@ -1,0 +1,36 @@
+import type * as http from "node:http";
+import type { Socket } from "node:net";
+import { requestIdFor } from "../rpc/request-id.ts";
+import { securityHeaders } from "../rpc/response-headers.ts";
+
+type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+
+/**
+ * Lets a connection of HTTP/1.1 have so many requests in flight. Node hands out all that a caller sends without waiting for
+ * answers; the first beyond the limit is answered 429, as the last on its connection, and those behind it not at all.
+ */
+export function limitPipeline(handle: Handler, maxRequests: number, secure: boolean): Handler {
+  const running = new WeakMap<Socket, number>();
+  const full = new WeakSet<Socket>();
+  return (request, response) => {
+    const { socket } = request;
+    if (full.has(socket)) {
+      return;
+    }
+    const count = (running.get(socket) ?? 0) + 1;
+    if (count > maxRequests) {
+      full.add(socket);
+      refuse(request, response, secure);
+      return;
+    }
+    running.set(socket, count);
+    response.once("close", () => running.set(socket, (running.get(socket) ?? 1) - 1));
+    handle(request, response);
+  };
+}
+
+function refuse({ headers }: http.IncomingMessage, response: http.ServerResponse, secure: boolean) {
+  const fields = securityHeaders(requestIdFor(headers["x-request-id"]?.toString()), secure);
+  response.writeHead(429, { ...Object.fromEntries(fields), "Content-Type": "application/json", Connection: "close" });
+  response.end(JSON.stringify({ code: "resource_exhausted", message: "too many requests at once on a connection" }));
+}
