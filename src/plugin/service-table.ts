@@ -25,8 +25,8 @@ export interface ServiceTable {
   find(path: string): ServiceTableEntry | undefined;
   /**
    * Registers the same implementations with another router, such as the one that serves HTTP.
-   * @param options For every method; those that a service was registered with go before, but for the gate: a call has to
-   * pass both.
+   * @param options For every method; those that a service was registered with go before, but for gate and limits: a call
+   * has to pass both gates, and the smaller limit holds.
    * @param outermost Run around each method's own interceptors.
    */
   registerWith(
@@ -113,8 +113,9 @@ export function createServiceTable(
     registerWith(target, options, outermost) {
       const adapt: AdaptOptions = (own) => ({
         ...options,
-        ...own,
-        ...(own?.requestGate && options.requestGate && { requestGate: inTurn(options.requestGate, own.requestGate) }),
+        ...given(own),
+        // What the policy has is no default that a registration could replace.
+        ...held(options, own),
         interceptors: [...outermost, ...interceptorsOf(own)],
       });
       for (const register of registrations) {
@@ -131,6 +132,28 @@ export function createServiceTable(
     refusePromise(register(standardRouter, table));
   }
   return table;
+}
+
+/** What was set. An option that is there and undefined, such as a gate that is switched off, is as one that is not there. */
+function given(own: RegisterOptions): RegisterOptions {
+  return own && Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+}
+
+/** The gate and the limits of a method: a policy's, which hold beside those of a registration. */
+function held(ours: Partial<UniversalHandlerOptions>, own: Partial<UniversalHandlerOptions> = {}) {
+  const gates = [ours.requestGate, own.requestGate].filter((gate) => gate !== undefined);
+  const requestGate = gates.length === 0 ? undefined : gates.reduce(inTurn);
+  const readMaxBytes = smaller(ours.readMaxBytes, own.readMaxBytes);
+  const maxTimeoutMs = smaller(ours.maxTimeoutMs, own.maxTimeoutMs);
+  return {
+    ...(requestGate && { requestGate }),
+    ...(readMaxBytes !== undefined && { readMaxBytes }),
+    ...(maxTimeoutMs !== undefined && { maxTimeoutMs }),
+  };
+}
+
+function smaller(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 function inTurn(first: OwnGate, second: OwnGate): OwnGate {
