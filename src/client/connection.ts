@@ -5,7 +5,7 @@ import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { createBreath } from "../rpc/breathing.ts";
 import { startDeadline } from "../rpc/deadline.ts";
-import { requestMetadata } from "../rpc/request-metadata.ts";
+import { requestMetadata } from "../rpc/metadata.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
@@ -14,6 +14,7 @@ import { isDialFailure } from "./dialer.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
 import type { Routes } from "./negotiate.ts";
+import { readLate } from "./read-late.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
 /** Typed clients over the negotiated routes. Closing it ends its calls in flight, and what `connect` has started. */
@@ -129,16 +130,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       }
     },
   };
-  const intercepted = interceptTransport(direct, interceptors);
-  const transport: Transport = {
-    unary: intercepted.unary,
-    stream(...call) {
-      const response = intercepted.stream(...call);
-      // Connect's client looks at it when the stream is read; a caller may do something else before, or never read it.
-      response.catch(() => undefined);
-      return response;
-    },
-  };
+  const transport = readLate(interceptTransport(direct, interceptors));
 
   function close(reason?: Error): Promise<void> {
     const because = reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");

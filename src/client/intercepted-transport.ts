@@ -4,7 +4,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { methodPath } from "../plugin/service-table.ts";
 import { startDeadline } from "../rpc/deadline.ts";
-import { requestMetadata } from "../rpc/request-metadata.ts";
+import { requestMetadata } from "../rpc/metadata.ts";
 
 /**
  * Runs a caller's interceptors around each call of a transport: once, whichever routes the call tries underneath. They

@@ -1,5 +1,6 @@
 import { createCancellingClient } from "../client/cancelling-client.ts";
 import type { Connection } from "../client/connection.ts";
+import { readLate } from "../client/read-late.ts";
 import type { Handshake } from "../node/handshake.ts";
 import type { Broker } from "../plugin/broker.ts";
 import { PlugboardError } from "../plugin/errors.ts";
@@ -52,7 +53,7 @@ export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
     })();
     return closing;
   };
-  const transport = tellExit(own?.transport ?? connection.transport, exited);
+  const transport = readLate(tellExit(own?.transport ?? connection.transport, exited));
   // Nobody waits for this, and it must not end the host; whoever calls close() is told.
   void exited.then((reason) => close(reason, true)).catch(() => undefined);
   return {

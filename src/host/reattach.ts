@@ -1,6 +1,7 @@
 import { createCancellingClient } from "../client/cancelling-client.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
+import { readLate } from "../client/read-late.ts";
 import { connect } from "../node/connect.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { FollowedProcess } from "./follow-process.ts";
@@ -104,7 +105,7 @@ export async function reattach(
   };
   // Who ends the plugin closes it, too.
   const close = (reason?: Error) => ending ?? detach(reason);
-  const transport = tellExit(own?.transport ?? connection.transport, exited, followed.hurry);
+  const transport = readLate(tellExit(own?.transport ?? connection.transport, exited, followed.hurry));
   // Nobody waits for this; whoever calls close() is told.
   void exited
     .then((reason) => {

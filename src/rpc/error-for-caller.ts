@@ -1,9 +1,10 @@
-import type { ContextValues, HandlerContext, Interceptor } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext, Interceptor, StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { log } from "../plugin/log.ts";
 import type { CallContext } from "./call-context.ts";
 import { fitError } from "./fit-error.ts";
+import { dropUnsendable } from "./metadata.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** What has to be known of a call to conceal its errors. */
@@ -56,15 +57,33 @@ export const concealErrors: Interceptor = (next) => async (request) => {
   const call = { method, signal, values, requestHeader };
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: concealStreamErrors(response.message, call) } : response;
+    if (response.stream) {
+      return { ...response, message: concealStreamErrors(response, call) };
+    }
+    dropUnsendable(response.header, "response's header");
+    dropUnsendable(response.trailer, "response's trailer");
+    return response;
   } catch (error) {
     throw concealError(error, call);
   }
 };
 
-async function* concealStreamErrors<T>(messages: AsyncIterable<T>, call: CallInTrouble) {
+async function* concealStreamErrors({ header, trailer, message: messages }: StreamResponse, call: CallInTrouble) {
+  let begun = false;
+  const begin = () => {
+    if (!begun) {
+      begun = true;
+      // A handler sets them before its first message.
+      dropUnsendable(header, "response's header");
+    }
+  };
   try {
-    yield* messages;
+    for await (const message of messages) {
+      begin();
+      yield message;
+    }
+    begin();
+    dropUnsendable(trailer, "response's trailer");
   } catch (error) {
     throw concealError(error, call);
   }

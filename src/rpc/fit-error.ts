@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { log } from "../plugin/log.ts";
+import { dropUnsendable } from "./metadata.ts";
 
 /**
  * What an error's metadata must not set: what belongs to the connection that it came by, if it is that of a response
@@ -9,10 +9,6 @@ import { log } from "../plugin/log.ts";
  */
 const notOfErrors =
   /^(?:access-control-.*|set-cookie2?|clear-site-data|refresh|connection|keep-alive|proxy-.*|transfer-encoding|upgrade|te|trailer|host|date|content-(?:type|length|encoding|security-policy)|grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)|connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version))$/;
-
-/** What must not be in a field of a header (RFC 9110, section 5.5), and gets past `Headers` nevertheless. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
-const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /**
  * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD), details
@@ -37,10 +33,10 @@ export function fitError(error: ConnectError): ConnectError {
   const fit = new ConnectError(rawMessage.toWellFormed(), code, undefined, undefined, cause);
   fit.details = details.map(fitDetail);
   if (!isWireError) {
-    for (const [name, value] of new Headers(metadata)) {
-      if (unsendable.test(value)) {
-        log("WARNING", `the error's metadata ${name} is left out, as it has a control character in it`);
-      } else if (!notOfErrors.test(name)) {
+    const own = new Headers(metadata);
+    dropUnsendable(own, "error's metadata");
+    for (const [name, value] of own) {
+      if (!notOfErrors.test(name)) {
         fit.metadata.append(name, value);
       }
     }

@@ -125,7 +125,14 @@ export class MemoryCall {
       const failure = this.failure === undefined ? error : ConnectError.from(this.failure);
       this.observation.end({ error: failure, requestBytes: undefined, responseBytes: undefined });
     }
-    this.context.abort(this.failure);
+    this.context.abort(this.failure === undefined ? undefined : reasonForHandler(this.failure));
     this.#onEnd?.();
   }
+}
+
+/** What the handler's signal says: an error of its own, as over a wire. What the caller gave as a reason stays with the caller. */
+function reasonForHandler(failure: unknown): ConnectError {
+  return failure instanceof ConnectError && failure.code === Code.DeadlineExceeded
+    ? new ConnectError(failure.rawMessage, Code.DeadlineExceeded)
+    : new ConnectError("the caller has ended the call", Code.Canceled);
 }

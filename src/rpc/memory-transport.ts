@@ -15,6 +15,7 @@ import type { AnyMessage } from "./handler-output.ts";
 import { invokeStreaming, invokeUnary } from "./invoke.ts";
 import type { MemoryCalls } from "./memory-call.ts";
 import { MemoryCall } from "./memory-call.ts";
+import { dropUnsendable } from "./metadata.ts";
 
 /** A memory transport, and the handlers that run behind it. */
 export interface MemoryTransport {
@@ -63,6 +64,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
           try {
             // Handlers are typed by the contract; Connect's dispatch drops that type on its way.
             const message = cloneMessage(method.output, output as never);
+            dropUnsendable(context.responseTrailerIfAny, "response's trailer");
             resolve({
               ...responseInit(method, context),
               stream: false,
@@ -206,6 +208,7 @@ async function* readResponses<M extends DescMethod>(
       yield cloneMessage(output as DescMessage, result.value) as MessageShape<M["output"]>;
       result = await call.race(call.next(responses));
     }
+    dropUnsendable(call.context.responseTrailerIfAny, "response's trailer");
     call.context.responseTrailerIfAny?.forEach((value, name) => {
       trailer.append(name, value);
     });
@@ -223,5 +226,6 @@ async function* readResponses<M extends DescMethod>(
 
 /** The headers are the caller's own: a handler may keep its context. */
 function responseInit<M extends DescMethod>(method: M, { responseHeaderIfAny }: CallContext) {
+  dropUnsendable(responseHeaderIfAny, "response's header");
   return { service: method.parent, method, header: new Headers(responseHeaderIfAny) };
 }

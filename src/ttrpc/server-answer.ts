@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallContext } from "../rpc/call-context.ts";
+import { dropUnsendable } from "../rpc/metadata.ts";
 import { requestIdHeader, requestIdOf } from "../rpc/request-id.ts";
 import { encodeHeader, encodeResponse, fitsResponse, toKeyValues, writePayloadResponse } from "./envelope.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
@@ -79,6 +80,7 @@ export class ServerAnswer {
     }
     this.#headerSent = true;
     const { link, streamId, extended, context } = this.#parts;
+    dropUnsendable(context.responseHeaderIfAny, "response's header");
     const entries = toKeyValues(context.responseHeaderIfAny);
     if (!extended || entries.length === 0) {
       return undefined;
@@ -121,6 +123,8 @@ export class ServerAnswer {
   #metadata() {
     const { extended, context } = this.#parts;
     const { responseHeaderIfAny, responseTrailerIfAny } = context;
+    dropUnsendable(responseHeaderIfAny, "response's header");
+    dropUnsendable(responseTrailerIfAny, "response's trailer");
     return extended
       ? { header: this.#headerSent ? [] : toKeyValues(responseHeaderIfAny), trailer: toKeyValues(responseTrailerIfAny) }
       : { header: [], trailer: [] };

@@ -10,6 +10,8 @@ export interface Fault {
   /** What happens, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
+  /** It is one of the others in another kind of method, and so not told by itself in docs/faults.md. */
+  readonly again?: true;
   /** The error's message, if it is always the same. */
   readonly message?: string;
   /** The kind of method that it needs. Default: unary, or whatever the route carries. */
@@ -30,7 +32,7 @@ const internal = { code: Code.Internal, message: "internal error" } as const;
 const handlers: FaultGroup = {
   title: "The handler",
   advice:
-    "Nothing that trying again would mend: tell the plugin's author, with the request id that the error's metadata has " +
+    "In a unary method, or at any message of a stream. Nothing that trying again would mend: tell the plugin's author, with the request id that the error's metadata has " +
     "(`x-request-id`). The plugin's log has a line under that id which says what was wrong.",
   faults: [
     ...Object.keys({ ...unfitErrors, ...unfitMessages }).map(
@@ -40,6 +42,7 @@ const handlers: FaultGroup = {
       (how): Fault => ({
         fault: `${how}, after a first message`,
         ...internal,
+        again: true,
         kind: "server_streaming",
         provoke: (client) => Array.fromAsync(client.misbehaveStreaming({ how })),
       }),
@@ -110,6 +113,11 @@ const callers: FaultGroup = {
       fault: "metadata whose value has a control character",
       code: Code.InvalidArgument,
       provoke: (client) => client.inspect({}, { headers: [["x-behaviour", "\u001b[2J"]] }),
+    },
+    {
+      fault: "metadata whose value has a character beyond ASCII",
+      code: Code.InvalidArgument,
+      provoke: (client) => client.inspect({}, { headers: [["x-behaviour", "gr\u00fc\u00dfe"]] }),
     },
     {
       fault: "metadata whose value has a character beyond Latin-1",

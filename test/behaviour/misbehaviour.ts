@@ -92,6 +92,10 @@ export const mended: Readonly<Record<string, () => unknown>> = {
         refresh: "0; url=https://example.com",
       }),
   ),
+  "throws an error with metadata beyond ASCII": thrower(
+    () =>
+      new ConnectError("beyond", Code.NotFound, { "x-error": "metadata", "x-beyond": "gr\u00fc\u00dfe \u0080\u00ff" }),
+  ),
   "throws an error with a control character in its metadata": thrower(
     () => new ConnectError("escaping", Code.NotFound, { "x-error": "metadata", "x-escape": "\u001b[2J" }),
   ),

@@ -69,12 +69,16 @@ export default definePlugin({
 
       inspect(_request, { requestHeader, responseHeader, responseTrailer, timeoutMs, protocolName }) {
         const binary = requestHeader.get("x-behaviour-bin");
+        const header = requestHeader.get("x-behaviour") ?? "";
+        const echo = header === "beyond" ? "gr\u00fc\u00dfe \u0080\u00ff" : header;
+        responseHeader.set("x-echo", echo);
+        responseTrailer.set("x-echo-trailer", echo);
         responseHeader.set("x-response", "header");
         responseHeader.append("x-response-twice", "one");
         responseHeader.append("x-response-twice", "two");
         responseTrailer.set("x-response-trailer", "trailer");
         return {
-          header: requestHeader.get("x-behaviour") ?? "",
+          header,
           binaryHeader:
             binary === null ? new Uint8Array() : Uint8Array.from(atob(binary), (char) => char.charCodeAt(0)),
           timeoutMs: timeoutMs() ?? -1,

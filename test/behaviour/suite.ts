@@ -6,8 +6,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import type { WatchResponse } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { describeDeadlines } from "./suite/deadlines.ts";
 import { describeFaults } from "./suite/faults.ts";
+import { describeMetadata } from "./suite/metadata.ts";
 import { describeIf, rejection } from "./suite/route.ts";
+import { describeUnreadAndEndless } from "./suite/unread.ts";
 
 /** A way to the behaviour plugin. A new route adds itself to a table of these, and nothing else. */
 export interface BehaviourRoute {
@@ -452,6 +455,9 @@ export function describeBehaviour(route: BehaviourRoute) {
     });
 
     describeFaults(open);
+    describeDeadlines(open);
+    describeUnreadAndEndless(open);
+    describeMetadata(open);
 
     test("keeps calls apart that run at the same time", async () => {
       const unary = Array.from({ length: 100 }, async (_, index) => {

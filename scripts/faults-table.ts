@@ -1,0 +1,33 @@
+/**
+ * Writes the tables in docs/faults.md from the faults that test/behaviour provokes over every route. With --check it only
+ * says whether they are up to date.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { codeName } from "../src/rpc/code-name.ts";
+import { faultGroups } from "../test/behaviour/faults.ts";
+
+const file = "docs/faults.md";
+const [begin, end] = ["<!-- faults: npm run faults -->", "<!-- end of faults -->"];
+
+const sections = faultGroups.map(({ title, advice, faults }) => {
+  const told = faults.filter(({ again }) => !again);
+  const rows = told.map(({ fault, code }) => `| ${fault.replaceAll("|", "\\|")} | \`${codeName(code)}\` |`);
+  return `\n## ${title}\n\n${advice}\n\n| what happens | code |\n| --- | --- |\n${rows.join("\n")}\n`;
+});
+
+const present = readFileSync(file, "utf8");
+const from = present.indexOf(begin);
+const to = present.indexOf(end);
+if (from === -1 || to < from) {
+  throw new Error(`${file} lacks the lines between which the tables go: ${begin} and ${end}`);
+}
+const fresh = `${present.slice(0, from)}${begin}\n${sections.join("")}\n${present.slice(to)}`;
+
+if (!process.argv.includes("--check")) {
+  writeFileSync(file, fresh);
+} else if (fresh !== present) {
+  console.error(`the tables in ${file} do not match test/behaviour/faults.ts, run: npm run faults`);
+  process.exitCode = 1;
+} else {
+  console.log(`the tables of ${faultGroups.flatMap(({ faults }) => faults).length} faults are up to date`);
+}

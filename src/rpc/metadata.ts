@@ -1,0 +1,67 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { log } from "../plugin/log.ts";
+
+/** Names that say something of the connection, the request's body or its host, not of the call. */
+const ofConnections: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/**
+ * What every route carries as it is: as in gRPC, visible ASCII, spaces and tabs. `Headers` takes all of Latin-1, of which
+ * Node's HTTP/1.1 and Workers make UTF-8, and control characters, which no HTTP server lets through.
+ */
+const sendable = /^[\t\x20-\x7e]*$/;
+
+/**
+ * Leaves out of a plugin's metadata what can't be sent over every route, and says so in the log.
+ * @param whose Of what it is the metadata, for the log.
+ */
+export function dropUnsendable(headers: Headers | undefined, whose: string): void {
+  const names: string[] = [];
+  headers?.forEach((value, name) => {
+    if (!sendable.test(value)) {
+      names.push(name);
+    }
+  });
+  for (const name of names) {
+    log("WARNING", `the ${whose} ${name} is left out, as it has characters beyond visible ASCII`);
+    headers?.delete(name);
+  }
+}
+
+/**
+ * A caller's metadata, as every route can carry it.
+ * @throws ConnectError invalid_argument if some of it can't be sent
+ */
+export function requestMetadata(header: HeadersInit | undefined): Headers | undefined {
+  if (header === undefined) {
+    return undefined;
+  }
+  let headers: Headers;
+  try {
+    headers = new Headers(header);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectError(`metadata that can't be sent: ${why}`, Code.InvalidArgument, undefined, undefined, cause);
+  }
+  headers.forEach((value, name) => {
+    if (ofConnections.has(name)) {
+      throw new ConnectError(`metadata can't be named ${name}, which belongs to the connection`, Code.InvalidArgument);
+    }
+    if (!sendable.test(value)) {
+      throw new ConnectError(
+        `the metadata ${name} has characters beyond visible ASCII: encode it as base64 and name it ${name}-bin`,
+        Code.InvalidArgument,
+      );
+    }
+  });
+  return headers;
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import type { OpenRoute } from "./route.ts";
+import { rejection } from "./route.ts";
+
+/** Every character that metadata may have: visible ASCII, spaces and tabs. The fault table has what it must not. */
+const allowed = `${String.fromCharCode(...Array.from({ length: 0x7f - 0x21 }, (_, index) => 0x21 + index))} \t~`;
+
+/** Metadata is the same over every route. */
+export function describeMetadata({ client }: OpenRoute) {
+  describe("metadata", () => {
+    async function inspect(value: string) {
+      const seen: Record<string, string | null> = {};
+      const { header } = await client().inspect(
+        {},
+        {
+          headers: { "x-behaviour": value },
+          onHeader: (headers) => {
+            seen.header = headers.get("x-echo");
+          },
+          onTrailer: (trailers) => {
+            seen.trailer = trailers.get("x-echo-trailer");
+          },
+        },
+      );
+      return { ...seen, handler: header };
+    }
+
+    test("of every byte that is allowed reaches the handler, and the caller in headers and trailers", async () => {
+      expect(await inspect(allowed)).toEqual({ handler: allowed, header: allowed, trailer: allowed });
+    });
+
+    test("of each byte beyond those is refused, or of a plugin's own left out", async () => {
+      for (const code of [0x01, 0x1b, 0x7f, 0x80, 0xa0, 0xe4, 0xff]) {
+        await rejection(client().inspect({}, { headers: { "x-behaviour": `a${String.fromCharCode(code)}b` } }));
+      }
+      // It answers with what is beyond ASCII in headers and trailers, and in an error's metadata.
+      expect(await inspect("beyond")).toEqual({ handler: "beyond", header: null, trailer: null });
+      const how = "throws an error with metadata beyond ASCII";
+      for (const call of [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))]) {
+        const { metadata } = await rejection(call);
+        expect([metadata.get("x-error"), metadata.get("x-beyond")]).toEqual(["metadata", null]);
+      }
+    });
+  });
+}
