@@ -54,6 +54,11 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    * target has answered or failed; one that was not reached by then does not become a route later.
    */
   readonly dialTimeoutMs?: number;
+  /**
+   * Deadline of each call that has none of its own, in milliseconds, over every route. A call that is to have none says
+   * `timeoutMs: 0`. Default: none.
+   */
+  readonly timeoutMs?: number;
   /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
   /** Gives up connecting. Calls have signals of their own. */
@@ -102,7 +107,7 @@ export type Connect = <Config extends DescMessage>(
 /** Makes a `connect` that knows the given dialers. */
 export function createConnect(dialers: readonly Dialer[]): Connect {
   return async function connect(target, options = {}) {
-    const { require: requirements = {}, fallback = true, protocolVersions = [], signal } = options;
+    const { require: requirements = {}, fallback = true, protocolVersions = [], signal, timeoutMs } = options;
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
     const { config, env, observers } = options;
@@ -164,7 +169,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         throw noCommonVersion(manifest, protocolVersions) ?? commonFailure(found) ?? unreachable(input);
       }
       const around = found.some(({ asksWhoCalls }) => asksWhoCalls) ? [...interceptors, askForToken] : interceptors;
-      return createConnection({ routes, manifest, pool, fallback, interceptors: around, onClose: stopAll });
+      return createConnection({ routes, manifest, pool, fallback, interceptors: around, timeoutMs, onClose: stopAll });
     } catch (error) {
       await pool.close(new PlugboardError("PB-CONNECTION-CLOSED", "connecting has failed"));
       // What a stop hook throws would hide why it is stopped.

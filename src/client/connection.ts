@@ -9,6 +9,7 @@ import { requestMetadata } from "../rpc/metadata.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
+import { withDefaultTimeout } from "./default-timeout.ts";
 import type { Dialer } from "./dialer.ts";
 import { isDialFailure } from "./dialer.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
@@ -49,13 +50,15 @@ export interface ConnectionParts {
   readonly fallback: boolean;
   /** Run around every call, once whichever routes it tries. */
   readonly interceptors: readonly Interceptor[];
+  /** Deadline of calls without one of their own, in milliseconds. */
+  readonly timeoutMs: number | undefined;
   /** Runs when the connection has closed. */
   readonly onClose: () => Promise<void>;
 }
 
 /** Makes a connection over routes that were negotiated. */
 export function createConnection(parts: ConnectionParts): Connection {
-  const { routes, manifest, pool, fallback, interceptors, onClose } = parts;
+  const { routes, manifest, pool, fallback, interceptors, timeoutMs, onClose } = parts;
   let closing: Promise<void> | undefined;
   let closeReason: Error | undefined;
 
@@ -130,7 +133,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       }
     },
   };
-  const transport = readLate(interceptTransport(direct, interceptors));
+  const transport = readLate(withDefaultTimeout(interceptTransport(direct, interceptors), timeoutMs));
 
   function close(reason?: Error): Promise<void> {
     const because = reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");

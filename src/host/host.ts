@@ -29,6 +29,11 @@ const goPluginMessageBytes = 64 * 1024 * 1024;
 export interface HostOptions {
   /** How long a plugin may take to end after it was told to, in milliseconds; then it is killed. Default: 5,000. */
   readonly gracePeriodMs?: number;
+  /**
+   * Deadline of each call of its plugins that has none of its own, in milliseconds. A call that is to have none says `timeoutMs: 0`. Default:
+   * none.
+   */
+  readonly timeoutMs?: number;
   /** Settings that go before those in the environment; docs/settings.md has all of them. */
   readonly settings?: Partial<HostSettings>;
 }
@@ -39,6 +44,11 @@ export interface LoadOptions
     Pick<ConnectOptions, "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "signal"> {
   /** The program and its arguments. No shell is involved. */
   readonly command: readonly [string, ...string[]];
+  /**
+   * Deadline of each call that has none of its own, in milliseconds. A call that is to have none says `timeoutMs: 0`. Default:
+   * the host's.
+   */
+  readonly timeoutMs?: number;
   /** Working directory. Default: the host's. */
   readonly cwd?: string;
   /** Added to the host's own environment. */
@@ -81,6 +91,7 @@ export interface LoadOptions
  */
 export class Host implements AsyncDisposable {
   readonly #gracePeriodMs: number;
+  readonly #timeoutMs: number | undefined;
   readonly #settings: HostSettings;
   /** All that were started and have not been stopped. */
   readonly #processes = new Set<PluginProcess>();
@@ -91,8 +102,9 @@ export class Host implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /** @throws PlugboardError PB-SETTING-INVALID */
-  constructor({ gracePeriodMs = 5_000, settings = {} }: HostOptions = {}) {
+  constructor({ gracePeriodMs = 5_000, timeoutMs, settings = {} }: HostOptions = {}) {
     this.#gracePeriodMs = gracePeriodMs;
+    this.#timeoutMs = timeoutMs;
     this.#settings = readSettings("host", settings, process.env);
     setLogLevel(this.#settings.PLUGIN_LOG_LEVEL);
     // For a host that exits, crashes or is interrupted without having been closed. SIGKILL leaves no time for this:
@@ -125,7 +137,14 @@ export class Host implements AsyncDisposable {
       // Loaded here, as most hosts launch their plugins.
       const { reattach } = await import("./reattach.ts");
       const onClose = () => this.#plugins.delete(plugin);
-      const plugin = await reattach(target, { ...options, signal, gracePeriodMs: this.#gracePeriodMs, onClose });
+      const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+      const plugin = await reattach(target, {
+        ...options,
+        signal,
+        timeoutMs,
+        gracePeriodMs: this.#gracePeriodMs,
+        onClose,
+      });
       this.#plugins.add(plugin);
       return plugin;
     });
@@ -176,7 +195,7 @@ export class Host implements AsyncDisposable {
   }
 
   async #load(options: LoadOptions & { readonly signal: AbortSignal }): Promise<LoadedPlugin> {
-    const { command, cwd, config, env, handshake, sha256, startTimeoutMs, signal, ...rest } = options;
+    const { command, cwd, config, env, handshake, sha256, startTimeoutMs, timeoutMs, signal, ...rest } = options;
     const { onOutput, onLog, tls: wantedTls, ...connecting } = rest;
     const protocolVersions = handshake?.protocolVersions ?? options.protocolVersions;
     signal.throwIfAborted();
@@ -227,7 +246,15 @@ export class Host implements AsyncDisposable {
           ...(reached.tls && { secure: reached.tls.secure }),
         },
       });
-      const plugin = createLoadedPlugin({ pid, child, ...reached, own, gracePeriodMs: this.#gracePeriodMs, onClose });
+      const plugin = createLoadedPlugin({
+        pid,
+        child,
+        ...reached,
+        own,
+        gracePeriodMs: this.#gracePeriodMs,
+        timeoutMs: timeoutMs ?? this.#timeoutMs,
+        onClose,
+      });
       this.#plugins.add(plugin);
       return plugin;
     } catch (error) {

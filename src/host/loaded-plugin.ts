@@ -1,5 +1,6 @@
 import { createCancellingClient } from "../client/cancelling-client.ts";
 import type { Connection } from "../client/connection.ts";
+import { withDefaultTimeout } from "../client/default-timeout.ts";
 import { readLate } from "../client/read-late.ts";
 import type { Handshake } from "../node/handshake.ts";
 import type { Broker } from "../plugin/broker.ts";
@@ -29,13 +30,15 @@ export interface LoadedPluginParts {
   /** For a plugin that speaks gRPC as go-plugin does. */
   readonly own: GoPluginServices | undefined;
   readonly gracePeriodMs: number;
+  /** Deadline of calls without one of their own, in milliseconds. */
+  readonly timeoutMs: number | undefined;
   /** Runs when it has been closed. */
   readonly onClose: () => void;
 }
 
 /** Puts together process and connection. */
 export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
-  const { pid, child, handshake, connection, own, gracePeriodMs, onClose } = parts;
+  const { pid, child, handshake, connection, own, gracePeriodMs, timeoutMs, onClose } = parts;
   const exited = child.exited.then(
     (exit) =>
       new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
@@ -53,7 +56,9 @@ export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
     })();
     return closing;
   };
-  const transport = readLate(tellExit(own?.transport ?? connection.transport, exited));
+  // Here, as the host's own calls, such as for the plugin's output, last as long as the plugin.
+  const told = tellExit(own?.transport ?? connection.transport, exited);
+  const transport = readLate(withDefaultTimeout(told, timeoutMs));
   // Nobody waits for this, and it must not end the host; whoever calls close() is told.
   void exited.then((reason) => close(reason, true)).catch(() => undefined);
   return {

@@ -1,6 +1,7 @@
 import { createCancellingClient } from "../client/cancelling-client.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
+import { withDefaultTimeout } from "../client/default-timeout.ts";
 import { readLate } from "../client/read-late.ts";
 import { connect } from "../node/connect.ts";
 import { PlugboardError } from "../plugin/errors.ts";
@@ -21,7 +22,13 @@ export interface ReattachOptions
       ConnectOptions,
       "require" | "fallback" | "interceptors" | "dialTimeoutMs" | "maxMessageBytes" | "signal" | "tls"
     >,
-    Pick<OutputListeners, "onOutput"> {}
+    Pick<OutputListeners, "onOutput"> {
+  /**
+   * Deadline of each call that has none of its own, in milliseconds. A call that is to have none says `timeoutMs: 0`. Default:
+   * the host's.
+   */
+  readonly timeoutMs?: number;
+}
 
 /** A plugin that this host has not launched. Closing it leaves the process as it is: it is somebody else's. */
 export interface ReattachedPlugin extends Connection {
@@ -37,7 +44,8 @@ export interface ReattachedPlugin extends Connection {
   shutdown(): Promise<void>;
 }
 
-interface ReattachContext extends ReattachOptions {
+interface ReattachContext extends Omit<ReattachOptions, "timeoutMs"> {
+  readonly timeoutMs: number | undefined;
   readonly gracePeriodMs: number;
   readonly onClose: () => void;
 }
@@ -48,7 +56,7 @@ const lastChanceMs = 1_000;
 /** Connects to a plugin that runs already; see Host.reattach. */
 export async function reattach(
   target: ReattachTarget | TerraformReattach,
-  { onOutput, gracePeriodMs, onClose, ...options }: ReattachContext,
+  { onOutput, timeoutMs, gracePeriodMs, onClose, ...options }: ReattachContext,
 ): Promise<ReattachedPlugin> {
   const { pid, address, protocol, protocolVersion } = readReattachTarget(target);
   const followed = followProcess(pid);
@@ -105,7 +113,8 @@ export async function reattach(
   };
   // Who ends the plugin closes it, too.
   const close = (reason?: Error) => ending ?? detach(reason);
-  const transport = readLate(tellExit(own?.transport ?? connection.transport, exited, followed.hurry));
+  const told = tellExit(own?.transport ?? connection.transport, exited, followed.hurry);
+  const transport = readLate(withDefaultTimeout(told, timeoutMs));
   // Nobody waits for this; whoever calls close() is told.
   void exited
     .then((reason) => {
