@@ -22,7 +22,8 @@ export interface ThrowawayCertificate {
   readonly der: Uint8Array;
 }
 
-const algorithm = { name: "ECDSA", namedCurve: "P-521", hash: "SHA-512" } as const;
+/** Not go-plugin's P-521: BoringSSL, and so every client built on gRPC core, does not speak that. */
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 /** Clocks of two processes on one machine agree; this is for those that do not. */
 const earlierMs = 30_000;
