@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Connection } from "../client/connection.ts";
@@ -35,6 +36,9 @@ export interface GoPluginServicesOptions {
   /** For the broker; see createBroker. Default: there is none. */
   readonly broker?: Pick<BrokerOptions, "socketDirectory" | "maxMessageBytes" | "secure">;
 }
+
+/** How much of a message is split into lines at once, in bytes; pieces of go-plugin have 1 KiB. */
+const maxTurnBytes = 16 * 1024;
 
 /** How long a plugin that ends may take to say what it has printed, in milliseconds. */
 const lateOutputMs = 500;
@@ -77,7 +81,7 @@ export function useGoPluginServices(
   };
 }
 
-/** Reads to the end of the plugin, or until the signal. Fails only if `printed` does. */
+/** Reads to the end of the plugin, or until the signal. `printed` never throws. */
 async function mirrorOutput(transport: Transport, printed: (line: OutputLine) => void, signal: AbortSignal) {
   const stdout = createLineSplitter(maxLineBytes, (text) => printed({ stream: "stdout", text }));
   const stderr = createLineSplitter(maxLineBytes, (text) => printed({ stream: "stderr", text }));
@@ -89,11 +93,18 @@ async function mirrorOutput(transport: Transport, printed: (line: OutputLine) =>
       break;
     }
     const { channel, data } = next.value;
+    const splitter =
+      channel === StdioData_Channel.STDOUT ? stdout : channel === StdioData_Channel.STDERR ? stderr : undefined;
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    if (channel === StdioData_Channel.STDOUT) {
-      stdout.add(bytes);
-    } else if (channel === StdioData_Channel.STDERR) {
-      stderr.add(bytes);
+    for (let at = 0; at < bytes.byteLength && splitter !== undefined; at += maxTurnBytes) {
+      splitter.add(bytes.subarray(at, at + maxTurnBytes));
+      if (at + maxTurnBytes < bytes.byteLength) {
+        // Messages can be large, and all else has its turn, too.
+        await setImmediate();
+        if (signal.aborted) {
+          return;
+        }
+      }
     }
   }
   stdout.end();

@@ -1,3 +1,4 @@
+import * as path from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { onExit } from "signal-exit";
 import type { ConnectOptions } from "../client/connect.ts";
@@ -204,7 +205,9 @@ export class Host implements AsyncDisposable {
     const tls = wantsTls(wantedTls, settings) ? await tlsFor(wantedTls, settings) : undefined;
     const asGoPlugin = handshake !== undefined && (options.require?.protocols?.includes("grpc") ?? true);
     const added = { ...launchEnvironment({ env, config, cookie, protocolVersions, asGoPlugin }), ...tls?.env };
-    const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) });
+    // Before it has said its own name, that of its program.
+    let name = programOf(command);
+    const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) }, () => name);
     let file: string | undefined;
     if (sha256 !== undefined) {
       const { verifiedCommand } = await import("./verified-command.ts");
@@ -234,6 +237,7 @@ export class Host implements AsyncDisposable {
         hasConfig: config !== undefined,
         hostTls: tls,
       });
+      name = reached.connection.manifest?.name ?? name;
       const onClose = () => {
         this.#processes.delete(child);
         this.#plugins.delete(plugin);
@@ -263,6 +267,12 @@ export class Host implements AsyncDisposable {
       throw withOutput(error, child);
     }
   }
+}
+
+/** What a command is called: the file of a script, as that says more than "node". */
+function programOf([program, ...args]: LoadOptions["command"]): string {
+  const script = args.find((each) => !each.startsWith("-"));
+  return path.basename(/^node(?:$|js|[.-])/.test(path.basename(program)) ? (script ?? program) : program);
 }
 
 function wantsTls(wanted: "auto" | ClientTls | undefined, settings: HostSettings): boolean {

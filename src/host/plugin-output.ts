@@ -1,6 +1,9 @@
 import type { LogRecord } from "../node/go-plugin/log-record.ts";
 import { createLogReader, readLogObject } from "../node/go-plugin/parse-log-line.ts";
+import { outliveReader } from "../node/own-streams.ts";
+import { printable, printableLine } from "../plugin/printable.ts";
 import { formatLogRecord } from "./format-log-record.ts";
+import { isolateListener } from "./isolate-listener.ts";
 
 /** A line that a plugin process printed. */
 export interface OutputLine {
@@ -8,9 +11,12 @@ export interface OutputLine {
   readonly text: string;
 }
 
-/** Who wants what a plugin prints and logs. */
+/** Who wants what a plugin prints and logs. What a listener throws is logged once, and changes nothing. */
 export interface OutputListeners {
-  /** Gets every line that the plugin prints after the handshake, and all of stderr. Default: to the host's stderr. */
+  /**
+   * Gets every line that the plugin prints after the handshake, and all of stderr; as the plugin printed them, with what a
+   * terminal would obey. Default: to the host's stderr, as printable text, each line after the plugin's name.
+   */
   readonly onOutput?: (line: OutputLine) => void;
   /**
    * Gets the lines of stderr, in place of `onOutput`, as records of a log: that is what stderr is for plugins made with
@@ -26,25 +32,30 @@ export interface PluginOutput {
   stderr(text: string): void;
 }
 
-/** Hands lines to those who want them, and else to the host's stderr, in a form for people. */
-export function pluginOutput({ onOutput, onLog }: OutputListeners): PluginOutput {
-  const printed = onOutput ?? (({ text }) => printToStderr(text));
+/**
+ * Hands lines to those who want them, and else to the host's stderr, in a form for people.
+ * @param name Whose lines they are, as far as that is known.
+ */
+export function pluginOutput({ onOutput, onLog }: OutputListeners, name: () => string): PluginOutput {
+  const print = (text: string) => {
+    outliveReader(process.stderr);
+    process.stderr.write(`${printableLine(name())}: ${printable(text)}\n`);
+  };
+  const printed =
+    onOutput === undefined ? ({ text }: OutputLine) => print(text) : isolateListener("onOutput", onOutput);
   if (onLog !== undefined) {
     const read = createLogReader();
-    return { printed, stderr: (text) => onLog(read(text)) };
+    const logged = isolateListener("onLog", onLog);
+    return { printed, stderr: (text) => logged(read(text)) };
   }
   if (onOutput !== undefined) {
-    return { printed, stderr: (text) => onOutput({ stream: "stderr", text }) };
+    return { printed, stderr: (text) => printed({ stream: "stderr", text }) };
   }
   return {
     printed,
     stderr(text) {
       const record = readLogObject(text);
-      printToStderr(record === undefined ? text : formatLogRecord(record));
+      print(record === undefined ? text : formatLogRecord(record));
     },
   };
-}
-
-function printToStderr(text: string) {
-  process.stderr.write(`${text}\n`);
 }

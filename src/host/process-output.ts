@@ -7,6 +7,9 @@ export interface OutputTail {
   text(): string;
 }
 
+/** Lines that an error shows at most. */
+const maxTailLines = 12;
+
 /** Keeps at most so many bytes. */
 export function createOutputTail(maxBytes: number): OutputTail {
   let kept = Buffer.alloc(0);
@@ -19,7 +22,9 @@ export function createOutputTail(maxBytes: number): OutputTail {
     },
     text() {
       const text = printable(kept.toString("utf8")).trimEnd();
-      return cut ? `...${text}` : text;
+      const lines = text.split("\n");
+      // What was printed last is what it ended of; what comes before was mostly dealt with.
+      return cut || lines.length > maxTailLines ? `...${lines.slice(-maxTailLines).join("\n")}` : text;
     },
   };
 }
@@ -27,28 +32,46 @@ export function createOutputTail(maxBytes: number): OutputTail {
 /** Longest line that is handed on in one piece. */
 export const maxLineBytes = 64 * 1024;
 
-/** Splits chunks into lines; a line longer than `maxBytes` is handed on in pieces. */
+/** Splits chunks into lines; a line longer than `maxBytes` is handed on in pieces, of whole characters. */
 export function createLineSplitter(maxBytes: number, onLine: (line: string) => void) {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   return {
     add(chunk: Buffer) {
-      rest = Buffer.concat([rest, chunk]);
+      rest = rest.byteLength === 0 ? chunk : Buffer.concat([rest, chunk]);
       for (;;) {
-        const lineEnd = rest.indexOf("\n");
-        const whole = lineEnd !== -1 && lineEnd <= maxBytes;
-        if (!whole && rest.byteLength < maxBytes) {
+        // No further: what is left can be much longer, and would be searched again for each piece.
+        const lineEnd = rest.subarray(0, maxBytes + 2).indexOf("\n");
+        if (lineEnd === -1 && rest.byteLength <= maxBytes + 1) {
+          // It may be a part of something larger, which would be kept with it.
+          rest = Buffer.from(rest);
           return;
         }
-        const length = whole ? lineEnd : maxBytes;
-        onLine(rest.subarray(0, length).toString("utf8").replace(/\r$/, ""));
-        rest = rest.subarray(whole ? length + 1 : length);
+        const isWhole = lineEnd !== -1 && lineEnd <= maxBytes + (rest[maxBytes] === carriageReturn ? 1 : 0);
+        const length = isWhole ? lineEnd : characterStart(rest, maxBytes);
+        const text = rest.subarray(0, length).toString("utf8");
+        // Before the line is handed on: whoever takes it may throw.
+        rest = rest.subarray(isWhole ? length + 1 : length);
+        onLine(isWhole ? text.replace(/\r$/, "") : text);
       }
     },
     end() {
       if (rest.byteLength > 0) {
-        onLine(rest.toString("utf8"));
+        const text = rest.toString("utf8");
         rest = Buffer.alloc(0);
+        onLine(text);
       }
     },
   };
+}
+
+const carriageReturn = 0x0d;
+
+/** The last place up to `at` where a character of UTF-8 begins; `at` if there is none near, as in what is no text. */
+function characterStart(bytes: Buffer, at: number): number {
+  for (let start = at; start > 0 && start > at - 4; start--) {
+    if (((bytes[start] ?? 0) & 0xc0) !== 0x80) {
+      return start;
+    }
+  }
+  return at;
 }

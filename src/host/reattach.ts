@@ -76,7 +76,7 @@ export async function reattach(
     throw error;
   }
   const hasOwnServices = protocol === undefined ? connection.manifest === undefined : protocol === "grpc";
-  const { printed } = pluginOutput(onOutput ? { onOutput } : {});
+  const { printed } = pluginOutput(onOutput ? { onOutput } : {}, () => connection.manifest?.name ?? `process ${pid}`);
   const own = hasOwnServices ? useGoPluginServices(connection, { printed }) : undefined;
   const exited = followed.exited.then(
     () => new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ${pid} has ended`),

@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, statSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 import { dirname } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { ListenAddress } from "./listen-address.ts";
 
@@ -89,6 +90,17 @@ function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
     server.listen({ host: address.host, port: address.port }, onListening);
     return promise;
   }
+  if (isPrivate(dirname(address.path))) {
+    // Nobody else gets at it, before it is narrowed either; and the umask is the whole process's.
+    server.listen({ path: address.path }, onListening);
+    if (server.listening) {
+      chmodSync(address.path, 0o600);
+    }
+    return promise;
+  }
+  if (!isMainThread) {
+    throw new Error("a worker thread, which can't set the umask, listens in a directory that only this user can enter");
+  }
   // Node makes the socket within listen(). Were it narrowed afterwards, others could get in for a moment.
   const usual = process.umask(0o177);
   try {
@@ -97,6 +109,11 @@ function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
     process.umask(usual);
   }
   return promise;
+}
+
+function isPrivate(directory: string): boolean {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  return found !== undefined && found.uid === process.geteuid?.() && (found.mode & 0o077) === 0;
 }
 
 /** A plugin that was killed leaves its socket behind. It is removed if it is a socket and nobody answers on it. */

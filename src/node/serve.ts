@@ -30,6 +30,7 @@ import { readLaunch } from "./launch.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { checkExposure, formatListenAddress, isOnNetwork, listenerEndpoints } from "./listen-address.ts";
 import { listen } from "./listener.ts";
+import { outliveReader } from "./own-streams.ts";
 import type { PluginSettings } from "./settings.ts";
 import { cookieOf, readSettings } from "./settings.ts";
 import { placeFor } from "./socket-place.ts";
@@ -94,6 +95,8 @@ export async function serve<Config extends DescMessage>(
   plugin: Plugin<Config>,
   options: ServeOptions<Config> = {},
 ): Promise<void> {
+  outliveReader(process.stdout);
+  outliveReader(process.stderr);
   try {
     await serveOrThrow(plugin, options);
   } catch (error) {

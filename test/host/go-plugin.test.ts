@@ -249,7 +249,14 @@ describe("the output of a plugin made for go-plugin's hosts", () => {
       await client.printKV({
         value: { case: "valueString", value: '{"@level":"info","@message":"hi","@module":"m"}' },
       });
-      await vi.waitFor(() => expect(written).toEqual(expect.arrayContaining(["printed\n", "[INFO]  m: hi\n"])));
+      await vi.waitFor(() =>
+        expect(written).toEqual(
+          expect.arrayContaining([
+            expect.stringMatching(/^foreign-plugin\S*: printed\n$/),
+            expect.stringMatching(/^foreign-plugin\S*: \[INFO\] {2}m: hi\n$/),
+          ]),
+        ),
+      );
       await loaded.close();
     } finally {
       stderr.mockRestore();

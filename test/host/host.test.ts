@@ -72,6 +72,41 @@ function socketOf(loaded: LoadedPlugin): string {
   return (loaded.routes.unary.routes[0]?.endpoint.address.text ?? "").slice("unix:".length);
 }
 
+describe("a listener of output", () => {
+  test("that throws, or rejects, gets every line once, and ends nothing", async () => {
+    const lines: string[] = [];
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    try {
+      const loaded = await host.load({
+        command: unruly,
+        onOutput({ text }): void {
+          lines.push(text);
+          throw new Error("as asked");
+        },
+      });
+      await loaded.close();
+      expect(lines.filter((line) => line === "on stderr")).toHaveLength(1);
+      expect(lines).toContain("the end");
+      expect(logged.mock.calls.filter(([text]) => String(text).includes("onOutput has thrown"))).toHaveLength(1);
+    } finally {
+      logged.mockRestore();
+    }
+  });
+});
+
+describe("what nobody takes of the output", () => {
+  test("goes to the host's stderr after the plugin's name, without what a terminal would obey", async () => {
+    const written: string[] = [];
+    const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    try {
+      await host.load({ command: misbehave("exit") }).catch(() => undefined);
+    } finally {
+      stderr.mockRestore();
+    }
+    expect(written).toContain("misbehave.ts: on stderr\n");
+  });
+});
+
 describe("a start that fails", () => {
   const file = (name: string, content: string, mode: number) => {
     const path = join(files, name);

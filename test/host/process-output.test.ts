@@ -34,6 +34,39 @@ test("a line that is too long comes in pieces, and nothing of it is lost", () =>
   expect(lines).toEqual(["abcd", "efgh", "i", "j"]);
 });
 
+test("pieces of a line are of whole characters, and what is no text is cut anywhere", () => {
+  const lines: string[] = [];
+  const splitter = createLineSplitter(4, (line) => lines.push(line));
+  splitter.add(Buffer.from("abcä🎈é\n"));
+  splitter.add(Buffer.alloc(9, 0x80));
+  splitter.end();
+  expect(lines.slice(0, 3)).toEqual(["abc", "ä", "🎈"]);
+  expect(lines[3]).toBe("é");
+  expect(lines.slice(4).join("")).toBe("\ufffd".repeat(9));
+});
+
+test("whoever throws on a line gets the next ones, and that one no more", () => {
+  const lines: string[] = [];
+  const splitter = createLineSplitter(10, (line) => {
+    lines.push(line);
+    if (line === "one") {
+      throw new Error("as asked");
+    }
+  });
+  expect(() => splitter.add(Buffer.from("one\ntwo\n"))).toThrow("as asked");
+  splitter.add(Buffer.from("three\n"));
+  splitter.end();
+  expect(lines).toEqual(["one", "two", "three"]);
+});
+
+test("of much output the last lines are kept", () => {
+  const tail = createOutputTail(10_000);
+  tail.add(Buffer.from(Array.from({ length: 40 }, (_, index) => `line ${index}`).join("\n")));
+  expect(tail.text().split("\n")).toHaveLength(12);
+  expect(tail.text()).toMatch(/^\.\.\.line 28\n/);
+  expect(tail.text()).toMatch(/line 39$/);
+});
+
 test("the end of the output is kept, without what a terminal would obey", () => {
   fc.assert(
     fc.property(inPieces, fc.integer({ min: 1, max: 50 }), ({ text, pieces }, maxBytes) => {

@@ -6,12 +6,18 @@ import { PlugboardError } from "../../plugin/errors.ts";
 import { isLoopback } from "../../plugin/loopback.ts";
 import { untilAborted } from "../../plugin/until-aborted.ts";
 
+/** Where to dial, or why not. */
+export type AnnouncedAddress = net.NetConnectOpts | PlugboardError;
+
+/** Longest address that is looked at; the path of a socket has 107 bytes at most. */
+const maxAddressLength = 4096;
+
 /**
  * Reads where the other side says that it listens. It could say anything, and have us call whom it can't reach itself: so
- * only this machine is dialled.
- * @throws PlugboardError PB-BROKER-ADDRESS
+ * only this machine is dialled. Anything else is PB-BROKER-ADDRESS.
  */
-export function readAnnouncedAddress({ serviceId, network, address }: ConnInfo): net.NetConnectOpts {
+export function readAnnouncedAddress({ serviceId, network, address: announced }: ConnInfo): AnnouncedAddress {
+  const address = announced.length > maxAddressLength ? "" : announced;
   if (network === "unix" && isAbsolute(address) && !address.includes("\0")) {
     return { path: address };
   }
@@ -21,9 +27,10 @@ export function readAnnouncedAddress({ serviceId, network, address }: ConnInfo):
       return { host: tcp.host, port: tcp.port };
     }
   }
-  throw new PlugboardError(
+  const shown = JSON.stringify(`${network.slice(0, 16)}:${announced.slice(0, 180)}`);
+  return new PlugboardError(
     "PB-BROKER-ADDRESS",
-    `id ${serviceId} of the broker is said to be at ${JSON.stringify(`${network}:${address}`.slice(0, 200))}, which is not dialled`,
+    `id ${serviceId} of the broker is said to be at ${shown}, which is not dialled`,
   );
 }
 

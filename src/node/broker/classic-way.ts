@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import * as net from "node:net";
 import { join } from "node:path";
-import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { bind } from "../bind.ts";
+import type { AnnouncedAddress } from "./announced-address.ts";
 import { connectSocket, readAnnouncedAddress } from "./announced-address.ts";
 import type { ControlStream } from "./control-stream.ts";
 import { createMailbox } from "./mailbox.ts";
@@ -16,7 +16,7 @@ export function createClassicWay(
   socketDirectory: string,
   shareSocket?: (path: string) => void,
 ): BrokerWay {
-  const announced = createMailbox<ConnInfo>(
+  const announced = createMailbox<AnnouncedAddress>(
     waitMs,
     (id) =>
       new PlugboardError("PB-BROKER-TIMEOUT", `the other side has not said within ${waitMs} ms where id ${id} is`),
@@ -40,13 +40,17 @@ export function createClassicWay(
       return close;
     },
     async reach(id, signal) {
-      const address = readAnnouncedAddress(await announced.take(id, signal));
+      const address = await announced.take(id, signal);
+      if (address instanceof Error) {
+        throw address;
+      }
       return () => connectSocket(address, signal, waitMs);
     },
     receive(info) {
       // Knocks are of the other mode.
       if (info.knock === undefined) {
-        announced.put(info.serviceId, info);
+        // Read at once: of a message that can be large only the address is kept, or why it is none.
+        announced.put(info.serviceId, readAnnouncedAddress(info));
       }
     },
   };

@@ -19,6 +19,21 @@ export function createMailbox<T>(waitMs: number, expired: (id: number) => Error)
   const kept = new Map<number, { readonly value: T; readonly until: number }>();
   const asking = new Map<number, Set<(value: T) => void>>();
 
+  let willForget = false;
+
+  /** What nobody asks for must not stay until the next one comes. */
+  function forgetLater() {
+    if (willForget || kept.size === 0) {
+      return;
+    }
+    willForget = true;
+    setTimeout(() => {
+      willForget = false;
+      forgetExpired();
+      forgetLater();
+    }, waitMs).unref();
+  }
+
   function forgetExpired() {
     const now = performance.now();
     // In the order in which they came.
@@ -39,6 +54,7 @@ export function createMailbox<T>(waitMs: number, expired: (id: number) => Error)
       forgetExpired();
       if (!kept.has(id) && kept.size < maxKept) {
         kept.set(id, { value, until: performance.now() + waitMs });
+        forgetLater();
       }
     },
     async take(id, signal) {

@@ -1,3 +1,5 @@
+import { outliveReader } from "../own-streams.ts";
+
 /** What a plugin process has printed. */
 interface OutputPiece {
   readonly channel: "stdout" | "stderr";
@@ -93,8 +95,8 @@ export function createOutputCapture(): OutputCapture {
   return {
     take() {
       // A host that has gone must not end the plugin by what it logs.
-      process.stderr.on("error", () => {});
-      process.stdout.on("error", () => {});
+      outliveReader(process.stderr);
+      outliveReader(process.stdout);
       takeFrom(process.stdout, "stdout");
       takeFrom(process.stderr, "stderr");
     },
