@@ -1,8 +1,5 @@
 import { existsSync } from "node:fs";
-import * as http from "node:http";
-import { fileURLToPath } from "node:url";
 import { Code } from "@connectrpc/connect";
-import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,6 +7,8 @@ import { startWorker } from "../edge/local-worker.ts";
 import { startStandalone } from "../node/standalone.ts";
 import type { calls } from "./calls.ts";
 import type { Report, StrangerReport } from "./page.ts";
+import type { PageServer } from "./page-server.ts";
+import { bundleScript, startPageServer } from "./page-server.ts";
 
 const executablePath = "/usr/bin/chromium";
 
@@ -45,7 +44,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
   let stranger: PageServer;
 
   beforeAll(async () => {
-    [friend, stranger] = await Promise.all([startPageServer(), startPageServer()]);
+    [friend, stranger] = await Promise.all([startPages(), startPages()]);
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   }, 60_000);
   afterAll(async () => {
@@ -343,51 +342,15 @@ async function watchRequests(page: Page): Promise<readonly SeenRequest[]> {
   return inOrder;
 }
 
-interface PageServer {
-  readonly origin: string;
-  close(): void;
-}
-
-async function startPageServer(): Promise<PageServer> {
-  const scripts = new Map<string, string>();
-  for (const [name, runtime] of [
-    ["page", "browser"],
-    ["web-worker", "worker"],
-  ]) {
-    const { outputFiles } = await build({
-      entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
-      bundle: true,
-      write: false,
-      format: "esm",
-      conditions: ["plugboard-source", runtime ?? "browser", "browser"],
-    });
-    scripts.set(`/${name}.js`, outputFiles[0]?.text ?? "");
-  }
-  const server = http.createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? "", "http://page");
-    const script = scripts.get(pathname);
-    const mayConnect = searchParams.get("connect");
-    if (mayConnect !== null) {
-      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-      const sources = `${mayConnect} ${mayConnect.replace("http:", "ws:")}`;
-      response.setHeader(
-        "Content-Security-Policy",
-        `default-src 'none'; script-src 'self'; connect-src ${sources}; require-trusted-types-for 'script'`,
-      );
-    }
-    response.setHeader("Content-Type", script === undefined ? "text/html" : "text/javascript");
-    response.end(script ?? '<!doctype html><script type="module" src="/page.js"></script>');
-  });
-  const { promise: listening, resolve } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", resolve);
-  await listening;
-  const address = server.address();
-  return {
-    origin: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+async function startPages(): Promise<PageServer> {
+  const [page, worker] = await Promise.all([
+    bundleScript(new URL("page.ts", import.meta.url)),
+    bundleScript(new URL("web-worker.ts", import.meta.url), "worker"),
+  ]);
+  return startPageServer(
+    new Map([
+      ["/page.js", page],
+      ["/web-worker.js", worker],
+    ]),
+  );
 }
