@@ -114,7 +114,10 @@ export function startProcess({ command, cwd, env, file: settled, onStdout, onStd
   const closed = once(child, "close");
   // No process to close at all; `started` tells.
   closed.catch(() => undefined);
-  child.once("exit", (code, signal) => void untilRead(closed).then(() => onExit({ code, signal })));
+  child.once("exit", (code, signal) => {
+    const tell = () => onExit({ code, signal });
+    untilRead(closed).then(tell, tell);
+  });
   // Nothing is ever written: the end of this pipe tells the plugin that its host is gone.
   child.stdin.on("error", () => {});
 

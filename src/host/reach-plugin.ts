@@ -55,10 +55,13 @@ export async function reachPlugin(child: PluginProcess, options: ReachOptions): 
       giveUp.abort(new PlugboardError("PB-HANDSHAKE-TIMEOUT", message, hint === undefined ? {} : { hint }));
     }, timeoutMs);
   let timer = giveUpAfter(startTimeoutMs ?? settings.PLUGIN_HANDSHAKE_TIMEOUT * 1000);
-  void child.exited.then((exit) => {
-    const message = `the process ended before its ${awaited}, ${describeExit(exit)}`;
-    giveUp.abort(new PlugboardError("PB-HANDSHAKE-EXITED", message));
-  });
+  child.exited.then(
+    (exit) => {
+      const message = `the process ended before its ${awaited}, ${describeExit(exit)}`;
+      giveUp.abort(new PlugboardError("PB-HANDSHAKE-EXITED", message));
+    },
+    (error: unknown) => giveUp.abort(error),
+  );
   const either = AbortSignal.any([signal, giveUp.signal]);
   try {
     const handshake = parseHandshake(await untilAborted(either, child.firstLine));

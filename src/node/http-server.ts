@@ -101,7 +101,8 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       },
       abort(reason) {
         shutdown.abort(reason);
-        void upgrade?.then((loaded) => loaded?.abort(reason));
+        // What could not be loaded has no calls.
+        upgrade?.then((loaded) => loaded?.abort(reason)).catch(() => undefined);
       },
     };
   }

@@ -47,7 +47,7 @@ function answer(connection: Duplex, protocol: Sniffed, head: Buffer, error: Plug
     case "http/2":
       connection.pause();
       connection.unshift(head);
-      void refuseCalls(connection, error);
+      refuseCalls(connection, error).catch(() => connection.destroy());
       break;
     case "unknown":
       connection.destroy();

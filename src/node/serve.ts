@@ -146,7 +146,9 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   }
   const hosted = launch.kind === "hosted";
   // What is printed to stdout is for whoever has started the process.
-  const toStderr = (text: string) => void process.stderr.write(text);
+  const toStderr = (text: string) => {
+    process.stderr.write(text);
+  };
   if (hosted) {
     logEntriesAsRecords(plugin.name, toStderr);
   } else {
@@ -253,15 +255,17 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     // A stop hook or a peer that hangs must not keep the process.
     setTimeout(() => process.exit(0), graceMs + stopMs).unref();
     draining.abort();
-    void Promise.all([family.endStreams?.(), listener.drain(graceMs)])
+    const exit = () => process.exit(0);
+    Promise.all([family.endStreams?.(), listener.drain(graceMs)])
       .then(() => family.close?.())
       .then(() => running.stop())
       .catch((error: unknown) => log("ERROR", `stopping: ${String(error)}`))
-      .finally(() => process.exit(0));
+      .then(exit, exit);
   };
 
   // There will be no other connection to the host.
-  void family.multiplexer?.ended.then(() => end(0));
+  const hostGone = () => end(0);
+  family.multiplexer?.ended.then(hostGone, hostGone);
   process.stdout.write(
     `${hosted ? handshakeOf(launch, listener.address, tls?.certificate) : greeting(plugin, listener.address)}\n`,
   );

@@ -28,7 +28,8 @@ export function createPingAnswerer(link: FrameLink): (ping: Frame) => void {
       waiting = data;
     } else if (link.congested) {
       waiting = data;
-      void answerWaiting();
+      // Where it fails, the connection has ended.
+      answerWaiting().catch(() => undefined);
     } else {
       answer(data);
     }

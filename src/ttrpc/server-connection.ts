@@ -184,10 +184,11 @@ export class ServerConnection {
   #holdBack() {
     if (!this.#holding && this.#link.congested && this.#link.pause()) {
       this.#holding = true;
-      void this.#link.writable().then(() => {
+      const goOn = () => {
         this.#holding = false;
         this.#link.resume();
-      });
+      };
+      this.#link.writable().then(goOn, goOn);
     }
   }
 

@@ -35,7 +35,8 @@ export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
     accept(carrier, peer) {
       const connection = new ServerConnection(carrier, { table, policy, peer, frameTimeoutMs });
       connections.add(connection);
-      void connection.closed.then(() => connections.delete(connection));
+      const forget = () => connections.delete(connection);
+      connection.closed.then(forget, forget);
       if (draining) {
         connection.drain();
       }

@@ -96,7 +96,7 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
       connection.once("close", () => connections.delete(connection));
       connection.on("error", () => connection.destroy());
       if (closing === undefined) {
-        void handOver(connection);
+        handOver(connection).catch(() => connection.destroy());
       } else {
         connection.destroy();
       }

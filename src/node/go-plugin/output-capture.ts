@@ -100,7 +100,9 @@ export function createOutputCapture(): OutputCapture {
       takeFrom(process.stdout, "stdout");
       takeFrom(process.stderr, "stderr");
     },
-    writeToStderr: (text) => void writeToStderr(text),
+    writeToStderr(text) {
+      writeToStderr(text);
+    },
     async *read(signal) {
       let woken = () => {};
       const onNews = () => woken();

@@ -68,7 +68,8 @@ export function createMultiplexer(role: "client" | "server"): Multiplexer {
         },
       });
       resolveAttached(session);
-      void session.ended.then(() => resolveEnded());
+      const ended = () => resolveEnded();
+      session.ended.then(ended, ended);
     },
     async openStream(signal) {
       // Without waiting where there is a connection: streams are told apart by the order in which they were asked for.

@@ -24,7 +24,9 @@ const lingerMs = 5_000;
  */
 export function socketCarrier(
   stream: ByteStream,
-  listen = (receive: (chunk: Uint8Array) => void) => void stream.on("data", receive),
+  listen = (receive: (chunk: Uint8Array) => void) => {
+    stream.on("data", receive);
+  },
   explain = (error: Error) => error,
 ): CarrierConnection {
   let corked = false;
