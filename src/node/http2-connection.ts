@@ -46,8 +46,19 @@ export function createHttp2Connection(
 
   function connect(carrier: Duplex): Promise<http2.ClientHttp2Session> {
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
-    const session = http2.connect(baseUrl, { maxSessionMemory, createConnection: () => carrier });
+    const session = http2.connect(baseUrl, {
+      maxSessionMemory,
+      createConnection: () => carrier,
+      settings: { enablePush: false },
+    });
     current = session;
+    // Pushed all the same, before the server knew: without a listener, its error would end the process.
+    session.on("stream", (pushed: http2.ClientHttp2Stream) => {
+      pushed.on("error", ignore);
+      pushed.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+    });
+    // Also when it is gone for us: what is late must not become an uncaught exception either.
+    carrier.on("error", ignore);
     // Its settings are the first that a server says.
     session.once("remoteSettings", () => {
       // Before Node's own listener, which ends the calls in flight as if the server had cancelled each of them.
@@ -121,6 +132,8 @@ export function openFirst(connection: Http2Connection): Interceptor {
     return next(request);
   };
 }
+
+function ignore() {}
 
 function connectionClosed(): PlugboardError {
   return new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
