@@ -1,5 +1,6 @@
 import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
@@ -162,7 +163,15 @@ function breathe<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
       const iterator = messages[Symbol.asyncIterator]();
       const breath = createBreath();
       return {
-        next: () => breath()?.then(() => iterator.next()) ?? iterator.next(),
+        async next() {
+          await breath();
+          try {
+            return await iterator.next();
+          } catch (error) {
+            // Over every route the same; what a runtime makes of it, nobody can know.
+            throw ConnectError.from(error, Code.Internal);
+          }
+        },
         ...(iterator.return && { return: (value) => iterator.return?.(value) ?? ended }),
         ...(iterator.throw && { throw: (reason) => iterator.throw?.(reason) ?? ended }),
       };

@@ -1,5 +1,6 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { connectFailure } from "./connect-failure.ts";
+import { connectionLost } from "./connection-lost.ts";
 import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import type { Runtime } from "./runtime.ts";
@@ -40,12 +41,12 @@ export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime
     } catch (error) {
       init.signal?.throwIfAborted();
       const cause = connectFailure(error);
-      throw cause === undefined ? error : dialFailed(address, cause);
+      throw cause === undefined ? (connectionLost(address, error) ?? error) : dialFailed(address, cause);
     }
     return {
       status: response.status,
       header: decodedHeaders(response.headers),
-      body: fromStream(response.body),
+      body: fromStream(response.body, address),
       trailer: new Headers(),
     };
   };
@@ -101,7 +102,7 @@ function toStream(chunks: AsyncIterable<Uint8Array>, onError: (error: unknown) =
   );
 }
 
-async function* fromStream(stream: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+async function* fromStream(stream: ReadableStream<Uint8Array> | null, address: Address): AsyncGenerator<Uint8Array> {
   if (stream === null) {
     return;
   }
@@ -118,7 +119,7 @@ async function* fromStream(stream: ReadableStream<Uint8Array> | null): AsyncGene
     }
   } catch (error) {
     ended = true;
-    throw error;
+    throw connectionLost(address, error) ?? error;
   } finally {
     if (!ended) {
       await reader.cancel().catch(() => undefined);

@@ -87,6 +87,9 @@ export const runInCall: Interceptor = (next) => async (request) => {
   }
 };
 
+/** What is read of a request whose call is over; made once, as making an error costs more than the rest of ending a call. */
+const over = new ConnectError("the call has ended", Code.Canceled);
+
 /** One call over HTTP: its limits, and what is observed of it. */
 class HttpCall {
   readonly request: UniversalServerRequest;
@@ -229,6 +232,8 @@ class HttpCall {
     this.#ended = true;
     clearTimeout(this.#deadline);
     clearTimeout(this.#idle);
+    // A handler that still reads would go on for as long as the caller sends.
+    this.#body?.fail(over);
     this.#observation?.end({
       error: this.#failure(),
       requestBytes: this.#requestBytes,
