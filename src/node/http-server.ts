@@ -13,7 +13,7 @@ import { withRequire } from "./with-require.ts";
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
 export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
-  const { headerTimeoutMs, policy, secure } = options;
+  const { headerTimeoutMs, policy, secure, keepalive, idleConnectionMs } = options;
   const { maxConcurrentStreams, maxHeaderBytes, idleTimeoutMs } = policy.limits;
   const shutdown = new AbortController();
   let draining = false;
@@ -48,7 +48,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         headersTimeout: headerTimeoutMs,
         connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
         requestTimeout: 0,
-        keepAliveTimeout: 60_000,
+        keepAliveTimeout: idleConnectionMs,
       },
       handleToEnd,
     );
@@ -108,7 +108,12 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   }
 
   function createDrainableHttp2Server(): ProtocolServer {
-    const { accept, drain } = createHttp2Server(serve, { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs });
+    const { accept, drain } = createHttp2Server(serve, {
+      maxConcurrentStreams,
+      headerTimeoutMs,
+      idleTimeoutMs,
+      keepalive,
+    });
     return {
       accept,
       drain() {

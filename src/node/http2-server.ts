@@ -1,5 +1,7 @@
 import * as http2 from "node:http2";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
+import { watchLiveness } from "../rpc/keepalive.ts";
 import { countAnswers } from "./answers-in-flight.ts";
 import { closeWhenAnswered } from "./close-when-answered.ts";
 import type { HttpHandler } from "./http-handler.ts";
@@ -14,12 +16,14 @@ export interface Http2Limits {
   readonly headerTimeoutMs: number;
   /** How long a connection without a request in flight may be silent, in milliseconds. Default: for ever. */
   readonly idleTimeoutMs: number | undefined;
+  /** How a connection finds out that its client has vanished. */
+  readonly keepalive: Keepalive;
 }
 
 /** Serves HTTP/2 on the connections that it is handed. */
 export function createHttp2Server(
   handler: HttpHandler,
-  { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs }: Http2Limits,
+  { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs, keepalive }: Http2Limits,
 ): Omit<ProtocolServer, "abort"> {
   const { handle, idle } = countAnswers(handler);
   const sessions = new Set<http2.Http2Session>();
@@ -40,6 +44,7 @@ export function createHttp2Server(
       sessions.delete(session);
     });
     session.on("error", () => session.destroy());
+    destroyWhenLost(session, keepalive);
     if (idleTimeoutMs !== undefined) {
       closeWhenIdle(session, idleTimeoutMs);
     }
@@ -73,4 +78,32 @@ function closeWhenIdle(session: http2.ServerHttp2Session, timeoutMs: number) {
     });
   });
   session.once("close", () => clearTimeout(timer));
+}
+
+/** Ends a connection, and the calls on it, whose client does not respond any more. */
+function destroyWhenLost(session: http2.ServerHttp2Session, keepalive: Keepalive) {
+  // Where the connection is no socket it does not count.
+  const received = () => (session.destroyed ? 0 : (session.socket.bytesRead ?? 0));
+  let before = 0;
+  let liveness = watch();
+  session.once("close", () => liveness.stop());
+
+  function watch() {
+    return watchLiveness(keepalive, ping, () => {
+      // Its response to the ping may be waiting behind what else it sends.
+      if (received() > before) {
+        liveness = watch();
+      } else {
+        session.destroy();
+      }
+    });
+  }
+
+  function ping() {
+    before = received();
+    // Refused where there are too many already, to which there was no response either.
+    if (!session.destroyed) {
+      session.ping((error) => error ?? liveness.heard());
+    }
+  }
 }

@@ -7,6 +7,8 @@ import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { onlyHosts } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
+import { defaultKeepalive } from "../rpc/keepalive.ts";
 import { bind } from "./bind.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { isOnNetwork } from "./listen-address.ts";
@@ -30,6 +32,12 @@ export interface ListenOptions {
   readonly proxy?: TrustedProxy;
   /** How long a connection may take for its first bytes, and for its request headers, in milliseconds. Default: 10,000. */
   readonly headerTimeoutMs?: number;
+  /** How a connection finds out that its client has vanished. Default: a ping after 30 s of silence, 10 s to respond. */
+  readonly keepalive?: Keepalive;
+  /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. Default: 75,000. */
+  readonly idleConnectionMs?: number;
+  /** How many connections may be open at once, of every protocol; those beyond are closed. Default: any number. */
+  readonly maxConnections?: number;
   /**
    * Speak yamux at the address, to one host: the first connection that says something is the only one that is taken,
    * and what is served goes over its streams. Draining closes the multiplexer, too.
@@ -70,12 +78,15 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listener> {
   const { policy = { limits: trustedLimits }, origins = [], headerTimeoutMs = 10_000 } = options;
+  const { keepalive = defaultKeepalive, idleConnectionMs = 75_000, maxConnections } = options;
   const { multiplexer, tls, onRefused, hosts, proxy } = options;
   const serverOptions = {
     table: running.table,
     policy,
     origins,
     headerTimeoutMs,
+    keepalive,
+    idleConnectionMs,
     secure: tls !== undefined,
     // In TLS it is the certificate that says who is meant.
     onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined && !isOnNetwork(address),
@@ -114,6 +125,10 @@ export async function listen(
   }
 
   function accept(connection: Duplex) {
+    if (maxConnections !== undefined && connections.size >= maxConnections) {
+      connection.on("error", () => undefined).destroy();
+      return;
+    }
     track(connection);
     if (draining) {
       connection.destroy();

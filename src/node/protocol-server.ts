@@ -3,6 +3,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { HostRule } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
 import type { TrustedProxy } from "./trusted-proxy.ts";
 
 /** What serves one protocol on the connections that a listener hands it. */
@@ -27,6 +28,10 @@ export interface ProtocolServerOptions {
 export interface HttpServerOptions extends ProtocolServerOptions {
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
+  /** How a connection finds out that its client has vanished. */
+  readonly keepalive: Keepalive;
+  /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. */
+  readonly idleConnectionMs: number;
   /** Whether connections are in TLS. */
   readonly secure: boolean;
   /** Answer only requests for a host name of the loopback interface. */

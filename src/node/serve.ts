@@ -17,6 +17,8 @@ import { createCallPolicy } from "../policy/policy-options.ts";
 import { withLimits } from "../policy/with-limits.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, publicLimits, trustedLimits } from "../rpc/call-policy.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
+import { withKeepalive } from "../rpc/keepalive.ts";
 import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { reflectionRoutes } from "../services/reflection-service.ts";
@@ -48,6 +50,18 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly config?: MessageInitShape<Config>;
   /** How long calls in flight may take after the plugin was told to stop, in milliseconds. Default: 5,000. */
   readonly gracePeriodMs?: number;
+  /**
+   * How connections find out that their client has vanished. Default: a ping after 30,000 ms of silence, and 10,000 ms to
+   * respond to it. Over HTTP/1.1 there are no pings.
+   */
+  readonly keepalive?: Partial<Keepalive>;
+  /**
+   * How long a connection of HTTP/1.1 may wait for its next request, in milliseconds: longer than a load balancer in front
+   * keeps it. Default: 75,000.
+   */
+  readonly idleConnectionMs?: number;
+  /** How many connections may be open at once, of every protocol; those beyond are closed. Default: any number. */
+  readonly maxConnections?: number;
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
   readonly origins?: readonly string[];
   /**
@@ -236,6 +250,9 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const listener = await listen(running, address, {
     policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hosted),
     origins,
+    keepalive: withKeepalive(options.keepalive),
+    ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),
+    ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
     ...(hosts && { hosts }),
     ...(proxy && { proxy }),
     ...(family.multiplexer && { multiplexer: family.multiplexer }),

@@ -23,8 +23,8 @@ const vary: HeaderField = ["Vary", "Origin, Accept-Encoding, Authorization"];
 
 const noStore: HeaderField = ["Cache-Control", "no-store"];
 
-/** To be reached over HTTPS alone, for two years (RFC 6797). */
-const strictTransport: HeaderField = ["Strict-Transport-Security", "max-age=63072000; includeSubDomains"];
+/** To be reached over HTTPS alone, for two years (RFC 6797). Hosts below this one belong to others, maybe. */
+const strictTransport: HeaderField = ["Strict-Transport-Security", "max-age=63072000"];
 
 /**
  * The header fields of every answer, whatever its status.

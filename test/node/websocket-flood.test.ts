@@ -7,6 +7,7 @@ import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.t
 import { createWebSocketUpgrade } from "../../src/node/websocket-upgrade.ts";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
 import { trustedLimits } from "../../src/rpc/call-policy.ts";
+import { defaultKeepalive } from "../../src/rpc/keepalive.ts";
 import { frameType, headerBytes } from "../../src/ttrpc/frame.ts";
 import { listen } from "../ttrpc/local-ttrpc.ts";
 import type { RawFrame } from "../ttrpc/raw-frames.ts";
@@ -20,7 +21,14 @@ const table = createServiceTable([
 
 /** Serves WebSockets on a Unix socket, as the system holds little of what nobody reads there. */
 async function serveWebSockets() {
-  const options = { headerTimeoutMs: 10_000, origins: [], secure: false, onlyLoopbackHosts: false };
+  const options = {
+    headerTimeoutMs: 10_000,
+    origins: [],
+    secure: false,
+    keepalive: defaultKeepalive,
+    idleConnectionMs: 75_000,
+    onlyLoopbackHosts: false,
+  };
   const { accept } = createWebSocketUpgrade({ table, policy: { limits: trustedLimits }, ...options });
   const server = http.createServer().on("upgrade", accept);
   const sockets: Socket[] = [];

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Routes } from "../../plugin/service-table.ts";
 import { createServiceTable } from "../../plugin/service-table.ts";
 import { trustedLimits } from "../../rpc/call-policy.ts";
+import { defaultKeepalive } from "../../rpc/keepalive.ts";
 import { createHttpHandler } from "../http-handler.ts";
 import { createHttp2Server } from "../http2-server.ts";
 
@@ -52,6 +53,7 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
     maxConcurrentStreams: limits.maxConcurrentStreams,
     headerTimeoutMs,
     idleTimeoutMs: undefined,
+    keepalive: defaultKeepalive,
   });
 
   async function handOver(connection: Duplex) {

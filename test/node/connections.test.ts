@@ -1,0 +1,84 @@
+import { once } from "node:events";
+import * as http2 from "node:http2";
+import * as net from "node:net";
+import { expect, test } from "vitest";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { ListenOptions } from "../../src/node/listener.ts";
+import { listen } from "../../src/node/listener.ts";
+import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import plugin from "../behaviour/plugin.ts";
+import { startFaultyProxy } from "../support/faulty-proxy.ts";
+
+async function listenAt(options: ListenOptions) {
+  const listener = await listen(await startPlugin(plugin), { carrier: "tcp", host: "127.0.0.1", port: 0 }, options);
+  const port = listener.address.carrier === "tcp" ? listener.address.port : 0;
+  return { port, [Symbol.asyncDispose]: () => listener.drain(0) };
+}
+
+/** Calls a method by JSON, and gives the answer's text once it is whole. */
+async function post(session: http2.ClientHttp2Session, method: string, message: object): Promise<string> {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": `/${BehaviourService.typeName}/${method}`,
+    "content-type": "application/json",
+  });
+  stream.end(JSON.stringify(message));
+  const pieces: Buffer[] = [];
+  for await (const piece of stream) {
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+async function untilAborted(session: http2.ClientHttp2Session, id: string) {
+  while (!JSON.parse(await post(session, "Watch", { id })).aborted) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test("the calls of a client that has vanished end, and its connection is dropped", async () => {
+  await using server = await listenAt({ keepalive: { pingAfterMs: 50, pingTimeoutMs: 200 } });
+  await using proxy = await startFaultyProxy(`tcp:127.0.0.1:${server.port}`);
+  const lost = http2.connect(proxy.address.replace("tcp:", "http://")).on("error", () => undefined);
+  const other = http2.connect(`http://127.0.0.1:${server.port}`);
+  void post(lost, "Hang", { id: "vanished" }).catch(() => undefined);
+  while (!JSON.parse(await post(other, "Watch", { id: "vanished" })).started) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  proxy.silence();
+  await untilAborted(other, "vanished");
+  // Who responds to pings stays, though it calls nothing.
+  expect(other.closed).toBe(false);
+  lost.destroy();
+  other.destroy();
+});
+
+test("connections beyond the limit are closed, and there is room again when one ends", async () => {
+  await using server = await listenAt({ maxConnections: 2 });
+  const dial = () => net.connect(server.port, "127.0.0.1").on("error", () => undefined);
+  const answers = async (socket: net.Socket) => {
+    socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return await Promise.race([
+      new Promise<boolean>((resolve) =>
+        socket.once("data", (data) => resolve(String(data).startsWith("HTTP/1.1 200"))),
+      ),
+      new Promise<boolean>((resolve) => socket.once("close", () => resolve(false))),
+    ]);
+  };
+  const [first, second, third] = [dial(), dial(), dial()];
+  expect(await Promise.all([first, second, third].map(answers))).toEqual([true, true, false]);
+  first.destroy();
+  while (!(await answers(dial()))) {
+    // The server hears of the end a little later.
+  }
+  second.destroy();
+});
+
+test("a connection of HTTP/1.1 that waits for longer than it may is closed", async () => {
+  await using server = await listenAt({ idleConnectionMs: 50 });
+  const socket = net.connect(server.port, "127.0.0.1");
+  socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const [data] = await once(socket, "data");
+  expect(String(data)).toMatch(/^HTTP\/1.1 200/);
+  await once(socket.resume(), "close");
+});
