@@ -27,6 +27,7 @@ export type { Token } from "./client/token.ts";
 export type { Manifest } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export { PluginService } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export type { Broker, BrokerDialOptions, BrokeredClient, BrokeredServer } from "./plugin/broker.ts";
+export type { ConfigInit } from "./plugin/config-json.ts";
 export type { PluginContext } from "./plugin/context.ts";
 export type { Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
 export { definePlugin } from "./plugin/define-plugin.ts";

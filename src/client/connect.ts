@@ -1,6 +1,7 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugin } from "../plugin/define-plugin.ts";
 import { PlugboardError } from "../plugin/errors.ts";
@@ -79,8 +80,8 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    * also with the request that opens a WebSocket. A call that has an `Authorization` of its own keeps it. Default: none.
    */
   readonly token?: Token;
-  /** Configuration of a plugin that is started in this process: a message of its config schema, or its fields. */
-  readonly config?: MessageInitShape<Config>;
+  /** Configuration of a plugin that is started in this process: a message of its config schema, its fields, or protobuf JSON. */
+  readonly config?: ConfigInit<Config>;
   /** `context.env` of a plugin that is started in this process. Default: empty. */
   readonly env?: Readonly<Record<string, unknown>>;
   /**

@@ -1,4 +1,5 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { ConfigInit } from "../plugin/config-json.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import type { DebugTools } from "./debug.ts";
@@ -11,7 +12,7 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> extends P
    */
   readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the variable PLUGBOARD_CONFIG of the Worker, or none. */
-  readonly config?: MessageInitShape<Config>;
+  readonly config?: ConfigInit<Config>;
   /** Origins whose pages may call, such as "https://app.example.com"; "*" is any. Default: none. */
   readonly origins?: readonly string[];
   /**

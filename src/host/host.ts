@@ -1,10 +1,10 @@
 import * as path from "node:path";
-import type { JsonObject } from "@bufbuild/protobuf";
 import { onExit } from "signal-exit";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { ClientTls } from "../client/tls.ts";
 import type { HostSettings } from "../node/settings.ts";
 import { cookieOf, readSettings } from "../node/settings.ts";
+import type { ConfigInit } from "../plugin/config-json.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { setLogLevel } from "../plugin/log.ts";
 import type { GoPluginServicesOptions } from "./go-plugin-services.ts";
@@ -54,8 +54,8 @@ export interface LoadOptions
   readonly cwd?: string;
   /** Added to the host's own environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The plugin's configuration, as protobuf JSON. */
-  readonly config?: JsonObject;
+  /** The plugin's configuration: a message of its config schema, its fields, or protobuf JSON. */
+  readonly config?: ConfigInit;
   /**
    * Longest wait for the handshake and the first answer together, in milliseconds. Default: 10 s for the handshake
    * (PLUGIN_HANDSHAKE_TIMEOUT), and then 30 s for the answer (PLUGIN_CONNECTION_TIMEOUT).

@@ -1,6 +1,8 @@
-import type { JsonObject } from "@bufbuild/protobuf";
 import type { MagicCookie } from "../node/handshake.ts";
 import { checkCookie, magicCookie } from "../node/handshake.ts";
+import type { ConfigInit } from "../plugin/config-json.ts";
+import { configText } from "../plugin/config-json.ts";
+import { PlugboardError } from "../plugin/errors.ts";
 import { checkProtocolVersions } from "../plugin/protocol-version.ts";
 
 /** What the author of a plugin made for go-plugin's hosts has agreed on with them. */
@@ -14,7 +16,7 @@ export interface GoPluginHandshake {
 /** What a plugin process is told by its environment. */
 export interface LaunchEnvironment {
   readonly env: Readonly<Record<string, string>> | undefined;
-  readonly config: JsonObject | undefined;
+  readonly config: ConfigInit | undefined;
   readonly cookie: MagicCookie | undefined;
   readonly protocolVersions: readonly number[] | undefined;
   /** Whether a plugin of Plugboard, too, is to treat the host as one of go-plugin's, with a broker over gRPC. */
@@ -41,6 +43,13 @@ export function launchEnvironment({ env, config, cookie, protocolVersions, asGoP
     PLUGBOARD_PARENT: "stdin",
     PLUGBOARD_PROTOCOLS: asGoPlugin ? "go-plugin" : "ttrpc,grpc,connect",
     ...(protocolVersions?.length && { PLUGIN_PROTOCOL_VERSIONS: protocolVersions.join(",") }),
-    ...(config && { PLUGBOARD_CONFIG: JSON.stringify(config) }),
+    ...(config !== undefined && { PLUGBOARD_CONFIG: textOf(config) }),
   };
+}
+
+function textOf(config: ConfigInit): string {
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new PlugboardError("PB-CONFIG-INVALID", "the configuration is not an object");
+  }
+  return configText(config);
 }

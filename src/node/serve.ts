@@ -1,8 +1,9 @@
 import * as os from "node:os";
 import * as path from "node:path";
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { ServerTls } from "../client/tls.ts";
 import { readConfigText } from "../plugin/config.ts";
+import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { formatLogEntry, log, setLogEntryWriter, setLogLevel } from "../plugin/log.ts";
@@ -47,7 +48,7 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
    */
   readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the environment variable PLUGBOARD_CONFIG, or none. */
-  readonly config?: MessageInitShape<Config>;
+  readonly config?: ConfigInit<Config>;
   /** How long calls in flight may take after the plugin was told to stop, in milliseconds. Default: 5,000. */
   readonly gracePeriodMs?: number;
   /**

@@ -1,13 +1,15 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson, ScalarType } from "@bufbuild/protobuf";
+import { toConfigJson } from "./config-json.ts";
 import { PlugboardError } from "./errors.ts";
 
 /**
- * Reads a plugin's configuration from protobuf JSON. Unknown keys and wrong types are refused.
+ * Reads a plugin's configuration: protobuf JSON, or the fields of a message. Unknown keys and wrong types are refused.
  * @throws PlugboardError PB-CONFIG-INVALID that names the path, such as "limits.maxBytes". Values stay out of the
  * message, since a configuration may hold secrets.
  */
-export function readConfig<Desc extends DescMessage>(schema: Desc, json: unknown): MessageShape<Desc> {
+export function readConfig<Desc extends DescMessage>(schema: Desc, given: unknown): MessageShape<Desc> {
+  const json = toConfigJson(schema, given);
   if (!isObject(json)) {
     throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is ${nameOf(json)}, not a JSON object`);
   }

@@ -1,6 +1,7 @@
-import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { create, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { Broker } from "./broker.ts";
+import { readConfig } from "./config.ts";
+import type { ConfigInit } from "./config-json.ts";
 import type { Plugin } from "./define-plugin.ts";
 import { PlugboardError } from "./errors.ts";
 import type { Routes, ServiceTable, StandardRoutes } from "./service-table.ts";
@@ -10,7 +11,7 @@ import { untilAborted } from "./until-aborted.ts";
 /** How to start a plugin. */
 export interface StartOptions<Config extends DescMessage = DescMessage> {
   /** The configuration; unset fields have protobuf's defaults. */
-  readonly config?: MessageInitShape<Config>;
+  readonly config?: ConfigInit<Config>;
   /** What the plugin finds in `context.env`. Default: nothing. */
   readonly env?: Readonly<Record<string, unknown>>;
   /** The application protocol's version that was agreed on. Default: the plugin's highest. */
@@ -43,7 +44,7 @@ export async function startPlugin<Config extends DescMessage>(
   const stopping = new AbortController();
   const { protocolVersion = Math.max(...plugin.protocolVersions), broker } = options;
   const context = {
-    config: checkedConfig(plugin, options.config),
+    config: readConfig(plugin.config, options.config ?? {}),
     env: options.env ?? {},
     protocolVersion,
     ...(broker && { broker }),
@@ -79,19 +80,4 @@ export async function startPlugin<Config extends DescMessage>(
     throw new PlugboardError("PB-PLUGIN-ROUTES", `routes of plugin ${plugin.name} threw ${String(cause)}`, { cause });
   }
   return { plugin, table, stop, [Symbol.asyncDispose]: stop };
-}
-
-/** What types forbid, a program without types may do all the same. */
-function checkedConfig<Config extends DescMessage>(
-  { config: schema }: Plugin<Config>,
-  init: MessageInitShape<Config> | undefined,
-): MessageShape<Config> {
-  try {
-    const config = create(schema, init);
-    toBinary(schema, config);
-    return config;
-  } catch {
-    // The library's message quotes the value, which may be a secret.
-    throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is no ${schema.typeName}`);
-  }
 }

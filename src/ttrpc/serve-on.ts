@@ -1,6 +1,7 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
@@ -17,8 +18,8 @@ import { createTtrpcServing } from "./serving.ts";
 
 /** How to serve on a message port or a carrier of one's own. */
 export interface ServeOnOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
-  /** The configuration: a message of the plugin's config schema, or its fields. */
-  readonly config?: MessageInitShape<Config>;
+  /** The configuration: a message of the plugin's config schema, its fields, or protobuf JSON. */
+  readonly config?: ConfigInit<Config>;
   /** What the plugin finds in `context.env`. Default: nothing. */
   readonly env?: Readonly<Record<string, unknown>>;
   /** What callers may ask for. Default: messages of 4 MiB and 1,024 calls at once. */
