@@ -6,7 +6,7 @@ import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { tokenProtocol } from "../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
-import { streamExtension } from "../ttrpc/endpoint.ts";
+import { chunkExtension, streamExtension } from "../ttrpc/endpoint.ts";
 import { callerRefused } from "./caller-refused.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
@@ -40,7 +40,11 @@ export function dialTtrpc(
     return {
       transport: plain,
       knowing: ({ extensions, limits }) =>
-        knowing({ extended: extensions.includes(streamExtension), maxConcurrentCalls: limits.maxConcurrentStreams }),
+        knowing({
+          extended: extensions.includes(streamExtension),
+          chunked: extensions.includes(chunkExtension),
+          maxConcurrentCalls: limits.maxConcurrentStreams,
+        }),
       close,
     };
   };

@@ -5,18 +5,19 @@ import { cannotEncode } from "../rpc/check-message.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
-import type { RequestParts } from "./envelope.ts";
-import { appendHeaders, encodeMetadata, encodeMethod, readResponse } from "./envelope.ts";
+import type { RequestParts, StreamExtensions } from "./envelope.ts";
+import { appendHeaders, encodeMetadata, encodeMethod, readResponse, requestLength } from "./envelope.ts";
+import { maxDataBytes } from "./frame.ts";
+import type { MessageStream } from "./message-stream.ts";
+import { createMessageStream, longerThanTaken } from "./message-stream.ts";
 import { fromStatus } from "./status.ts";
 
 /** What a caller asks for. */
-export interface CallOptions {
+export interface CallOptions extends StreamExtensions {
   readonly signal: AbortSignal | undefined;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
   readonly timeoutMs: number | undefined;
   readonly header: HeadersInit | undefined;
-  /** Whether to ask for plugboard.stream.v1. */
-  readonly extended: boolean;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
   /** How many calls the connection may have in flight, with this one. */
@@ -74,11 +75,18 @@ export function watchCall(
   return watch;
 }
 
+/** What a response frame says of a call that went well. */
+export interface Settled {
+  readonly payload: Uint8Array;
+  readonly header: Headers;
+  readonly trailer: Headers;
+}
+
 /**
  * What a response frame says.
  * @throws ConnectError that it tells, or internal if it is none.
  */
-export function settle(data: Uint8Array): { payload: Uint8Array; header: Headers; trailer: Headers } {
+export function settle(data: Uint8Array): Settled {
   let response: ReturnType<typeof readResponse>;
   try {
     response = readResponse(data);
@@ -113,18 +121,39 @@ export function requestParts(method: DescMethod, payload: Uint8Array, options: C
     encoded = encodeMethod(method.parent.typeName, method.name);
     encodedMethods.set(method, encoded);
   }
-  const { header, timeoutMs, extended } = options;
-  return { method: encoded, payload, timeoutMs, metadata: metadataOf(header, extended) };
+  return { method: encoded, payload, timeoutMs: options.timeoutMs, metadata: metadataOf(options) };
 }
 
-const noMetadata = encodeMetadata(undefined, false);
-const extensionOnly = encodeMetadata(undefined, true);
+/** Whether the message of a request does not fit into its frame, and has to follow in chunks. */
+export function needsChunks(parts: RequestParts, { chunked }: CallOptions): boolean {
+  // Rarely near the limit, so that the length is seldom counted twice.
+  return chunked && parts.payload.byteLength > maxDataBytes / 2 && requestLength(parts) > maxDataBytes;
+}
 
-function metadataOf(header: HeadersInit | undefined, extended: boolean): Uint8Array {
+const noMetadata = encodeMetadata(undefined, { extended: false, chunked: false });
+const extendedOnly = encodeMetadata(undefined, { extended: true, chunked: false });
+const bothExtensions = encodeMetadata(undefined, { extended: true, chunked: true });
+
+function metadataOf(options: CallOptions): Uint8Array {
+  const { header, extended, chunked } = options;
   if (header === undefined) {
-    return extended ? extensionOnly : noMetadata;
+    return chunked ? bothExtensions : extended ? extendedOnly : noMetadata;
   }
-  return encodeMetadata(new Headers(header), extended);
+  return encodeMetadata(new Headers(header), options);
+}
+
+/** Makes the message part of a call. */
+export function messagesOf(connection: ClientConnection, watch: CallWatch, options: CallOptions): MessageStream {
+  const { extended, chunked, maxMessageBytes } = options;
+  return createMessageStream({
+    link: connection.link,
+    streamId: watch.id,
+    extended,
+    chunked,
+    maxMessageBytes,
+    violationCode: Code.Internal,
+    onViolation: watch.cancel,
+  });
 }
 
 /**
@@ -149,10 +178,7 @@ export function decodeMessage<O extends DescMessage>(
   { maxMessageBytes }: CallOptions,
 ): MessageShape<O> {
   if (bytes.byteLength > maxMessageBytes) {
-    throw new ConnectError(
-      `the message has ${bytes.byteLength} bytes, and only ${maxMessageBytes} are accepted`,
-      Code.ResourceExhausted,
-    );
+    throw longerThanTaken(bytes.byteLength, maxMessageBytes);
   }
   try {
     return fromBinary(output, bytes);

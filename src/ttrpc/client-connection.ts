@@ -20,16 +20,6 @@ export interface ClientCall {
   fail(error: ConnectError): void;
 }
 
-/** How a request says which messages follow. */
-export const openFlags = {
-  /** None: it carries the only one, and has one response. */
-  unary: frameFlag.none,
-  /** None: it carries the only one, and has a stream of responses. */
-  single: frameFlag.remoteClosed,
-  /** All of them. ttrpc-rust takes what doesn't say that there is no message in it for the first one. */
-  stream: frameFlag.remoteOpen | frameFlag.noData,
-} as const;
-
 /** The last stream id of a client that other implementations take, too: theirs are 32 bits with a sign. */
 export const maxStreamId = 0x7fffffff;
 

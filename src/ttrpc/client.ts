@@ -27,6 +27,8 @@ export interface TtrpcClientOptions {
 export interface TtrpcServerTraits {
   /** Whether it knows plugboard.stream.v1. */
   readonly extended: boolean;
+  /** Whether it knows plugboard.chunk.v1. Default: no. */
+  readonly chunked?: boolean;
   /** How many calls it takes at once on one connection; further ones wait. Default: as many as are made. */
   readonly maxConcurrentCalls?: number | undefined;
 }
@@ -83,7 +85,11 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
     closing: closing.signal,
   });
 
-  function transport({ extended, maxConcurrentCalls = Number.POSITIVE_INFINITY }: TtrpcServerTraits): Transport {
+  function transport({
+    extended,
+    chunked = false,
+    maxConcurrentCalls = Number.POSITIVE_INFINITY,
+  }: TtrpcServerTraits): Transport {
     const optionsOf = (
       signal: AbortSignal | undefined,
       timeoutMs: number | undefined,
@@ -94,6 +100,7 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
       timeoutMs: timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined,
       header,
       extended,
+      chunked: extended && chunked,
       maxMessageBytes,
       maxConcurrentCalls,
     });

@@ -8,20 +8,26 @@ import type { FrameWriter } from "./frame-writer.ts";
 // The messages of plugboard/ttrpc/v1/ttrpc.proto. What every call has is read and written by hand, as protobuf-es would
 // take more time for the envelope than for the message in it; a test holds both against each other.
 
-/** Metadata that asks for our extension on a stream. */
-const extensionKey = "plugboard-stream";
+/** Metadata that asks for our extensions on a stream. */
+const extensionKeys = { extended: "plugboard-stream", chunked: "plugboard-chunk" } as const;
 const extensionValue = "1";
 
+/** Which of our extensions a caller asks for on a stream. */
+export interface StreamExtensions {
+  /** plugboard.stream.v1 */
+  readonly extended: boolean;
+  /** plugboard.chunk.v1, which needs the other. */
+  readonly chunked: boolean;
+}
+
 /** What opens a stream. */
-export interface Request {
+export interface Request extends StreamExtensions {
   readonly service: string;
   readonly method: string;
   readonly payload: Uint8Array;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
   readonly timeoutMs: number | undefined;
   readonly metadata: readonly KeyValue[];
-  /** True if the caller asks for plugboard.stream.v1. */
-  readonly extended: boolean;
 }
 
 /** What ends a stream. */
@@ -53,12 +59,15 @@ export function encodeMethod(service: string, method: string): Uint8Array {
 }
 
 /** The part of a request that is the same for all calls with the same headers. */
-export function encodeMetadata(headers: Headers | undefined, extended: boolean): Uint8Array {
+export function encodeMetadata(headers: Headers | undefined, { extended, chunked }: StreamExtensions): Uint8Array {
   headers?.forEach((value, key) => {
     writeMetadata(key, value);
   });
   if (extended) {
-    writeMetadata(extensionKey, extensionValue);
+    writeMetadata(extensionKeys.extended, extensionValue);
+  }
+  if (chunked) {
+    writeMetadata(extensionKeys.chunked, extensionValue);
   }
   return writer.finish();
 }
@@ -110,6 +119,7 @@ export function readRequest(bytes: Uint8Array): Request {
   let payload: Uint8Array = empty;
   let timeoutMs: number | undefined;
   let extended = false;
+  let chunked = false;
   const metadata: KeyValue[] = [];
   while (reader.pos < reader.len) {
     const next = reader.uint32();
@@ -131,8 +141,10 @@ export function readRequest(bytes: Uint8Array): Request {
       }
       case tag.metadata: {
         const entry = readKeyValue(reader);
-        if (entry.key === extensionKey) {
+        if (entry.key === extensionKeys.extended) {
           extended = entry.value === extensionValue;
+        } else if (entry.key === extensionKeys.chunked) {
+          chunked = entry.value === extensionValue;
         } else {
           metadata.push(entry);
         }
@@ -142,7 +154,7 @@ export function readRequest(bytes: Uint8Array): Request {
         reader.skip(next & 7, next >>> 3);
     }
   }
-  return { service, method, payload, timeoutMs, metadata, extended };
+  return { service, method, payload, timeoutMs, metadata, extended, chunked: extended && chunked };
 }
 
 function readKeyValue(reader: BinaryReader): KeyValue {

@@ -1,4 +1,4 @@
-/** Types of ttrpc frames; those from 0x11 on are of our extension, plugboard.stream.v1. */
+/** Types of ttrpc frames; those from 0x11 on are of our extensions, plugboard.stream.v1 and plugboard.chunk.v1. */
 export const frameType = {
   request: 0x01,
   response: 0x02,
@@ -7,6 +7,7 @@ export const frameType = {
   header: 0x12,
   window: 0x13,
   ping: 0x14,
+  chunk: 0x15,
 } as const;
 
 /** Flags of ttrpc frames. */
@@ -20,6 +21,18 @@ export const frameFlag = {
   noData: 0x04,
   /** Of a ping: this is the answer. */
   pingAnswer: 0x01,
+  /** Of a chunk: this is the length of a message whose pieces follow. */
+  chunkLength: 0x01,
+} as const;
+
+/** How a request says which messages follow. */
+export const openFlags = {
+  /** None: it carries the only one, and has one response. */
+  unary: frameFlag.none,
+  /** None: it carries the only one, and has a stream of responses. */
+  single: frameFlag.remoteClosed,
+  /** All of them. ttrpc-rust takes what doesn't say that there is no message in it for the first one. */
+  stream: frameFlag.remoteOpen | frameFlag.noData,
 } as const;
 
 /** Length of a frame's header, in bytes: length and stream id, both 32 bits in network order, type and flags. */

@@ -9,6 +9,8 @@ export function weightOf(message: Uint8Array): number {
 export interface MessageQueue {
   /** What those weigh that wait to be read. */
   readonly weight: number;
+  /** True while a reader waits for a message. */
+  readonly awaited: boolean;
   push(message: Uint8Array): void;
   /** There will be no more; after those that wait comes the error, if there is one. */
   end(error?: unknown): void;
@@ -43,6 +45,9 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
   return {
     get weight() {
       return weight;
+    },
+    get awaited() {
+      return reader !== undefined;
     },
     push(message) {
       if (reader !== undefined) {

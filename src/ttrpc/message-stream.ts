@@ -1,5 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { frameFlag, frameType, maxDataBytes, uint32, uint32Bytes } from "./frame.ts";
+import type { Assembly } from "./chunks.ts";
+import { createAssembly, maxAnnouncedBytes, pieceBytes } from "./chunks.ts";
+import type { StreamExtensions } from "./envelope.ts";
+import { frameFlag, frameType, headerBytes, maxDataBytes, uint32, uint32Bytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createMessageQueue, weightOf } from "./message-queue.ts";
 import { createSendWindow, initialWindowBytes } from "./send-window.ts";
@@ -10,6 +13,8 @@ export interface MessageStream {
   receivedFirst(message: Uint8Array): void;
   /** A message has come in. */
   received(message: Uint8Array): void;
+  /** A Chunk frame has come in; only for streams of plugboard.chunk.v1. */
+  receivedChunk(data: Uint8Array, flags: number): void;
   /** No more will come in; after what waits comes the error, if there is one. */
   receivedEnd(error?: unknown): void;
   /** The other side allows more; the data of a Window frame. */
@@ -18,9 +23,11 @@ export interface MessageStream {
   next(): Promise<Uint8Array | undefined>;
   /**
    * Sends a message, as soon as the other side and the carrier take it.
-   * @throws ConnectError resource_exhausted if it is longer than a frame can be.
+   * @throws ConnectError resource_exhausted if it is longer than a frame can be, and the other side takes no chunks.
    */
   send(message: Uint8Array): Promise<void>;
+  /** Sends a message in chunks, however long it is. */
+  sendInChunks(message: Uint8Array): Promise<void>;
   /** Says that no more will be sent. */
   sendEnd(): void;
   /** Nothing more is sent, and no writer waits any longer. */
@@ -42,18 +49,26 @@ const plainLimitBytes = 16 * 1024 * 1024;
  */
 const plainPauseMsPerByte = 10_000 / (1024 * 1024);
 
+/** What the messages of a stream travel on. */
+export interface MessageStreamParts extends StreamExtensions {
+  readonly link: FrameLink;
+  readonly streamId: number;
+  /** Longest message that is taken in chunks, in bytes. */
+  readonly maxMessageBytes: number;
+  /** What a stream fails with whose other side does not keep to the protocol. */
+  readonly violationCode: Code;
+  /** Called if the other side sends what it must not. */
+  readonly onViolation: (error: ConnectError) => void;
+  /** Called when a part of a message has left. */
+  readonly onSent?: () => void;
+}
+
 /**
- * Makes the message part of a stream.
- * @param extended Whether the stream is one of plugboard.stream.v1, with a window in each direction. Without it the
+ * Makes the message part of a stream. On one of plugboard.stream.v1, there is a window in each direction; on others the
  * connection as a whole has to wait for a reader that is slow.
- * @param onViolation Called if the other side sends what it must not.
  */
-export function createMessageStream(
-  link: FrameLink,
-  streamId: number,
-  extended: boolean,
-  onViolation: (error: ConnectError) => void,
-): MessageStream {
+export function createMessageStream(parts: MessageStreamParts): MessageStream {
+  const { link, streamId, extended, chunked, maxMessageBytes, violationCode, onViolation, onSent } = parts;
   const window = createSendWindow(extended);
   let sending = true;
   let receiving = true;
@@ -63,6 +78,9 @@ export function createMessageStream(
   let owed = 0;
   /** What the sender may still send; one message may be larger than that. */
   let allowed = initialWindowBytes;
+  /** A message that comes in chunks. */
+  let assembly: Assembly | undefined;
+  let assemblyAllowed = false;
 
   const queue = createMessageQueue((weight) => {
     owed += weight;
@@ -85,14 +103,74 @@ export function createMessageStream(
     }
   };
 
-  return {
+  const brokenChunks = (what: string) =>
+    new ConnectError(`the chunks of a message don't fit together: ${what}`, violationCode);
+  const holdsBack = () => sending && (!window.open || link.congested);
+  const sendable = async () => {
+    while (holdsBack()) {
+      await (window.open ? link.writable() : window.opened());
+    }
+  };
+
+  /**
+   * A message in chunks may be longer than a window: all of it is allowed once a reader waits for it, and only then, as
+   * until then it is not known whether there will ever be one.
+   */
+  function allowAssembly() {
+    if (assembly !== undefined && !assemblyAllowed && queue.awaited) {
+      assemblyAllowed = true;
+      const weight = headerBytes + assembly.length;
+      link.send(streamId, frameType.window, frameFlag.none, uint32Bytes(weight));
+      allowed += weight;
+      // Reading it gives this back.
+      owed -= weight;
+    }
+  }
+
+  /** Begins a message, or adds to it. Returns what is wrong with the chunk. */
+  function takeChunk(data: Uint8Array, flags: number): ConnectError | undefined {
+    if (allowed <= 0) {
+      return beyondWindow();
+    }
+    if ((flags & frameFlag.chunkLength) !== 0) {
+      if (assembly !== undefined || data.byteLength !== 4) {
+        return brokenChunks(assembly === undefined ? "a length has not 4 bytes" : "a message begins within another");
+      }
+      const length = uint32(data, 0);
+      if (length > Math.min(maxMessageBytes, maxAnnouncedBytes)) {
+        return longerThanTaken(length, maxMessageBytes);
+      }
+      assembly = createAssembly(length);
+      assemblyAllowed = false;
+      allowed -= headerBytes;
+    } else {
+      if (assembly === undefined || data.byteLength === 0 || data.byteLength > assembly.missing) {
+        return brokenChunks("a piece belongs to no message");
+      }
+      allowed -= data.byteLength;
+      assembly.add(data);
+    }
+    if (assembly.missing === 0) {
+      queue.push(assembly.whole());
+      assembly = undefined;
+    } else {
+      allowAssembly();
+    }
+    return undefined;
+  }
+
+  const stream: MessageStream = {
     receivedFirst: (message) => queue.push(message),
     received(message) {
       if (!receiving) {
         return;
       }
       if (extended && allowed <= 0) {
-        onViolation(new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted));
+        onViolation(beyondWindow());
+        return;
+      }
+      if (assembly !== undefined) {
+        onViolation(brokenChunks("a message comes within another"));
         return;
       }
       queue.push(message);
@@ -106,9 +184,16 @@ export function createMessageStream(
         onViolation(new ConnectError("the messages come faster than they are read", Code.ResourceExhausted));
       }
     },
+    receivedChunk(data, flags) {
+      const wrong = receiving && chunked ? takeChunk(data, flags) : undefined;
+      if (wrong !== undefined) {
+        onViolation(wrong);
+      }
+    },
     receivedEnd(error) {
       receiving = false;
-      queue.end(error);
+      queue.end(error ?? (assembly && brokenChunks("a message is not whole")));
+      assembly = undefined;
       // What waits is all there is, so nothing need wait for it.
       readOn();
     },
@@ -117,17 +202,42 @@ export function createMessageStream(
         window.give(uint32(data, 0));
       }
     },
-    next: () => queue.next(),
+    next() {
+      const message = queue.next();
+      allowAssembly();
+      return message;
+    },
     async send(message) {
       if (message.byteLength > maxDataBytes) {
-        throw messageTooLong(message.byteLength);
+        if (!chunked) {
+          throw messageTooLong(message.byteLength);
+        }
+        return stream.sendInChunks(message);
       }
-      while (sending && (!window.open || link.congested)) {
-        await (window.open ? link.writable() : window.opened());
+      if (holdsBack()) {
+        await sendable();
       }
       if (sending) {
         window.take(weightOf(message));
         link.send(streamId, frameType.data, frameFlag.none, message);
+      }
+    },
+    async sendInChunks(message) {
+      await sendable();
+      if (!sending) {
+        return;
+      }
+      window.take(headerBytes);
+      link.send(streamId, frameType.chunk, frameFlag.chunkLength, uint32Bytes(message.byteLength));
+      for (let at = 0; at < message.byteLength; at += pieceBytes) {
+        await sendable();
+        if (!sending) {
+          return;
+        }
+        const piece = message.subarray(at, at + pieceBytes);
+        window.take(piece.byteLength);
+        link.send(streamId, frameType.chunk, frameFlag.none, piece);
+        onSent?.();
       }
     },
     sendEnd() {
@@ -143,10 +253,22 @@ export function createMessageStream(
       sending = false;
       window.end();
       receiving = false;
+      assembly = undefined;
       queue.fail(error);
       readOn();
     },
   };
+  return stream;
+}
+
+const beyondWindow = () => new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted);
+
+/** What a message fails with that is longer than its receiver takes. */
+export function longerThanTaken(bytes: number, maxMessageBytes: number): ConnectError {
+  return new ConnectError(
+    `the message has ${bytes} bytes, and only ${maxMessageBytes} are accepted (maxMessageBytes)`,
+    Code.ResourceExhausted,
+  );
 }
 
 /** What a message that does not fit into a frame fails with. */

@@ -8,6 +8,9 @@ import type { FrameLink } from "./frame-link.ts";
 import { messageTooLong } from "./message-stream.ts";
 import { toStatus } from "./status.ts";
 
+/** What comes with a message in an envelope, in bytes: its tag and its length. */
+const fieldOverheadBytes = 5;
+
 /** What a call is answered by. */
 interface ServerAnswerParts {
   readonly link: FrameLink;
@@ -28,6 +31,14 @@ export class ServerAnswer {
     this.#parts = parts;
   }
 
+  /** Whether the only message fits into the response, with its metadata. */
+  fits(payload: Uint8Array): boolean {
+    return (
+      payload.byteLength < maxDataBytes / 2 ||
+      payload.byteLength + fieldOverheadBytes + encodeResponse(this.#metadata()).byteLength <= maxDataBytes
+    );
+  }
+
   /**
    * Sends the only message.
    * @returns What the caller is told instead, if it can't be sent.
@@ -40,7 +51,7 @@ export class ServerAnswer {
       this.sendError(error);
       return error;
     }
-    this.bytes = payload.byteLength;
+    this.bytes += payload.byteLength;
     if (header.length === 0 && trailer.length === 0) {
       writePayloadResponse(link.writer, streamId, payload);
       link.flush();

@@ -19,7 +19,7 @@ import type { RequestGate } from "../rpc/request-gate.ts";
 import { passGate } from "../rpc/request-gate.ts";
 import type { Request } from "./envelope.ts";
 import { toHeaders } from "./envelope.ts";
-import { frameFlag, maxDataBytes } from "./frame.ts";
+import { frameFlag, maxDataBytes, openFlags } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import type { MessageStream } from "./message-stream.ts";
 import { createMessageStream } from "./message-stream.ts";
@@ -92,8 +92,7 @@ export class ServerCall {
    * @returns Settles when the handler has ended, which may be long after its call.
    */
   start(flags: number): Promise<void> {
-    const { entry, request, link, streamId, policy } = this.#parts;
-    const { extended } = request;
+    const { entry, request, policy } = this.#parts;
     const timeoutMs = this.#timeoutMs();
     if (timeoutMs !== undefined) {
       const expire = () => this.fail("the operation timed out", Code.DeadlineExceeded);
@@ -101,9 +100,14 @@ export class ServerCall {
     }
     const { gate } = policy;
     if (entry.spec.kind === "unary") {
+      if (request.chunked && (flags & openFlags.stream) === openFlags.stream) {
+        // Its message follows.
+        this.#messages = this.#openMessages();
+        this.#moved();
+      }
       return gate === undefined ? this.#runUnary() : this.#runGated(gate, () => this.#runUnary());
     }
-    const messages = createMessageStream(link, streamId, extended, (error) => this.end(error, error));
+    const messages = this.#openMessages();
     this.#messages = messages;
     const closed = (flags & frameFlag.remoteOpen) === 0;
     // The only message may be empty. Before others, some clients say that there is none in here (ttrpc-rust), and some
@@ -116,6 +120,21 @@ export class ServerCall {
     }
     this.#moved();
     return gate === undefined ? this.#runStreaming(messages) : this.#runGated(gate, () => this.#runStreaming(messages));
+  }
+
+  #openMessages(): MessageStream {
+    const { link, streamId, request, policy } = this.#parts;
+    const { extended, chunked } = request;
+    return createMessageStream({
+      link,
+      streamId,
+      extended,
+      chunked,
+      maxMessageBytes: policy.limits.maxMessageBytes,
+      violationCode: Code.InvalidArgument,
+      onViolation: (error) => this.end(error, error),
+      onSent: () => this.#moved(),
+    });
   }
 
   async #runGated(gate: RequestGate, run: () => Promise<void>) {
@@ -147,6 +166,24 @@ export class ServerCall {
       if ((flags & frameFlag.remoteClosed) !== 0) {
         messages.receivedEnd();
       }
+    }
+  }
+
+  /** The data of a Chunk frame has come in; `undefined` if it was too long. */
+  receivedChunk(data: Uint8Array | undefined, flags: number): void {
+    if (!this.#parts.request.chunked) {
+      // Something newer than what this call knows.
+      return;
+    }
+    const messages = this.#messages;
+    this.#requestBytes += data?.byteLength ?? 0;
+    this.#moved();
+    if (messages === undefined) {
+      this.fail("a unary call takes no further messages", Code.InvalidArgument);
+    } else if (data === undefined) {
+      this.fail(`a chunk is longer than ${maxDataBytes} bytes`, Code.ResourceExhausted);
+    } else {
+      messages.receivedChunk(data, flags);
     }
   }
 
@@ -184,14 +221,25 @@ export class ServerCall {
     const { entry, request } = this.#parts;
     const { method } = entry.spec;
     try {
-      const input = this.#decode(request.payload);
+      const input = this.#decode(
+        this.#messages === undefined ? request.payload : await this.#following(this.#messages),
+      );
       const output = await this.#observed(() => invokeUnary(entry, this.#context, input));
-      if (!this.#ended) {
-        this.#finish(undefined, this.#answer.sendMessage(encodeMessage(method.output, output)));
-      }
+      await this.#respond(encodeMessage(method.output, output));
     } catch (error) {
       this.#handlerFailed(error);
     }
+  }
+
+  /** The message of a unary call that did not fit into its request. */
+  async #following(messages: MessageStream): Promise<Uint8Array> {
+    const message = await messages.next();
+    // The handler may take as long as its deadline.
+    clearTimeout(this.#idle);
+    if (message === undefined) {
+      throw new ConnectError("the request has no message", Code.InvalidArgument);
+    }
+    return message;
   }
 
   async #runStreaming(messages: MessageStream) {
@@ -204,9 +252,7 @@ export class ServerCall {
       const next = () => this.#observed(() => responses.next());
       if (kind === "client_streaming") {
         const { value } = await next();
-        if (!this.#ended) {
-          this.#finish(undefined, this.#answer.sendMessage(encodeMessage(method.output, value)));
-        }
+        await this.#respond(encodeMessage(method.output, value));
         return;
       }
       const breath = createBreath();
@@ -238,6 +284,27 @@ export class ServerCall {
       this.#handlerFailed(error);
     } finally {
       await this.#closing;
+    }
+  }
+
+  /** Ends the call with its only message. */
+  #respond(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#ended) {
+      return undefined;
+    }
+    if (this.#parts.request.chunked && !this.#answer.fits(bytes)) {
+      return this.#respondInChunks(bytes);
+    }
+    this.#finish(undefined, this.#answer.sendMessage(bytes));
+    return undefined;
+  }
+
+  async #respondInChunks(bytes: Uint8Array) {
+    this.#messages ??= this.#openMessages();
+    this.#answer.bytes += bytes.byteLength;
+    await this.#messages.sendInChunks(bytes);
+    if (!this.#ended) {
+      this.#finish(undefined, this.#answer.sendMessage(new Uint8Array(0)));
     }
   }
 

@@ -105,6 +105,9 @@ export class ServerConnection {
         }
         // What comes for a call that has ended, its caller sent before it knew.
         break;
+      case frameType.chunk:
+        call?.receivedChunk(data, flags);
+        break;
       case frameType.window:
         if (data !== undefined) {
           call?.receivedWindow(data);

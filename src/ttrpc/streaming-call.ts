@@ -7,17 +7,19 @@ import {
   appendAll,
   decodeMessage,
   encodeRequest,
+  messagesOf,
+  needsChunks,
   protocolError,
   requestParts,
   settle,
   watchCall,
 } from "./client-call.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
-import { openFlags } from "./client-connection.ts";
 import { appendHeaders, readHeader } from "./envelope.ts";
-import { frameFlag, frameType } from "./frame.ts";
+import { frameFlag, frameType, openFlags } from "./frame.ts";
 import type { MessageStream } from "./message-stream.ts";
-import { createMessageStream } from "./message-stream.ts";
+
+const noMessage = new Uint8Array(0);
 
 /** Makes a call of a server-streaming method. */
 export function callServerStreaming<I extends DescMessage, O extends DescMessage>(
@@ -36,7 +38,7 @@ export function callStreaming<I extends DescMessage, O extends DescMessage>(
   input: AsyncIterable<MessageInitShape<I>>,
   options: CallOptions,
 ): Promise<StreamResponse<I, O>> {
-  return open(connection, method, new Uint8Array(0), input[Symbol.asyncIterator](), options);
+  return open(connection, method, noMessage, input[Symbol.asyncIterator](), options);
 }
 
 /**
@@ -56,6 +58,7 @@ async function open<I extends DescMessage, O extends DescMessage>(
   const started = Promise.withResolvers<void>();
   let requestsEnded = requests === undefined;
   let begun = false;
+  let chunksCome = false;
 
   /** However the call has ended, the caller's iterator must not be left open. */
   const endRequests = (reason: unknown) => {
@@ -98,6 +101,12 @@ async function open<I extends DescMessage, O extends DescMessage>(
               finish();
             }
             break;
+          case frameType.chunk:
+            begun = true;
+            chunksCome = true;
+            messages.receivedChunk(data, flags);
+            started.resolve();
+            break;
           case frameType.window:
             messages.receivedWindow(data);
             break;
@@ -105,8 +114,9 @@ async function open<I extends DescMessage, O extends DescMessage>(
             const settled = settle(data);
             appendAll(header, settled.header);
             appendAll(trailer, settled.trailer);
-            // It carries the one response message of a client-streaming method; otherwise, it is only an end.
-            if (method.methodKind === "client_streaming") {
+            // It carries the one response message of a client-streaming method, unless that has come in chunks; otherwise, it
+            // is only an end.
+            if (method.methodKind === "client_streaming" && !chunksCome) {
               messages.received(settled.payload);
             }
             finish();
@@ -128,14 +138,14 @@ async function open<I extends DescMessage, O extends DescMessage>(
       finish(error);
     },
   };
-  const watch = watchCall(
-    connection,
-    call,
-    parts,
-    requests === undefined ? openFlags.single : openFlags.stream,
-    options,
-  );
-  const messages = createMessageStream(connection.link, watch.id, options.extended, watch.cancel);
+  const inChunks = requests === undefined && needsChunks(parts, options);
+  const opening = inChunks ? { ...parts, payload: noMessage } : parts;
+  const flags = requests === undefined && !inChunks ? openFlags.single : openFlags.stream;
+  const watch = watchCall(connection, call, opening, flags, options);
+  const messages = messagesOf(connection, watch, options);
+  if (inChunks) {
+    void messages.sendInChunks(payload).then(() => messages.sendEnd());
+  }
   if (requests !== undefined) {
     void sendRequests(method, requests, messages, () => requestsEnded).then(
       () => {

@@ -1,10 +1,19 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
-import type { CallOptions } from "./client-call.ts";
-import { decodeMessage, encodeRequest, protocolError, requestParts, settle, watchCall } from "./client-call.ts";
+import type { CallOptions, Settled } from "./client-call.ts";
+import {
+  decodeMessage,
+  encodeRequest,
+  messagesOf,
+  needsChunks,
+  protocolError,
+  requestParts,
+  settle,
+  watchCall,
+} from "./client-call.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
-import { openFlags } from "./client-connection.ts";
-import { frameType } from "./frame.ts";
+import { frameType, openFlags } from "./frame.ts";
+import type { MessageStream } from "./message-stream.ts";
 
 /** Makes a unary call. */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
@@ -14,34 +23,61 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   options: CallOptions,
 ): Promise<UnaryResponse<I, O>> {
   const parts = requestParts(method, encodeRequest(method.input, input), options);
+  const inChunks = needsChunks(parts, options);
   return new Promise((resolve, reject) => {
+    /** Only of a call with a message that travels in chunks. */
+    let messages: MessageStream | undefined;
+    let response: Promise<Uint8Array | undefined> | undefined;
+
+    function succeed(payload: Uint8Array, { header, trailer }: Settled) {
+      const message = decodeMessage(method, payload, options);
+      resolve({ service: method.parent, method, stream: false, header, trailer, message });
+    }
     const call: ClientCall = {
-      frame({ type, data }) {
-        if (type === frameType.response) {
-          try {
-            const { payload, header, trailer } = settle(data);
-            watch.end();
-            resolve({
-              service: method.parent,
-              method,
-              stream: false,
-              header,
-              trailer,
-              message: decodeMessage(method, payload, options),
-            });
-          } catch (error) {
-            call.fail(error as ConnectError);
+      frame({ type, flags, data }) {
+        try {
+          switch (type) {
+            case frameType.response: {
+              const settled = settle(data);
+              watch.end();
+              messages?.receivedEnd();
+              messages?.stopSending();
+              if (response === undefined) {
+                succeed(settled.payload, settled);
+              } else {
+                response.then((payload = settled.payload) => succeed(payload, settled)).catch(call.fail);
+              }
+              break;
+            }
+            case frameType.chunk:
+              messages ??= messagesOf(connection, watch, options);
+              response ??= messages.next();
+              // If the call fails, that is told elsewhere.
+              response.catch(() => undefined);
+              messages.receivedChunk(data, flags);
+              break;
+            case frameType.window:
+              messages?.receivedWindow(data);
+              break;
+            case frameType.data:
+              throw protocolError("the server streams what is a unary method here");
           }
-        } else if (type === frameType.data) {
-          call.fail(protocolError("the server streams what is a unary method here"));
+        } catch (error) {
+          call.fail(error as ConnectError);
         }
       },
       refuse: (error) => watch.cancel(error),
       fail(error) {
         watch.end();
+        messages?.fail(error);
         reject(error);
       },
     };
-    const watch = watchCall(connection, call, parts, openFlags.unary, options);
+    const opening = inChunks ? { ...parts, payload: new Uint8Array(0) } : parts;
+    const watch = watchCall(connection, call, opening, inChunks ? openFlags.stream : openFlags.unary, options);
+    if (inChunks) {
+      messages = messagesOf(connection, watch, options);
+      void messages.sendInChunks(parts.payload);
+    }
   });
 }

@@ -97,7 +97,7 @@ describe("a request", () => {
             method: encodeMethod(service, method),
             payload,
             timeoutMs,
-            metadata: encodeMetadata(headers, extended),
+            metadata: encodeMetadata(headers, { extended, chunked: false }),
           };
           const around = 3;
           const bytes = new Uint8Array(requestLength(parts) + 2 * around).fill(0xee);

@@ -27,13 +27,18 @@ export interface LocalTtrpc extends AsyncDisposable {
 }
 
 /** Serves over ttrpc. */
-export async function serveTtrpc(routes: (router: ConnectRouter) => unknown): Promise<LocalTtrpc> {
+export async function serveTtrpc(
+  routes: (router: ConnectRouter) => unknown,
+  limits: Partial<typeof policy.limits> = {},
+): Promise<LocalTtrpc> {
   const table = createServiceTable([routes]);
   const connections: ServerConnection[] = [];
   const sockets: net.Socket[] = [];
   const { path, [Symbol.asyncDispose]: dispose } = await listen((socket) => {
     sockets.push(socket);
-    connections.push(new ServerConnection(socketCarrier(socket), { table, policy }));
+    connections.push(
+      new ServerConnection(socketCarrier(socket), { table, policy: { limits: { ...policy.limits, ...limits } } }),
+    );
   });
   return { path, connections, sockets, [Symbol.asyncDispose]: dispose };
 }
@@ -73,7 +78,10 @@ export interface LocalTtrpcClient extends TtrpcClient, Disposable {
 }
 
 /** Calls what listens on a Unix socket. */
-export function connectTtrpc(path: string, options: { readonly lastStreamId?: number } = {}): LocalTtrpcClient {
+export function connectTtrpc(
+  path: string,
+  options: { readonly lastStreamId?: number; readonly maxMessageBytes?: number } = {},
+): LocalTtrpcClient {
   const sockets: net.Socket[] = [];
   const open = async () => {
     const socket = net.connect(path);

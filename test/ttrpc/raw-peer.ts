@@ -76,15 +76,17 @@ export function requestFrame<M extends DescMethod>(
   streamId: number,
   method: M,
   message: MessageInitShape<M["input"]> | undefined,
-  options: { flags?: number; extended?: boolean; timeoutMs?: number } = {},
+  options: { flags?: number; extended?: boolean; chunked?: boolean; timeoutMs?: number } = {},
 ): RawFrame {
-  const { flags = frameFlag.none, extended = false, timeoutMs = 0 } = options;
+  const { flags = frameFlag.none, chunked = false, extended = chunked, timeoutMs = 0 } = options;
   const request = create(RequestSchema, {
     service: method.parent.typeName,
     method: method.name,
     payload: message === undefined ? new Uint8Array(0) : encoded(method, message),
     timeoutNano: BigInt(timeoutMs) * 1_000_000n,
-    metadata: extended ? [create(KeyValueSchema, { key: "plugboard-stream", value: "1" })] : [],
+    metadata: [...(extended ? ["plugboard-stream"] : []), ...(chunked ? ["plugboard-chunk"] : [])].map((key) =>
+      create(KeyValueSchema, { key, value: "1" }),
+    ),
   });
   return { streamId, type: frameType.request, flags, data: toBinary(RequestSchema, request) };
 }
