@@ -144,7 +144,7 @@ async function open<I extends DescMessage, O extends DescMessage>(
   const watch = watchCall(connection, call, opening, flags, options);
   const messages = messagesOf(connection, watch, options);
   if (inChunks) {
-    void messages.sendInChunks(payload).then(() => messages.sendEnd());
+    messages.sendInChunks(payload).then(() => messages.sendEnd(), watch.cancel);
   }
   if (requests !== undefined) {
     void sendRequests(method, requests, messages, () => requestsEnded).then(

@@ -77,7 +77,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
     const watch = watchCall(connection, call, opening, inChunks ? openFlags.stream : openFlags.unary, options);
     if (inChunks) {
       messages = messagesOf(connection, watch, options);
-      void messages.sendInChunks(parts.payload);
+      messages.sendInChunks(parts.payload).catch(watch.cancel);
     }
   });
 }
