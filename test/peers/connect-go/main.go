@@ -92,9 +92,11 @@ func failure(code uint64, text string) error {
 func serve(methods protoreflect.MethodDescriptors, place string) error {
 	mux := http.NewServeMux()
 	options := func(name protoreflect.Name) (string, connect.HandlerOption) {
+		idempotency := methods.ByName(name).Options().(*descriptorpb.MethodOptions).GetIdempotencyLevel()
 		return fmt.Sprintf("/%s/%s", service, name), connect.WithHandlerOptions(
 			connect.WithSchema(methods.ByName(name)),
 			connect.WithRequestInitializer(initialize),
+			connect.WithIdempotency(connect.IdempotencyLevel(idempotency)),
 		)
 	}
 	output := func(name protoreflect.Name) *message { return dynamicpb.NewMessage(methods.ByName(name).Output()) }
