@@ -68,7 +68,13 @@ async function* nothing(): AsyncGenerator<never> {}
 /** What was rejected since with nobody to handle it. Where nothing tells (Workers), the test runner does. */
 function watchUnhandled(): () => readonly unknown[] {
   const seen: unknown[] = [];
-  const { process } = globalThis as { process?: { on?(event: string, listener: (reason: unknown) => void): unknown } };
-  process?.on?.("unhandledRejection", (reason) => seen.push(reason));
-  return () => seen;
+  const listen = (reason: unknown) => void seen.push(reason);
+  const { process } = globalThis as {
+    process?: Partial<Record<"on" | "off", (event: string, listen: unknown) => void>>;
+  };
+  process?.on?.("unhandledRejection", listen);
+  return () => {
+    process?.off?.("unhandledRejection", listen);
+    return seen;
+  };
 }
