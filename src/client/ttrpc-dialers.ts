@@ -90,7 +90,7 @@ async function openWebSocket(
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
-  return webSocketCarrier(socket);
+  return webSocketCarrier(socket, "client");
 }
 
 /** Longest wait for why a WebSocket was refused, in milliseconds. */

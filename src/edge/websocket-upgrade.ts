@@ -75,7 +75,7 @@ export async function upgradeToTtrpc(
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   // Now, as a Worker is taken to be done when the WebSocket has closed.
-  keepAlive(serving.accept(webSocketCarrier(server), peer).over);
+  keepAlive(serving.accept(webSocketCarrier(server, "server"), peer).over);
   // Only the one subprotocol is echoed, and no token that was offered beside it.
   const responseHeaders = new Headers({ "Sec-WebSocket-Protocol": webSocketProtocol });
   for (const [name, value] of securityHeaders(requestId, context.req.url.startsWith("https:"))) {

@@ -62,7 +62,7 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
         answerBare(socket, refused, options.secure, requestId);
         return;
       }
-      server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket), peer));
+      server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket, "server"), peer));
     },
     drain,
     abort,

@@ -154,8 +154,13 @@ export function createFrameLink(
     },
     close(error) {
       if (!ended) {
-        sendWritten();
-        connection.close(error);
+        // Those who wait are told, whatever becomes of the carrier.
+        try {
+          sendWritten();
+          connection.close(error);
+        } catch (thrown) {
+          end(error ?? asError(thrown));
+        }
         end(error);
       }
     },
@@ -173,7 +178,7 @@ export function createFrameLink(
         watchFrame();
       } catch (error) {
         // Only what the other side has sent can fail here: whoever hears a frame does not throw.
-        link.close(error instanceof Error ? error : new Error(String(error)));
+        link.close(asError(error));
       }
     },
     drained() {
@@ -183,4 +188,8 @@ export function createFrameLink(
     ended: end,
   });
   return link;
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

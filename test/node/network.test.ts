@@ -112,7 +112,7 @@ test("a proxy's word counts for WebSockets, too", async () => {
     headers: { "X-Forwarded-For": "198.51.100.7" },
   });
   await once(socket, "open");
-  const open = async () => webSocketCarrier(socket);
+  const open = async () => webSocketCarrier(socket, "client");
   const { knowing, close } = createTtrpcClient({ address: "ws:", maxMessageBytes: 1024, open });
   const answer = await createClient(AccessService, knowing({ extended: true })).whoAmI(
     {},

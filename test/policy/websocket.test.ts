@@ -41,7 +41,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
     const { knowing, close } = createTtrpcClient({
       address: url,
       maxMessageBytes: 1024,
-      open: async () => webSocketCarrier(socket),
+      open: async () => webSocketCarrier(socket, "client"),
     });
     const end = async () => {
       const closed = once(socket, "close");
@@ -157,7 +157,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
     const { knowing, close } = createTtrpcClient({
       address: url,
       maxMessageBytes: 1024,
-      open: async () => webSocketCarrier(socket),
+      open: async () => webSocketCarrier(socket, "client"),
     });
     await expect(createClient(AccessService, knowing({ extended: true })).whoAmI({})).rejects.toMatchObject({
       code: Code.Unauthenticated,

@@ -17,8 +17,16 @@ export interface WebSocketLike {
   addEventListener(type: "error", listener: (event: object) => void): void;
 }
 
-/** Codes of RFC 6455, section 7.4.1. */
-const closeCode = { normal: 1000, protocolError: 1002, unsupportedData: 1003 } as const;
+/** Why a WebSocket is closed, by a server: RFC 6455, section 7.4.1. */
+const serverCloseCode = { normal: 1000, protocolError: 1002, unsupportedData: 1003 } as const;
+
+/** The same by a client: the classes of browsers and of Node throw for all codes but 1000 and 3000 to 4999. */
+const clientCloseCode = { normal: 1000, protocolError: 4002, unsupportedData: 4003 } as const;
+
+/** A reason that each class takes: no more than 123 bytes of UTF-8. */
+function closeReason(message: string): string {
+  return message.slice(0, 100).replace(/[^ -~]/g, "?");
+}
 
 /** How many bytes may wait in a WebSocket before it takes no more. */
 const highWaterBytes = 1024 * 1024;
@@ -27,7 +35,8 @@ const highWaterBytes = 1024 * 1024;
 const pollMs = 5;
 
 /** Carries ttrpc over a WebSocket that is open: each binary message holds one or more whole frames. */
-export function webSocketCarrier(socket: WebSocketLike): CarrierConnection {
+export function webSocketCarrier(socket: WebSocketLike, side: "client" | "server"): CarrierConnection {
+  const closeCode = side === "client" ? clientCloseCode : serverCloseCode;
   let open = true;
   let poll: ReturnType<typeof setInterval> | undefined;
   let onDrain = () => {};
@@ -86,7 +95,7 @@ export function webSocketCarrier(socket: WebSocketLike): CarrierConnection {
       return false;
     },
     close(error) {
-      close(error === undefined ? closeCode.normal : closeCode.protocolError, error?.message.slice(0, 100) ?? "");
+      close(error === undefined ? closeCode.normal : closeCode.protocolError, closeReason(error?.message ?? ""));
     },
   };
 }
