@@ -84,6 +84,7 @@ describe("a listener of output", () => {
           throw new Error("as asked");
         },
       });
+      await loaded.client(MarkdownService).render({ markdown: "print" });
       await loaded.close();
       expect(lines.filter((line) => line === "on stderr")).toHaveLength(1);
       expect(lines).toContain("the end");
