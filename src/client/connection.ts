@@ -12,7 +12,7 @@ import { createCancellingClient } from "./cancelling-client.ts";
 import type { MethodKind } from "./capability.ts";
 import { withDefaultTimeout } from "./default-timeout.ts";
 import type { Dialer } from "./dialer.ts";
-import { isDialFailure } from "./dialer.ts";
+import { isDialFailure, isRefusal } from "./dialer.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
 import type { Routes } from "./negotiate.ts";
@@ -78,15 +78,13 @@ export function createConnection(parts: ConnectionParts): Connection {
       return Promise.reject(noRoute(method, routes));
     }
     const deadline = startDeadline(timeoutMs);
-    const first = run(pool.get(best), deadline?.left());
-    if (!fallback || others.length === 0) {
-      return first;
-    }
-    return first.catch(async (error: unknown) => {
+    const next = fallback ? others : [];
+    return run(pool.get(best), deadline?.left()).catch(async (error: unknown) => {
       let failure = error;
-      for (const route of others) {
-        // Only this error says that nothing has been sent, and so that trying again can't repeat anything.
-        if (!isDialFailure(failure) || !canRepeat() || closeReason !== undefined) {
+      // A server that stops refuses calls on the connection that it closes; the same route may lead to its successor.
+      for (const route of isRefusal(error) ? [best, ...next] : next) {
+        // Only these errors say that nothing was processed, and so that trying again can't repeat anything.
+        if (!(isDialFailure(failure) || isRefusal(failure)) || !canRepeat() || closeReason !== undefined) {
           break;
         }
         try {

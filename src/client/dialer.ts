@@ -67,3 +67,8 @@ export function dialFailed(address: Pick<Address, "text">, cause: unknown): Plug
 export function isDialFailure(error: unknown): boolean {
   return isPlugboardError(error, "PB-DIAL-FAILED") || isTlsFailure(error);
 }
+
+/** Whether an error says that the server was reached, but has processed nothing of the call. */
+export function isRefusal(error: unknown): boolean {
+  return isPlugboardError(error, "PB-CALL-REFUSED");
+}

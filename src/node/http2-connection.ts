@@ -7,6 +7,7 @@ import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
+import { watchResets } from "./http2-reset.ts";
 import { readHttp2Stream } from "./read-http2-stream.ts";
 import { maxSessionMemory } from "./session-memory.ts";
 
@@ -111,6 +112,7 @@ export function createHttp2Connection(
     },
     async request(method, path, headers, options) {
       const stream = (await session()).request({ ...headers, ":method": method, ":path": path }, options);
+      watchResets(stream);
       return typeof opener === "function"
         ? Object.assign(stream, { [Symbol.asyncIterator]: () => readHttp2Stream(stream) })
         : stream;

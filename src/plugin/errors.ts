@@ -68,6 +68,10 @@ const errors = {
     Code.InvalidArgument,
     'Give connect() a plugin, an address such as "https://host", "unix:/path" or "tcp:127.0.0.1:4000", or a service binding.',
   ],
+  "PB-CALL-REFUSED": [
+    Code.Unavailable,
+    "The call was not carried out, so it can be made again. Unary and server-streaming calls were, once.",
+  ],
   "PB-CONNECT-UNREACHABLE": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
   "PB-CONNECT-VERSION": [
     Code.FailedPrecondition,
