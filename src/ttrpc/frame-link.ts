@@ -19,6 +19,8 @@ export interface FrameLink {
   readonly congested: boolean;
   /** Settles when the carrier takes more, or has ended. */
   writable(): Promise<void>;
+  /** Whether `pause` can do anything. */
+  readonly canPause: boolean;
   /** Stops hearing frames for a while, if the carrier can do that. Returns whether it can. */
   pause(): boolean;
   /** Hears frames again, once for each `pause`. */
@@ -136,6 +138,7 @@ export function createFrameLink(
     writable() {
       return link.congested ? new Promise((resolve) => waiting.add(resolve)) : Promise.resolve();
     },
+    canPause: connection.pause !== undefined,
     pause() {
       if (connection.pause === undefined) {
         return false;

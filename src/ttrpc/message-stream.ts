@@ -1,4 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Backlog } from "./backlog.ts";
+import { backlogFull } from "./backlog.ts";
 import type { Assembly } from "./chunks.ts";
 import { createAssembly, maxAnnouncedBytes, pieceBytes } from "./chunks.ts";
 import type { StreamExtensions } from "./envelope.ts";
@@ -9,6 +11,8 @@ import { createSendWindow, initialWindowBytes } from "./send-window.ts";
 
 /** The messages of one stream in both directions, which are the same for a client and for a server. */
 export interface MessageStream {
+  /** What the messages weigh that have come in and were not read yet. */
+  readonly waiting: number;
   /** A message has come in with the request, for which there is no window. */
   receivedFirst(message: Uint8Array): void;
   /** A message has come in. */
@@ -55,6 +59,8 @@ export interface MessageStreamParts extends StreamExtensions {
   readonly streamId: number;
   /** Longest message that is taken in chunks, in bytes. */
   readonly maxMessageBytes: number;
+  /** What waits on the connection, with this stream's. Default: it is not counted. */
+  readonly backlog?: Backlog;
   /** What a stream fails with whose other side does not keep to the protocol. */
   readonly violationCode: Code;
   /** Called if the other side sends what it must not. */
@@ -68,7 +74,7 @@ export interface MessageStreamParts extends StreamExtensions {
  * connection as a whole has to wait for a reader that is slow.
  */
 export function createMessageStream(parts: MessageStreamParts): MessageStream {
-  const { link, streamId, extended, chunked, maxMessageBytes, violationCode, onViolation, onSent } = parts;
+  const { link, streamId, extended, chunked, maxMessageBytes, backlog, violationCode, onViolation, onSent } = parts;
   const window = createSendWindow(extended);
   let sending = true;
   let receiving = true;
@@ -81,9 +87,12 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   /** A message that comes in chunks. */
   let assembly: Assembly | undefined;
   let assemblyAllowed = false;
+  /** What of this stream the backlog counts: what waits, or where there is a window, what waits beyond it. */
+  let counted = 0;
 
   const queue = createMessageQueue((weight) => {
     owed += weight;
+    count();
     if (extended) {
       // Not for every message: a window is worth its frame when it is worth half of what was there.
       if (owed >= initialWindowBytes / 2 && receiving) {
@@ -95,6 +104,15 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
       readOn();
     }
   });
+  /** Returns how much more waits than before. */
+  const count = (): number => {
+    const before = counted;
+    counted = extended ? Math.max(queue.weight - initialWindowBytes, 0) : queue.weight;
+    if (counted !== before) {
+      backlog?.add(counted - before);
+    }
+    return counted - before;
+  };
   const readOn = () => {
     if (paused) {
       paused = false;
@@ -152,6 +170,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
     }
     if (assembly.missing === 0) {
       queue.push(assembly.whole());
+      count();
       assembly = undefined;
     } else {
       allowAssembly();
@@ -160,7 +179,13 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   }
 
   const stream: MessageStream = {
-    receivedFirst: (message) => queue.push(message),
+    get waiting() {
+      return queue.weight;
+    },
+    receivedFirst(message) {
+      queue.push(message);
+      count();
+    },
     received(message) {
       if (!receiving) {
         return;
@@ -173,7 +198,12 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
         onViolation(brokenChunks("a message comes within another"));
         return;
       }
+      const full = backlog?.full(extended) === true;
       queue.push(message);
+      if (count() > 0 && full) {
+        onViolation(backlogFull());
+        return;
+      }
       if (extended) {
         allowed -= weightOf(message);
       } else if (queue.weight > plainPauseBytes && !paused) {
@@ -255,6 +285,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
       receiving = false;
       assembly = undefined;
       queue.fail(error);
+      count();
       readOn();
     },
   };

@@ -17,17 +17,21 @@ import type { Peer } from "../rpc/peer.ts";
 import { peerKey } from "../rpc/peer.ts";
 import type { RequestGate } from "../rpc/request-gate.ts";
 import { passGate } from "../rpc/request-gate.ts";
+import type { Backlog } from "./backlog.ts";
+import { backlogFull } from "./backlog.ts";
 import type { Request } from "./envelope.ts";
 import { toHeaders } from "./envelope.ts";
 import { frameFlag, maxDataBytes, openFlags } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import type { MessageStream } from "./message-stream.ts";
 import { createMessageStream } from "./message-stream.ts";
+import { initialWindowBytes } from "./send-window.ts";
 import { ServerAnswer } from "./server-answer.ts";
 
 /** What a call needs to know of the connection it came by. */
 export interface ServerCallParts {
   readonly link: FrameLink;
+  readonly backlog: Backlog;
   readonly streamId: number;
   readonly entry: ServiceTableEntry;
   readonly request: Request;
@@ -54,6 +58,8 @@ export class ServerCall {
   #responses: AsyncIterator<AnyMessage> | undefined;
   /** Settles when the finally blocks of a handler that was ended early have run. */
   #closing: Promise<unknown> | undefined;
+  /** The gate has not decided. */
+  #waitsForGate = false;
   #ended = false;
 
   constructor(parts: ServerCallParts) {
@@ -123,10 +129,11 @@ export class ServerCall {
   }
 
   #openMessages(): MessageStream {
-    const { link, streamId, request, policy } = this.#parts;
+    const { link, backlog, streamId, request, policy } = this.#parts;
     const { extended, chunked } = request;
     return createMessageStream({
       link,
+      backlog,
       streamId,
       extended,
       chunked,
@@ -138,11 +145,23 @@ export class ServerCall {
   }
 
   async #runGated(gate: RequestGate, run: () => Promise<void>) {
+    const { backlog, request } = this.#parts;
+    // What a stream has got, the stream counts.
+    const bytes = this.#messages === undefined ? request.payload.byteLength : 0;
+    if (bytes > 0 && backlog.full(request.extended)) {
+      this.end(backlogFull(), backlogFull());
+      return;
+    }
+    backlog.add(bytes);
+    this.#waitsForGate = true;
     try {
       await passGate(gate, this.#context);
     } catch (error) {
       this.#handlerFailed(error);
       return;
+    } finally {
+      this.#waitsForGate = false;
+      backlog.add(-bytes);
     }
     if (!this.#ended) {
       await run();
@@ -152,7 +171,8 @@ export class ServerCall {
   /** The data of a Data frame has come in; `undefined` if it was too long. */
   received(data: Uint8Array | undefined, flags: number): void {
     const messages = this.#messages;
-    const { maxMessageBytes } = this.#parts.policy.limits;
+    const { link, policy } = this.#parts;
+    const { maxMessageBytes } = policy.limits;
     this.#requestBytes += data?.byteLength ?? 0;
     this.#moved();
     if (messages === undefined) {
@@ -161,6 +181,11 @@ export class ServerCall {
       this.fail(`a message is longer than ${Math.min(maxMessageBytes, maxDataBytes)} bytes`, Code.ResourceExhausted);
     } else {
       if ((flags & frameFlag.noData) === 0) {
+        if (this.#waitsForGate && !link.canPause && messages.waiting >= initialWindowBytes) {
+          // Nobody knows yet who sends this, and nothing can have it wait elsewhere.
+          this.end(backlogFull(), backlogFull());
+          return;
+        }
         messages.received(data);
       }
       if ((flags & frameFlag.remoteClosed) !== 0) {

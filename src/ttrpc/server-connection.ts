@@ -3,6 +3,8 @@ import { log } from "../plugin/log.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import type { Peer } from "../rpc/peer.ts";
+import type { Backlog } from "./backlog.ts";
+import { createBacklog } from "./backlog.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { Request } from "./envelope.ts";
 import { encodeResponse, readRequest } from "./envelope.ts";
@@ -35,6 +37,7 @@ export class ServerConnection {
   readonly over: Promise<void>;
   readonly #options: TtrpcServerOptions;
   readonly #link: FrameLink;
+  readonly #backlog: Backlog;
   readonly #answerPing: (ping: Frame) => void;
   readonly #calls = new Map<number, ServerCall>();
   /** How many handlers run. One that does not heed its signal goes on when its call has ended. */
@@ -72,6 +75,7 @@ export class ServerConnection {
       },
       options.frameTimeoutMs,
     );
+    this.#backlog = createBacklog(this.#link.canPause);
     this.#answerPing = createPingAnswerer(this.#link);
   }
 
@@ -149,12 +153,13 @@ export class ServerConnection {
       this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented);
     } else {
       const link = this.#link;
+      const backlog = this.#backlog;
       const onEnd = () => {
         this.#calls.delete(streamId);
         this.#holdBack();
         this.#closeIfDone();
       };
-      const call = new ServerCall({ link, streamId, entry, request, policy, peer, onEnd });
+      const call = new ServerCall({ link, backlog, streamId, entry, request, policy, peer, onEnd });
       if (this.#calls.size >= maxConcurrentStreams) {
         call.fail(`there are ${maxConcurrentStreams} calls in flight already`, Code.ResourceExhausted);
       } else if (this.#handlers >= 2 * maxConcurrentStreams) {
