@@ -8,6 +8,7 @@ import type { WebSocketLike } from "../ttrpc/carriers/websocket.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { upgradeAuthorization } from "../ttrpc/carriers/websocket-token.ts";
 import type { TtrpcServing } from "../ttrpc/serving.ts";
+import { upgradeFields } from "../ttrpc/upgrade-headers.ts";
 import { edgePeer } from "./edge-peer.ts";
 
 /** The end of a WebSocket that stays in the Worker. */
@@ -60,8 +61,9 @@ export async function upgradeToTtrpc(
     return context.json({ code: "permission_denied", message: "pages of this origin may not call" }, 403);
   }
   const authorization = upgradeAuthorization(offeredProtocols(context), context.req.header("Authorization"));
-  const peer = { ...edgePeer(context), ...(authorization !== undefined && { authorization }) };
   const { headers, signal } = context.req.raw;
+  const known = { ...edgePeer(context), upgradeFields: upgradeFields(headers) };
+  const peer = { ...known, ...(authorization !== undefined && { authorization }) };
   const refusal = await admit?.({ headers, peer, requestId, signal });
   if (refusal !== undefined) {
     const status = upgradeStatus(refusal);

@@ -11,6 +11,7 @@ import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket
 import { upgradeAuthorization } from "../ttrpc/carriers/websocket-token.ts";
 import { maxDataBytes } from "../ttrpc/frame.ts";
 import { createTtrpcServing } from "../ttrpc/serving.ts";
+import { upgradeFields } from "../ttrpc/upgrade-headers.ts";
 import { answerBare } from "./bare-answer.ts";
 import { requestPeer } from "./peer-of.ts";
 import type { HttpServerOptions } from "./protocol-server.ts";
@@ -51,8 +52,9 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
       let peer: Peer;
       let refused: number | undefined;
       try {
-        peer = upgradePeer(request, options.proxy);
-        refused = refusal(request) ?? (await refusedByPolicy(request, socket, peer, requestId));
+        const headers = headersOf(request);
+        peer = upgradePeer(request, headers, options.proxy);
+        refused = refusal(request) ?? (await refusedByPolicy(headers, socket, peer, requestId));
       } catch (error) {
         log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
         answerBare(socket, 500, options.secure, requestId);
@@ -68,18 +70,9 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
     abort,
   };
 
-  async function refusedByPolicy(
-    { headers: raw }: http.IncomingMessage,
-    socket: Duplex,
-    peer: Peer,
-    requestId: string,
-  ) {
+  async function refusedByPolicy(headers: Headers, socket: Duplex, peer: Peer, requestId: string) {
     if (policy.admit === undefined) {
       return undefined;
-    }
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(raw)) {
-      headers.set(name, String(value));
     }
     const given = new AbortController();
     const giveUp = () => given.abort();
@@ -111,7 +104,16 @@ function offeredProtocols({ headers }: http.IncomingMessage): readonly string[] 
   return (headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
 }
 
-function upgradePeer(request: http.IncomingMessage, proxy: TrustedProxy | undefined): Peer {
+function headersOf({ headers: raw }: http.IncomingMessage): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(raw)) {
+    headers.set(name, String(value));
+  }
+  return headers;
+}
+
+function upgradePeer(request: http.IncomingMessage, headers: Headers, proxy: TrustedProxy | undefined): Peer {
   const authorization = upgradeAuthorization(offeredProtocols(request), request.headers.authorization);
-  return { ...requestPeer(request, proxy), ...(authorization !== undefined && { authorization }) };
+  const known = { ...requestPeer(request, proxy), upgradeFields: upgradeFields(headers) };
+  return { ...known, ...(authorization !== undefined && { authorization }) };
 }

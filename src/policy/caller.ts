@@ -15,7 +15,10 @@ export interface Caller {
 export interface Credentials {
   /** The token of `Authorization: Bearer`: of the call, else of the WebSocket that it comes by. */
   readonly token: string | undefined;
-  /** The headers of the call, or of the request that is to become a WebSocket. */
+  /**
+   * The headers of the call, or of the request that is to become a WebSocket. A call over a WebSocket can't replace what that
+   * request has said; over plain ttrpc, all of them are the caller's own words.
+   */
   readonly headers: Headers;
   /** The other end of the connection. */
   readonly peer: Peer;

@@ -6,6 +6,11 @@ export interface Peer {
   readonly address?: string;
   /** `Authorization` of the request that became a WebSocket, whose calls have none of their own. */
   readonly authorization?: string;
+  /**
+   * Fields of the request that became a WebSocket, names in lower case, but for its authorization and trace. They count for
+   * each of its calls, whose metadata can't replace them.
+   */
+  readonly upgradeFields?: ReadonlyMap<string, string>;
 }
 
 /** Where a handler finds its call's peer: `context.values.get(peerKey)`. */

@@ -20,13 +20,13 @@ import { passGate } from "../rpc/request-gate.ts";
 import type { Backlog } from "./backlog.ts";
 import { backlogFull } from "./backlog.ts";
 import type { Request } from "./envelope.ts";
-import { toHeaders } from "./envelope.ts";
 import { frameFlag, maxDataBytes, openFlags } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import type { MessageStream } from "./message-stream.ts";
 import { createMessageStream } from "./message-stream.ts";
 import { initialWindowBytes } from "./send-window.ts";
 import { ServerAnswer } from "./server-answer.ts";
+import { callHeaders } from "./upgrade-headers.ts";
 
 /** What a call needs to know of the connection it came by. */
 export interface ServerCallParts {
@@ -72,7 +72,7 @@ export class ServerCall {
       protocolName: "ttrpc",
       url: `ttrpc:/${request.service}/${request.method}`,
       timeoutMs: this.#timeoutMs(),
-      requestHeader: () => toHeaders(metadata),
+      requestHeader: () => callHeaders(metadata, peer),
     });
     this.#answer = new ServerAnswer({ link, streamId, extended, context: this.#context });
     if (peer !== undefined) {

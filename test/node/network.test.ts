@@ -109,15 +109,12 @@ test("a proxy may say it in Forwarded", async () => {
 test("a proxy's word counts for WebSockets, too", async () => {
   const { port } = await start("tcp:127.0.0.1:0", { behindProxy: { from: ["127.0.0.1"] } });
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, ["plugboard.ttrpc.v1"], {
-    headers: { "X-Forwarded-For": "198.51.100.7" },
+    headers: { "X-Forwarded-For": "198.51.100.7", "X-User": "ann" },
   });
   await once(socket, "open");
   const open = async () => webSocketCarrier(socket, "client");
   const { knowing, close } = createTtrpcClient({ address: "ws:", maxMessageBytes: 1024, open });
-  const answer = await createClient(AccessService, knowing({ extended: true })).whoAmI(
-    {},
-    { headers: { "X-User": "ann" } },
-  );
+  const answer = await createClient(AccessService, knowing({ extended: true })).whoAmI({});
   expect(answer.subject).toBe("ann at 198.51.100.7");
   close(new Error("done"));
 });

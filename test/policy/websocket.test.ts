@@ -25,6 +25,28 @@ beforeAll(async () => {
 });
 afterAll(() => issuer?.[Symbol.asyncDispose]());
 
+/** A client whose calls bring no token of their own, on a WebSocket whose request has these headers. */
+async function openAt(url: string, protocols: readonly string[], headers: Record<string, string> = {}) {
+  const socket = new WebSocket(url, [...protocols], { headers });
+  const [answer] = await Promise.all([once(socket, "upgrade"), once(socket, "open")]);
+  const { knowing, close } = createTtrpcClient({
+    address: url,
+    maxMessageBytes: 64 * 1024,
+    open: async () => webSocketCarrier(socket, "client"),
+  });
+  const end = async () => {
+    const closed = once(socket, "close");
+    close(new Error("done"));
+    await closed;
+  };
+  return {
+    socket,
+    headers: answer[0].headers,
+    client: createClient(AccessService, knowing({ extended: true })),
+    [Symbol.asyncDispose]: end,
+  };
+}
+
 describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) => {
   let server: GuardedServer;
   let url: string;
@@ -34,27 +56,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
   }, 60_000);
   afterAll(() => server?.stop());
 
-  /** A client whose calls bring no token of their own. */
-  async function open(protocols: readonly string[], headers: Record<string, string> = {}) {
-    const socket = new WebSocket(url, [...protocols], { headers });
-    const [answer] = await Promise.all([once(socket, "upgrade"), once(socket, "open")]);
-    const { knowing, close } = createTtrpcClient({
-      address: url,
-      maxMessageBytes: 1024,
-      open: async () => webSocketCarrier(socket, "client"),
-    });
-    const end = async () => {
-      const closed = once(socket, "close");
-      close(new Error("done"));
-      await closed;
-    };
-    return {
-      socket,
-      headers: answer[0].headers,
-      client: createClient(AccessService, knowing({ extended: true })),
-      [Symbol.asyncDispose]: end,
-    };
-  }
+  const open = (protocols: readonly string[], headers: Record<string, string> = {}) => openAt(url, protocols, headers);
 
   /** What a request to upgrade is refused with. */
   async function refusal(protocols: readonly string[], headers: Record<string, string> = {}, path = "") {
@@ -170,5 +172,91 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
     expect(statusCode).toBe(403);
   });
 });
+
+describe.each(runtimes)("what a call over a WebSocket says in its headers, in %s,", (_, start) => {
+  let server: GuardedServer;
+  let url: string;
+  beforeAll(async () => {
+    server = await start({ AUTH: "headers", RATE_LIMIT: "proxied" });
+    url = server.url.replace("http:", "ws:");
+  }, 60_000);
+  afterAll(() => server?.stop());
+
+  /** A key of its own in front of the rate limit, for each WebSocket. */
+  let calls = 0;
+  const upgrade = (headers: Record<string, string> = {}) =>
+    openAt(url, [protocol], { "X-Real-IP": `203.0.113.${++calls}`, ...headers });
+
+  test("takes the place of nothing that the request to open it has said", async () => {
+    await using opened = await upgrade({
+      "X-Real-IP": "198.51.100.7",
+      "X-Tenant": "acme",
+      Cookie: "session=1",
+      Authorization: "Basic c3dvcmRmaXNo",
+      "X-Request-Id": "of-the-upgrade",
+      traceparent: "00-11111111111111111111111111111111-1111111111111111-01",
+    });
+    const own = {
+      "X-Request-Id": "of-the-call",
+      traceparent: "00-22222222222222222222222222222222-2222222222222222-01",
+    };
+    const { claims } = await opened.client.whoAmI(
+      {},
+      { headers: { ...own, "X-Real-IP": "192.0.2.1", "X-Tenant": "other", Cookie: "session=2", "X-Own": "mine" } },
+    );
+    const heard = JSON.parse(claims);
+    expect(heard).toMatchObject({
+      "x-real-ip": "198.51.100.7",
+      "x-tenant": "acme",
+      cookie: "session=1",
+      "x-request-id": "of-the-call",
+      traceparent: own.traceparent,
+      "x-own": "mine",
+    });
+    expect(Object.keys(heard).filter((name) => /authorization|upgrade|connection|sec-/.test(name))).toEqual([]);
+  });
+
+  test("is nothing that is a proxy's, a platform's or a browser's to say", async () => {
+    await using opened = await upgrade();
+    const theirs = [
+      ...["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Client-Cert", "X-Forwarded-User", "X-Client-IP"],
+      ...["True-Client-IP", "Client-Cert", "X-Auth-Request-User", "X-Auth-Request-Email", "X-User", "Remote-User"],
+      ...["X-Remote-User", "X-WebAuth-User", "X-SSL-Client-Cert", "CF-Connecting-IP", "CF-Access-Jwt-Assertion"],
+      ...["Cf-Access-Authenticated-User-Email", "X-Envoy-External-Address", "Fly-Client-IP", "X-Amzn-Oidc-Identity"],
+      ...["X-Goog-Authenticated-User-Email", "X-MS-Client-Principal-Name", "X-Consumer-Username"],
+      ...["Tailscale-User-Login", "Cookie", "Origin", "Sec-Fetch-Site", "Proxy-Authorization"],
+    ];
+    const headers = Object.fromEntries([...theirs, "X-Own"].map((name) => [name, "made-up"]));
+    const { claims } = await opened.client.whoAmI({}, { headers });
+    const madeUp = Object.entries(JSON.parse(claims)).filter(([, value]) => value === "made-up");
+    expect(madeUp).toEqual([["x-own", "made-up"]]);
+  });
+
+  test("makes it no other caller for a rate limit by what a proxy says", async () => {
+    await using opened = await upgrade();
+    const call = () => opened.client.whoAmI({}, { headers: { "X-Real-IP": crypto.randomUUID() } });
+    await call();
+    await call();
+    await expect(call()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  });
+});
+
+test.each(runtimes)(
+  "in %s nobody passes for another over a WebSocket by headers that a proxy sets",
+  async (_, start) => {
+    const server = await start({ AUTH: "function" });
+    try {
+      const url = server.url.replace("http:", "ws:");
+      const headers = { "X-Auth-Request-User": "ann", "X-User": "ann" };
+      await using known = await openAt(url, [protocol], { "X-Auth-Request-User": "mallory" });
+      await expect(known.client.write({}, { headers })).rejects.toMatchObject({ code: Code.PermissionDenied });
+      await using unknown = await openAt(url, [protocol]);
+      await expect(unknown.client.write({}, { headers })).rejects.toMatchObject({ code: Code.Unauthenticated });
+    } finally {
+      await server.stop();
+    }
+  },
+  60_000,
+);
 
 async function* noMessages(): AsyncGenerator<never> {}

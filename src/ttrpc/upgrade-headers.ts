@@ -1,0 +1,53 @@
+import type { KeyValue } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import type { Peer } from "../rpc/peer.ts";
+import { toHeaders } from "./envelope.ts";
+
+/** Of the call, never of the request that became the WebSocket: who calls, and what the call is part of. */
+const ofTheCall = /^(?:authorization|x-request-id|traceparent|tracestate|baggage|b3|x-b3-.+)$/;
+
+/** Concern the upgrade alone. The subprotocols may hold a token. */
+const ofTheUpgrade = /^(?:connection|upgrade|keep-alive|te|trailer|transfer-encoding|content-length|sec-websocket-.+)$/;
+
+/**
+ * What proxies, load balancers, CDNs and browsers say, and take from a request where they have nothing to say. Where they
+ * have not said it, nobody has: a call over a WebSocket does not pass them.
+ */
+const ofInfrastructure = new RegExp(
+  `^(?:${[
+    // Which way a request has come.
+    "forwarded|via|x-real-.+|x-forward.+|x-original-.+|x-client-.+|x-cluster-.+|(?:true-)?client-(?:ip|cert.*)|cdn-loop|x-proxy.+",
+    // Who sends it, by a proxy that has asked for a login or a certificate.
+    "remote-.+|x-remote-.+|x-auth.+|x-webauth-.+|x-ssl-.+|ssl-.+|x-tls-.+|x-jwt-.+|x-user|x-userinfo|x-email|x-groups|oidc.+",
+    "x-consumer-.+|x-credential-.+|x-anonymous-.+|x-pomerium-.+|x-vouch-.+|x-teleport-.+|teleport-.+|tailscale-.+",
+    // Clouds and CDNs.
+    "cf-.+|x-envoy-.+|fly-.+|x-amz.+|cloudfront-.+|x-goog-.+|x-cloud-.+|x-appengine-.+|x-azure-.+|x-ms-.+|x-arr-.+",
+    "x-apigateway-.+|x-apigee-.+|x-vercel-.+|x-nf-.+|fastly-.+|akamai-.+|x-akamai-.+|x-sucuri-.+|incap-.+|do-connecting-ip",
+    // What no page may say over HTTP (https://fetch.spec.whatwg.org/#forbidden-request-header).
+    "host|origin|referer|cookie2?|sec-.+|proxy-.+|user-agent",
+  ].join("|")})$`,
+);
+
+/** The fields of a request that became a WebSocket which count for each of its calls. */
+export function upgradeFields(headers: Headers): ReadonlyMap<string, string> {
+  return new Map([...headers].filter(([name]) => !ofTheCall.test(name) && !ofTheUpgrade.test(name)));
+}
+
+/**
+ * The headers of a call: its metadata; over a WebSocket, as if it had come by a request of its own through whatever is in
+ * front. Its metadata then takes the place of nothing that the request said which became the WebSocket, and says nothing that
+ * is not the caller's to say.
+ */
+export function callHeaders(metadata: readonly KeyValue[], { upgradeFields }: Peer = {}): Headers {
+  if (upgradeFields === undefined) {
+    return toHeaders(metadata);
+  }
+  const headers = toHeaders(metadata.filter(({ key }) => isOfCaller(key.toLowerCase(), upgradeFields)));
+  for (const [name, value] of upgradeFields) {
+    headers.append(name, value);
+  }
+  return headers;
+}
+
+function isOfCaller(name: string, upgradeFields: ReadonlyMap<string, string>): boolean {
+  return !upgradeFields.has(name) && !ofInfrastructure.test(name);
+}
