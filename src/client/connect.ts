@@ -1,6 +1,8 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugin } from "../plugin/define-plugin.ts";
@@ -105,10 +107,28 @@ export type Connect = <Config extends DescMessage>(
   options?: ConnectOptions<Config>,
 ) => Promise<Connection>;
 
+const optionNames: OptionNames<ConnectOptions> = {
+  require: true,
+  fallback: true,
+  interceptors: true,
+  protocolVersions: true,
+  dialTimeoutMs: true,
+  timeoutMs: true,
+  maxMessageBytes: true,
+  signal: true,
+  fetch: true,
+  tls: true,
+  token: true,
+  config: true,
+  env: true,
+  observers: true,
+};
+
 /** Makes a `connect` that knows the given dialers. */
 export function createConnect(dialers: readonly Dialer[]): Connect {
   return async function connect(target, options = {}) {
     const { require: requirements = {}, fallback = true, protocolVersions = [], signal, timeoutMs } = options;
+    checkOptions<ConnectOptions>("connect()", options, optionNames);
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
     const { config, env, observers } = options;

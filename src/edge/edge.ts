@@ -4,6 +4,8 @@ import { universalServerResponseToFetch } from "@connectrpc/connect/protocol";
 import type { Context, Hono } from "hono";
 import { Hono as TinyHono } from "hono/tiny";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
@@ -35,6 +37,20 @@ export interface EdgeEnv {
   readonly Bindings: Readonly<Record<string, unknown>>;
 }
 
+const optionNames: OptionNames<EdgeOptions> = {
+  limits: true,
+  rateLimit: true,
+  observers: true,
+  accessLog: true,
+  auth: true,
+  authFailureLimit: true,
+  audit: true,
+  config: true,
+  origins: true,
+  hosts: true,
+  debug: true,
+};
+
 /**
  * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods),
  * gRPC-Web, both with gzip, and ttrpc on WebSockets. Export it, or mount it in a Hono app of your own. Middleware of yours
@@ -55,6 +71,7 @@ export function edge<Config extends DescMessage>(
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
   const { origins = [], hosts, debug } = options;
+  checkOptions<EdgeOptions>("edge()", options, optionNames);
   checkOrigins(origins);
   checkHosts(hosts ?? []);
   // The last is what connect() names over service bindings.

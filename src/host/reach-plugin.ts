@@ -45,7 +45,7 @@ type ReachSettings = Pick<
  * @throws PlugboardError PB-HANDSHAKE-*, PB-TLS-*, PB-CONFIG-INVALID
  */
 export async function reachPlugin(child: PluginProcess, options: ReachOptions): Promise<ReachedPlugin> {
-  const { startTimeoutMs, settings, signal, isGoPlugin, hostTls } = options;
+  const { startTimeoutMs, settings, signal, isGoPlugin, hasConfig, hostTls, ...given } = options;
   const giveUp = new AbortController();
   let awaited = "handshake";
   let hint: string | undefined;
@@ -81,14 +81,14 @@ export async function reachPlugin(child: PluginProcess, options: ReachOptions): 
     const require = isGoPlugin && handshake.protocol === "grpc" ? grpcOnly(options.require) : options.require;
     const tls = agreeOnTls(handshake, hostTls);
     const connecting = {
-      ...options,
+      ...given,
       ...(require && { require }),
       ...(tls && { tls: tls.client }),
       signal: either,
       dialTimeoutMs,
     };
     const connection = await connectTo(handshake, connecting);
-    if (options.hasConfig && connection.manifest === undefined) {
+    if (hasConfig && connection.manifest === undefined) {
       await connection.close();
       throw configUnseen();
     }

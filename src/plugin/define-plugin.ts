@@ -5,6 +5,8 @@ import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { validate, validateStrict } from "compare-versions";
+import type { OptionNames } from "./check-options.ts";
+import { checkOptions } from "./check-options.ts";
 import type { PluginContext } from "./context.ts";
 import { isPlugboardError, PlugboardError } from "./errors.ts";
 import { checkProtocolVersions } from "./protocol-version.ts";
@@ -54,6 +56,19 @@ type ContextOf<Config extends DescMessage, State> = PluginContext<
   State
 >;
 
+const optionNames: OptionNames<PluginDefinition> = {
+  name: true,
+  version: true,
+  description: true,
+  protocolVersions: true,
+  config: true,
+  dependencies: true,
+  interceptors: true,
+  start: true,
+  routes: true,
+  stop: true,
+};
+
 const brand = Symbol.for("plugboard.plugin");
 
 /** A named, versioned set of protobuf services, with a configuration and a lifecycle. Made by `definePlugin`. */
@@ -83,6 +98,7 @@ export interface Plugin<Config extends DescMessage = DescMessage>
 export function definePlugin<Config extends DescMessage = GenMessage<Empty>, State = undefined>(
   definition: PluginDefinition<Config, State>,
 ): Plugin<Config> {
+  checkOptions("definePlugin()", definition as unknown as PluginDefinition, optionNames);
   const {
     name,
     version,

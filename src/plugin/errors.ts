@@ -20,6 +20,7 @@ const errors = {
     "routes() only registers handlers. It runs once when the plugin is defined, with the default configuration and " +
       "an empty env, and once for each start. Move work into start() or into the handlers.",
   ],
+  "PB-OPTION-UNKNOWN": [Code.InvalidArgument, "Check the spelling of the option."],
   "PB-PLUGIN-STATE": [
     Code.InvalidArgument,
     "routes() runs once when the plugin is defined, before start(), to learn the services. Use `state` inside the handlers.",
