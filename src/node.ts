@@ -2,6 +2,8 @@
  * Plugboard for Node: be a plugin process, launch plugin processes, and connect to them.
  * @module
  */
+import { checkNodeVersion } from "./node/check-node-version.ts";
+
 export type { HostOptions, LoadOptions } from "./host/host.ts";
 export { Host } from "./host/host.ts";
 export type { GoPluginHandshake } from "./host/launch-environment.ts";
@@ -17,3 +19,5 @@ export { redisRateLimit } from "./node/redis-rate-limit.ts";
 export type { ServeOptions } from "./node/serve.ts";
 export { serve } from "./node/serve.ts";
 export type { ProxyOptions } from "./node/trusted-proxy.ts";
+
+checkNodeVersion(process.versions.node);

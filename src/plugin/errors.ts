@@ -99,6 +99,10 @@ const errors = {
       "hand, a plugin takes --listen unix:/path.",
   ],
 
+  "PB-NODE-VERSION": [
+    Code.FailedPrecondition,
+    "Run it with a later Node: of a plugin it is the one that the first word of its command names.",
+  ],
   "PB-COMMAND-LINE": [Code.InvalidArgument, "Use --listen unix:/path or --listen tcp:127.0.0.1:4000."],
   "PB-LISTEN-INSECURE": [
     Code.FailedPrecondition,
@@ -163,13 +167,17 @@ const errors = {
   ],
   "PB-ACCESS-UNGUARDED": [
     Code.FailedPrecondition,
-    "Say by `auth` who may call, such as auth: jwt({ ... }), or take required_scopes from the contract if anybody may.",
+    "Say by `auth` who may call, such as auth: jwt({ ... }), or take required_scopes from the contract if anybody may. A " +
+      "plugin of a host needs it only at an endpoint of its own, or for a group.",
   ],
   "PB-TOKEN-INVALID": [
     Code.InvalidArgument,
     'Give connect() the token alone, without "Bearer", spaces or line ends; or a function that returns it.',
   ],
-  "PB-CALLER-REFUSED": [Code.Unauthenticated, "Give connect() a `token` that the server takes, if it takes one."],
+  "PB-CALLER-REFUSED": [
+    Code.Unauthenticated,
+    "Give connect(), or host.load(), a `token` that the server takes, if it takes one.",
+  ],
   "PB-TOKEN-INSECURE": [
     Code.FailedPrecondition,
     "Use https: or wss:, or TLS by the option `tls`: on its way a token would be read along, and used, by others.",
@@ -182,6 +190,10 @@ const errors = {
     Code.FailedPrecondition,
     "The file is not the one that is expected: do not start it before you know why. Of a command such as " +
       '["node", "plugin.js"] it is the file of its first word that is checked.',
+  ],
+  "PB-LAUNCH-OPTION": [
+    Code.InvalidArgument,
+    'Pass options such as { command: ["node", "plugin.js"], env: { NAME: "text" } }.',
   ],
   "PB-LAUNCH-FAILED": [
     Code.Internal,
@@ -293,6 +305,10 @@ export class PlugboardError extends ConnectError {
     super(`${errorCode}: ${message}\n${hint}`, code, undefined, undefined, options.cause);
     this.errorCode = errorCode;
     this.hint = hint;
+    // Whoever prints it, as Node does of one that nobody catches, sees the message once, and no internals of Connect.
+    for (const name of Object.keys(this).filter((each) => each !== "errorCode")) {
+      Object.defineProperty(this, name, { enumerable: false });
+    }
   }
 
   /** Without this, Connect's own test would take every ConnectError for a PlugboardError. */
