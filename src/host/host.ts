@@ -7,6 +7,7 @@ import { cookieOf, readSettings } from "../node/settings.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { setLogLevel } from "../plugin/log.ts";
+import { checkLoadOptions } from "./check-load-options.ts";
 import type { GoPluginServicesOptions } from "./go-plugin-services.ts";
 import { exceptForHousekeeping } from "./housekeeping.ts";
 import type { GoPluginHandshake } from "./launch-environment.ts";
@@ -50,10 +51,20 @@ export interface LoadOptions
    * the host's.
    */
   readonly timeoutMs?: number;
+  /**
+   * Who the host is, for a plugin with `auth` that others can call, too, as it listens at an endpoint of its own; see
+   * connect(). Elsewhere a plugin trusts its host without. Default: none.
+   */
+  readonly token?: ConnectOptions["token"];
   /** Working directory. Default: the host's. */
   readonly cwd?: string;
-  /** Added to the host's own environment. */
+  /** Added to what the plugin gets of the host's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Further variables of the host's environment that the plugin gets; true: all of them but PLUGIN_*_KEY. Default: those of
+   * docs/settings.md ("What a plugin gets of its host's environment"), none of which is a secret.
+   */
+  readonly inheritEnv?: true | readonly string[];
   /** The plugin's configuration: a message of its config schema, its fields, or protobuf JSON. */
   readonly config?: ConfigInit;
   /**
@@ -120,11 +131,13 @@ export class Host implements AsyncDisposable {
   /**
    * Launches a plugin and connects to it. A start that failed by chance is tried again, as PLUGIN_CLIENT_RETRY_ENABLED and
    * its like say; nothing was called yet then.
-   * @throws PlugboardError PB-LAUNCH-* or PB-SOCKET-* if the process can't be started, PB-COOKIE-INVALID or
-   * PB-PLUGIN-PROTOCOL-VERSIONS if it is not to be, PB-CONFIG-INVALID if it takes no configuration, PB-HANDSHAKE-* if it is no plugin
-   * that fits, PB-TLS-* if it can't be agreed on TLS with it; then the process has been ended, and the message holds what it printed.
+   * @throws PlugboardError PB-LAUNCH-OPTION if an option is of another kind, PB-LAUNCH-* or PB-SOCKET-* if the process can't
+   * be started, PB-COOKIE-INVALID or PB-PLUGIN-PROTOCOL-VERSIONS if it is not to be, PB-TOKEN-INVALID, PB-CONFIG-INVALID if it
+   * takes no configuration, PB-HANDSHAKE-* if it is no plugin that fits, PB-TLS-* if it can't be agreed on TLS with it; then
+   * the process has been ended, and the message holds what it printed.
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
+    checkLoadOptions(options);
     return await this.#start(options.signal, (signal) => this.#loadAgain({ ...options, signal }));
   }
 
@@ -196,7 +209,19 @@ export class Host implements AsyncDisposable {
   }
 
   async #load(options: LoadOptions & { readonly signal: AbortSignal }): Promise<LoadedPlugin> {
-    const { command, cwd, config, env, handshake, sha256, startTimeoutMs, timeoutMs, signal, ...rest } = options;
+    const {
+      command,
+      cwd,
+      config,
+      env,
+      inheritEnv = [],
+      handshake,
+      sha256,
+      startTimeoutMs,
+      timeoutMs,
+      signal,
+      ...rest
+    } = options;
     const { onOutput, onLog, tls: wantedTls, ...connecting } = rest;
     const protocolVersions = handshake?.protocolVersions ?? options.protocolVersions;
     signal.throwIfAborted();
@@ -219,6 +244,7 @@ export class Host implements AsyncDisposable {
       ...(cwd !== undefined && { cwd }),
       ...(file !== undefined && { file }),
       env: added,
+      inheritEnv,
       onStdout: (text) => output.printed({ stream: "stdout", text }),
       onStderr: output.stderr,
     });

@@ -8,6 +8,7 @@ import { withoutHandshake } from "../node/handshake.ts";
 import { makeSocketDirectory } from "../node/socket-directory.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { compileCacheEnvironment } from "./compile-cache.ts";
+import { inheritedEnvironment } from "./inherited-environment.ts";
 import { removeLeftoverSocket } from "./leftover-socket.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
 import { createLineSplitter, createOutputTail, maxLineBytes } from "./process-output.ts";
@@ -16,8 +17,10 @@ import { createLineSplitter, createOutputTail, maxLineBytes } from "./process-ou
 export interface SpawnOptions {
   readonly command: readonly [string, ...string[]];
   readonly cwd?: string;
-  /** Added to the host's environment, in place of variables of the same name. */
+  /** Added to what is inherited of the host's environment, in place of variables of the same name. */
   readonly env: Readonly<Record<string, string>>;
+  /** See inheritedEnvironment. */
+  readonly inheritEnv: true | readonly string[];
   /** The file to start, if that is settled; the command is what it is told that it was started as. */
   readonly file?: string;
   /** Gets each line of stdout after the first. */
@@ -74,7 +77,8 @@ const lastChanceMs = 1_000;
  * @throws PlugboardError PB-LAUNCH-FAILED, PB-SOCKET-DIRECTORY or PB-SOCKET-PATH if it can't even be tried; see
  * `started` for all else.
  */
-export function startProcess({ command, cwd, env, file: settled, onStdout, onStderr }: SpawnOptions): PluginProcess {
+export function startProcess(options: SpawnOptions): PluginProcess {
+  const { command, cwd, env, inheritEnv, file: settled, onStdout, onStderr } = options;
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
   const directory = makeSocketDirectory();
   const removeDirectory = () => {
@@ -90,7 +94,7 @@ export function startProcess({ command, cwd, env, file: settled, onStdout, onStd
     removeDirectory();
     throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} has a zero byte in it`);
   }
-  const given = { ...withoutHandshake(process.env), ...env };
+  const given = { ...inheritedEnvironment(withoutHandshake(process.env), inheritEnv), ...env };
   let child: ChildProcessByStdio<Writable, Readable, Readable>;
   try {
     child = spawn(settled ?? file, args, {

@@ -133,6 +133,10 @@ describe("a start that fails", () => {
       { command: ["true"], cwd: notExecutable },
       notExecutable,
     ],
+    ["there is no command", "PB-LAUNCH-OPTION", JSON.parse("{}"), "command"],
+    ["the command is a text", "PB-LAUNCH-OPTION", JSON.parse('{"command":"true"}'), "command"],
+    ["a variable is a number", "PB-LAUNCH-OPTION", JSON.parse('{"command":["true"],"env":{"A":5}}'), "env"],
+    ["the directory is a list", "PB-LAUNCH-OPTION", JSON.parse('{"command":["true"],"cwd":[]}'), "cwd"],
     ["the command is empty", "PB-LAUNCH-FAILED", { command: [""] }, ""],
     ["the environment can't be passed", "PB-LAUNCH-FAILED", { command: ["true"], env: { BAD: "swordfish\0" } }, "BAD"],
   ])("says so when %s", async (_, code, options, detail) => {
