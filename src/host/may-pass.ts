@@ -1,6 +1,13 @@
 import { isPlugboardError } from "../plugin/errors.ts";
 
 /**
+ * Our codes, also where Node prints an error that nobody caught; what Node says of code that can't be loaded; go-plugin's
+ * words without its cookie.
+ */
+const final =
+  /^ {2}\| (?:(?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?PB-(?!PLUGIN-START)[A-Z-]+: |SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find |\s*code: 'ERR_MODULE_NOT_FOUND'|This binary is a plugin)/m;
+
+/**
  * Whether another attempt may succeed where a start has failed with this error. Nothing of the plugin was called by then,
  * so that each start may be repeated; for the most of them it would be in vain:
  *
@@ -15,7 +22,6 @@ import { isPlugboardError } from "../plugin/errors.ts";
 export function mayPass(error: unknown): boolean {
   return (
     isPlugboardError(error, "PB-HANDSHAKE-SOCKET") ||
-    (isPlugboardError(error, "PB-HANDSHAKE-EXITED") &&
-      !/^ {2}\| (?:PB-(?!PLUGIN-START)[A-Z-]+: |This binary is a plugin)/m.test(error.rawMessage))
+    (isPlugboardError(error, "PB-HANDSHAKE-EXITED") && !final.test(error.rawMessage))
   );
 }

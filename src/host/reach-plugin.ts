@@ -6,7 +6,9 @@ import { connect } from "../node/connect.ts";
 import type { Handshake } from "../node/handshake.ts";
 import { parseHandshake } from "../node/handshake.ts";
 import type { HostSettings } from "../node/settings.ts";
-import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import type { ErrorCode } from "../plugin/errors.ts";
+import { errorCodes, isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { isLoopback } from "../plugin/loopback.ts";
 import { printable } from "../plugin/printable.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
 import type { AgreedTls, HostTls } from "./host-tls.ts";
@@ -154,6 +156,14 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
   }
   try {
     const place = parseAddress(`${network}:${address}`);
+    if (place.carrier === "tcp" && !isLoopback(place.host)) {
+      // A plugin must not have its host call whom it can't reach itself.
+      throw new PlugboardError(
+        "PB-HANDSHAKE-UNSUPPORTED",
+        `the plugin says that it listens beyond this machine, at ${printable(address)}`,
+        { hint: "Have it listen on a Unix socket or at the loopback interface, or connect() to it with TLS." },
+      );
+    }
     if (place.carrier === "tcp" && options.tls?.certificate === undefined) {
       // Everybody on this machine could call it, or take its place.
       throw new PlugboardError(
@@ -188,12 +198,23 @@ export function withOutput(error: unknown, child: PluginProcess): unknown {
   if (!isPlugboardError(error) || !error.errorCode.startsWith("PB-HANDSHAKE-")) {
     return error;
   }
-  const { errorCode, cause } = error;
   const printed = child.printed();
+  const { errorCode, cause = toldBy(printed) } = error;
   // A plugin of ours says itself what to do.
-  const isExplained = errorCode === "PB-HANDSHAKE-EXITED" && /^; it printed:\n {2}\| PB-[A-Z-]+: /.test(printed);
+  const isExplained = errorCode === "PB-HANDSHAKE-EXITED" && cause instanceof PlugboardError;
   const hint = isExplained ? "Mend what the plugin says, then load it again." : error.hint;
   return new PlugboardError(errorCode, `${printable(whatHappened(error))}${printed}`, { hint, cause });
+}
+
+/** The error of ours that a plugin has printed before it ended, as serve() does, or Node of one that nobody caught. */
+function toldBy(printed: string): PlugboardError | undefined {
+  const [, code = "", message = ""] =
+    /^ {2}\| (?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?(PB-[A-Z-]+): (.*)$/m.exec(printed) ?? [];
+  return isErrorCode(code) ? new PlugboardError(code, message) : undefined;
+}
+
+function isErrorCode(text: string): text is ErrorCode {
+  return errorCodes.some((each) => each === text);
 }
 
 /** The message of one of our errors without its code and its hint, to build another from. */

@@ -106,6 +106,19 @@ describe('with tls: "auto"', () => {
     }
   });
 
+  test.each(["192.0.2.1:4000", "[2001:db8::1]:4000", "plugin.example:4000"])(
+    "one that says that it listens beyond this machine, at %s, is refused and not called",
+    async (place) => {
+      await using host = new Host();
+      const { der } = await createThrowawayCertificate();
+      const loading = load(host, { tls: "auto", command: misbehave(`1|1|tcp|${place}|grpc|${derToField(der)}`) });
+      await expect(loading).rejects.toMatchObject({
+        errorCode: "PB-HANDSHAKE-UNSUPPORTED",
+        message: expect.stringContaining(`beyond this machine, at ${place}`),
+      });
+    },
+  );
+
   test("a host that is not to make certificates says so", async () => {
     await using host = new Host({ settings: { PLUGIN_AUTO_MTLS: false } });
     await expect(load(host, { tls: "auto" })).rejects.toMatchObject({ errorCode: "PB-SETTING-INVALID" });
