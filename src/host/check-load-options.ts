@@ -1,10 +1,4 @@
 import { PlugboardError } from "../plugin/errors.ts";
-import type { LoadOptions } from "./host.ts";
-
-type Checked = Pick<
-  LoadOptions,
-  "command" | "cwd" | "env" | "inheritEnv" | "sha256" | "startTimeoutMs" | "onOutput" | "onLog"
->;
 
 const isText = (value: unknown): boolean => typeof value === "string";
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
@@ -12,7 +6,7 @@ const isRecordOfTexts = (value: unknown): boolean =>
   typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(isText);
 
 /** What each has to be: commands come from files, and callers in JavaScript have no types. */
-const checks: { readonly [Name in keyof Checked]-?: readonly [(value: unknown) => boolean, string] } = {
+const checks = {
   command: [(value) => isTexts(value) && (value as readonly string[]).length > 0, "a list of texts, the program first"],
   cwd: [isText, "a text"],
   env: [isRecordOfTexts, "a record of texts"],
@@ -21,16 +15,16 @@ const checks: { readonly [Name in keyof Checked]-?: readonly [(value: unknown) =
   startTimeoutMs: [(value) => typeof value === "number" && value >= 0, "a number of milliseconds"],
   onOutput: [(value) => typeof value === "function", "a function"],
   onLog: [(value) => typeof value === "function", "a function"],
-};
+} as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;
 
 /**
  * Checks options before anything is made for them.
  * @throws PlugboardError PB-LAUNCH-OPTION
  */
-export function checkLoadOptions(options: LoadOptions): void {
-  for (const name of Object.keys(checks) as (keyof Checked)[]) {
+export function checkLoadOptions(options: { readonly [Name in keyof typeof checks]?: unknown }): void {
+  for (const name of Object.keys(checks) as (keyof typeof checks)[]) {
     const [fits, wanted] = checks[name];
-    const value: unknown = options[name];
+    const value = options[name];
     if (value === undefined ? name === "command" : !fits(value)) {
       // Not the value: there may be secrets in it.
       throw new PlugboardError("PB-LAUNCH-OPTION", `the option ${name} of host.load is not ${wanted}`);

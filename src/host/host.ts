@@ -2,6 +2,7 @@ import * as path from "node:path";
 import { onExit } from "signal-exit";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { ClientTls } from "../client/tls.ts";
+import type { Token } from "../client/token.ts";
 import type { HostSettings } from "../node/settings.ts";
 import { cookieOf, readSettings } from "../node/settings.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
@@ -55,7 +56,7 @@ export interface LoadOptions
    * Who the host is, for a plugin with `auth` that others can call, too, as it listens at an endpoint of its own; see
    * connect(). Elsewhere a plugin trusts its host without. Default: none.
    */
-  readonly token?: ConnectOptions["token"];
+  readonly token?: Token;
   /** Working directory. Default: the host's. */
   readonly cwd?: string;
   /** Added to what the plugin gets of the host's own environment. */

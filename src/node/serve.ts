@@ -169,8 +169,9 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   } else {
     setLogEntryWriter((entry) => toStderr(`${formatLogEntry(entry)}\n`));
   }
-  checkAccessRules(plugin.services, hosted || options.auth !== undefined);
   const tls = await tlsFor(options.tls, settings, hosted);
+  const hostAlone = isHostAlone(launch, tls?.certificate);
+  checkAccessRules(plugin.services, hostAlone || options.auth !== undefined);
   const { PLUGBOARD_PARENT: parent, PLUGBOARD_CONFIG: configText } = env;
   const own = withoutHandshake(env, cookie?.key);
   // What this process starts has a handshake of its own, if any.
@@ -249,7 +250,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     ? (await import("./rate-limit.ts")).limitProcess(settings, (service) => ownServices.includes(service))
     : undefined;
   const listener = await listen(running, address, {
-    policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hosted),
+    policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hostAlone),
     origins,
     keepalive: withKeepalive(options.keepalive),
     ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),
@@ -288,6 +289,16 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     `${hosted ? handshakeOf(launch, listener.address, tls?.certificate) : greeting(plugin, listener.address)}\n`,
   );
   family.takeOutput?.();
+}
+
+/**
+ * Whether nobody but the host can call: at the socket in its own directory, or with the certificate that it has made for
+ * this start. At an endpoint of the plugin's own, or as a member of a group, others can, too.
+ */
+function isHostAlone(launch: Launch, madeForHost: string | undefined): boolean {
+  return (
+    launch.kind === "hosted" && (!!madeForHost || (launch.listenAt === undefined && launch.socketGroup === undefined))
+  );
 }
 
 /** What a host written with go-plugin expects beside the plugin's own services; one of ours does without. */

@@ -25,7 +25,8 @@ export interface PolicyOptions {
   readonly accessLog?: boolean;
   /**
    * Tells who calls: `bearer`, `jwt`, or a function of one's own. Then callers have to be known, and to have the scopes that
-   * the contract requires, but for methods that it says are public, and for health. The plugin's own host is trusted without.
+   * the contract requires, but for methods that it says are public, and for health. The plugin's own host is trusted
+   * without where nobody else can call: at the socket in its directory, or with the certificates of automatic TLS.
    * Default: nobody is asked, which a plugin whose contract requires scopes is not served with.
    */
   readonly auth?: Authenticate;
