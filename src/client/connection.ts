@@ -15,7 +15,8 @@ import type { Dialer } from "./dialer.ts";
 import { isDialFailure, isRefusal } from "./dialer.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
-import type { Routes } from "./negotiate.ts";
+import { isTooLarge, messageLength, messageLimit, tooLargeFor } from "./message-limit.ts";
+import type { Route, Routes } from "./negotiate.ts";
 import { readLate } from "./read-late.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
@@ -63,12 +64,17 @@ export function createConnection(parts: ConnectionParts): Connection {
   let closing: Promise<void> | undefined;
   let closeReason: Error | undefined;
 
-  /** Makes a call over the best route and, where that is safe, over the next ones until somebody is reached. */
+  /**
+   * Makes a call over the best route and, where that is safe, over the next ones until somebody is reached who takes its
+   * message.
+   * @param measure How long its message is, in bytes, where that is known before it is sent.
+   */
   function overRoutes<T>(
     method: DescMethodUnary | DescMethodStreaming,
     timeoutMs: number | undefined,
     run: (transport: Transport, timeoutMs: number | undefined) => Promise<T>,
     canRepeat: () => boolean,
+    measure?: () => number,
   ): Promise<T> {
     if (closeReason !== undefined) {
       return Promise.reject(closeReason);
@@ -79,16 +85,32 @@ export function createConnection(parts: ConnectionParts): Connection {
     }
     const deadline = startDeadline(timeoutMs);
     const next = fallback ? others : [];
-    return run(pool.get(best), deadline?.left()).catch(async (error: unknown) => {
+    const attempt = (route: Route<Dialer>) => {
+      const problem = measure && tooLargeFor(route, next.slice(next.indexOf(route) + 1), measure);
+      return problem === undefined ? run(pool.get(route), deadline?.left()) : Promise.reject(problem);
+    };
+    return attempt(best).catch(async (error: unknown) => {
       let failure = error;
+      let tried = best;
+      /** What the message is known to be longer than, in bytes. */
+      let tooShort = -1;
       // A server that stops refuses calls on the connection that it closes; the same route may lead to its successor.
       for (const route of isRefusal(error) ? [best, ...next] : next) {
         // Only these errors say that nothing was processed, and so that trying again can't repeat anything.
-        if (!(isDialFailure(failure) || isRefusal(failure)) || !canRepeat() || closeReason !== undefined) {
+        const large = isTooLarge(failure);
+        const nothingDone = large || isDialFailure(failure) || isRefusal(failure);
+        if (!nothingDone || !canRepeat() || closeReason !== undefined) {
           break;
         }
+        if (large) {
+          tooShort = messageLimit(tried.endpoint);
+        }
+        if (messageLimit(route.endpoint) <= tooShort) {
+          continue;
+        }
+        tried = route;
         try {
-          return await run(pool.get(route), deadline?.left());
+          return await attempt(route);
         } catch (next) {
           failure = next;
         }
@@ -106,6 +128,7 @@ export function createConnection(parts: ConnectionParts): Connection {
           timeoutMs,
           (each, left) => each.unary(method, signal, left, metadata, input, contextValues),
           always,
+          () => messageLength(method.input, input),
         );
       } catch (error) {
         return Promise.reject(error);
@@ -116,15 +139,16 @@ export function createConnection(parts: ConnectionParts): Connection {
       const deadline = startDeadline(timeoutMs);
       const metadata = requestMetadata(header);
       const waiting = { signal, timeoutMs: deadline?.left() };
-      const lender = single
-        ? lendMessages(await untilCallEnds(Array.fromAsync(input), waiting))
-        : lendStream(breathe(input));
+      const only = single ? await untilCallEnds(Array.fromAsync(input), waiting) : undefined;
+      const lender = only === undefined ? lendStream(breathe(input)) : lendMessages(only);
+      const [message] = only ?? [];
       try {
         return await overRoutes(
           method,
           deadline?.left(),
           (each, left) => each.stream(method, signal, left, metadata, lender.lend(), contextValues),
           lender.canLendAgain,
+          message && (() => messageLength(method.input, message)),
         );
       } catch (error) {
         lender.giveBack(error);

@@ -43,6 +43,7 @@ export function dialTtrpc(
         knowing({
           extended: extensions.includes(streamExtension),
           chunked: extensions.includes(chunkExtension),
+          maxRequestBytes: limits.maxMessageBytes,
           maxConcurrentCalls: limits.maxConcurrentStreams,
         }),
       close,

@@ -87,6 +87,11 @@ const errors = {
     "The call may have been carried out: make it again only if that does no harm. The connection is opened anew by itself.",
   ],
   "PB-DIAL-FAILED": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
+  "PB-MESSAGE-TOO-LARGE": [
+    Code.ResourceExhausted,
+    "Split the message, or raise `limits.maxMessageBytes` where the plugin is served. Over ttrpc, a peer without plugboard.chunk.v1 " +
+      'takes at most 4 MiB: serve the plugin over another protocol, too, or choose one by `require`, such as { protocols: ["grpc"] }.',
+  ],
   "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
 
   "PB-COOKIE-INVALID": [

@@ -5,6 +5,7 @@ import { cannotEncode } from "../rpc/check-message.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
+import { requestTooLarge } from "./client-connection.ts";
 import type { RequestParts, StreamExtensions } from "./envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readResponse, requestLength } from "./envelope.ts";
 import { maxDataBytes } from "./frame.ts";
@@ -20,6 +21,8 @@ export interface CallOptions extends StreamExtensions {
   readonly header: HeadersInit | undefined;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
+  /** Largest request message that the server takes, in bytes. */
+  readonly maxRequestBytes: number;
   /** How many calls the connection may have in flight, with this one. */
   readonly maxConcurrentCalls: number;
 }
@@ -122,6 +125,16 @@ export function requestParts(method: DescMethod, payload: Uint8Array, options: C
     encodedMethods.set(method, encoded);
   }
   return { method: encoded, payload, timeoutMs: options.timeoutMs, metadata: metadataOf(options) };
+}
+
+/**
+ * Makes sure that the server takes the message of a request.
+ * @throws PlugboardError PB-MESSAGE-TOO-LARGE
+ */
+export function checkRequestSize({ payload }: RequestParts, { maxRequestBytes }: CallOptions): void {
+  if (payload.byteLength > maxRequestBytes) {
+    throw requestTooLarge(payload.byteLength, maxRequestBytes);
+  }
 }
 
 /** Whether the message of a request does not fit into its frame, and has to follow in chunks. */

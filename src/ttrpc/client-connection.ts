@@ -7,7 +7,6 @@ import type { Frame } from "./frame.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createFrameLink } from "./frame-link.ts";
-import { messageTooLong } from "./message-stream.ts";
 import { createPingAnswerer } from "./ping.ts";
 
 /** A call in flight, as its connection sees it. */
@@ -65,8 +64,8 @@ export class ClientConnection {
 
   /**
    * Sends a request and gives the call a stream of its own. Returns the stream's id.
-   * @throws ConnectError resource_exhausted if the request is longer than a frame can be, unavailable if the connection
-   * has ended.
+   * @throws PlugboardError PB-MESSAGE-TOO-LARGE if the request is longer than a frame can be; ConnectError unavailable if
+   * the connection has ended.
    */
   open(call: ClientCall, parts: RequestParts, flags: number): number {
     if (this.#ended !== undefined) {
@@ -74,7 +73,7 @@ export class ClientConnection {
     }
     const length = requestLength(parts);
     if (length > maxDataBytes) {
-      throw messageTooLong(parts.payload.byteLength);
+      throw requestTooLarge(parts.payload.byteLength, maxDataBytes, " with its envelope");
     }
     const id = this.#nextId;
     this.#nextId += 2;
@@ -134,6 +133,14 @@ export class ClientConnection {
       this.#calls.clear();
     }
   }
+}
+
+/** What a call fails with of which nothing was sent, as its message does not fit. */
+export function requestTooLarge(bytes: number, limit: number, remark = ""): PlugboardError {
+  return new PlugboardError(
+    "PB-MESSAGE-TOO-LARGE",
+    `the message has ${bytes} bytes, and the peer takes ${limit}${remark} over ttrpc`,
+  );
 }
 
 function lost(address: string, error: Error | undefined): PlugboardError {

@@ -29,6 +29,8 @@ export interface TtrpcServerTraits {
   readonly extended: boolean;
   /** Whether it knows plugboard.chunk.v1. Default: no. */
   readonly chunked?: boolean;
+  /** Largest request message it takes, in bytes. Default: not known. */
+  readonly maxRequestBytes?: number | undefined;
   /** How many calls it takes at once on one connection; further ones wait. Default: as many as are made. */
   readonly maxConcurrentCalls?: number | undefined;
 }
@@ -88,6 +90,7 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
   function transport({
     extended,
     chunked = false,
+    maxRequestBytes = Number.POSITIVE_INFINITY,
     maxConcurrentCalls = Number.POSITIVE_INFINITY,
   }: TtrpcServerTraits): Transport {
     const optionsOf = (
@@ -102,6 +105,7 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
       extended,
       chunked: extended && chunked,
       maxMessageBytes,
+      maxRequestBytes,
       maxConcurrentCalls,
     });
     return {

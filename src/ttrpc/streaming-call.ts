@@ -5,6 +5,7 @@ import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CallOptions, CallWatch } from "./client-call.ts";
 import {
   appendAll,
+  checkRequestSize,
   decodeMessage,
   encodeRequest,
   messagesOf,
@@ -53,6 +54,7 @@ async function open<I extends DescMessage, O extends DescMessage>(
   options: CallOptions,
 ): Promise<StreamResponse<I, O>> {
   const parts = requestParts(method, payload, options);
+  checkRequestSize(parts, options);
   const header = new Headers();
   const trailer = new Headers();
   const started = Promise.withResolvers<void>();

@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import type { CallOptions, Settled } from "./client-call.ts";
 import {
+  checkRequestSize,
   decodeMessage,
   encodeRequest,
   messagesOf,
@@ -25,6 +26,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   const parts = requestParts(method, encodeRequest(method.input, input), options);
   const inChunks = needsChunks(parts, options);
   return new Promise((resolve, reject) => {
+    checkRequestSize(parts, options);
     /** Only of a call with a message that travels in chunks. */
     let messages: MessageStream | undefined;
     let response: Promise<Uint8Array | undefined> | undefined;

@@ -6,8 +6,10 @@ import { connect as connectPortably, definePlugin, isPlugboardError, PlugboardEr
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
 import type { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
+import { Carrier, PluginService, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { LocalTtrpc } from "../ttrpc/local-ttrpc.ts";
+import { serveTtrpc } from "../ttrpc/local-ttrpc.ts";
 import type { LocalServer, RpcServerOptions } from "./local-server.ts";
 import { aborted, behaviourRoutes, startRpcServer } from "./local-server.ts";
 
@@ -233,6 +235,97 @@ describe("a call that has reached a plugin is not repeated", () => {
     });
   });
 });
+
+describe("a message that the first route does not take", () => {
+  const mebibyte = 1024 * 1024;
+  const data = new Uint8Array(5 * mebibyte);
+  const limitedTo = (mebibytes: number) => ({
+    ...manifest,
+    limits: { maxMessageBytes: BigInt(mebibytes * mebibyte), maxConcurrentStreams: 100 },
+  });
+  const ttrpc = (extensions: string[], mebibytes: number) =>
+    serveTtrpc(
+      (router) => {
+        router.service(PluginService, {
+          describe: () => ({
+            manifest: {
+              ...limitedTo(mebibytes),
+              endpoints: [{ protocol: Protocol.TTRPC, carrier: Carrier.UNIX, extensions }],
+            },
+          }),
+        });
+        router.rpc(BehaviourService.method.echo, ({ text, data }) => ({ text: text || "ttrpc", data }));
+        router.rpc(BehaviourService.method.produce, async function* () {
+          yield { index: 7 };
+        });
+        router.rpc(BehaviourService.method.collect, async (requests) => {
+          await Array.fromAsync(requests);
+          return {};
+        });
+      },
+      { maxMessageBytes: mebibytes * mebibyte },
+    );
+  const stream = "plugboard.stream.v1";
+  const firsts: readonly [string, () => Promise<{ readonly address: string } & AsyncDisposable>][] = [
+    ["ttrpc without plugboard.chunk.v1", async () => addressed(await ttrpc([stream], 16))],
+    ["plain ttrpc", async () => addressed(await ttrpc([], 16))],
+    ["ttrpc of a server with a lower limit", async () => addressed(await ttrpc([stream, "plugboard.chunk.v1"], 4))],
+    ["gRPC of a server with a lower limit", () => startRpcServer({ ...unix, manifest: limitedTo(4) })],
+  ];
+
+  test.each(firsts)("goes to the next that does, and was never sent: %s", async (_what, start) => {
+    await using first = await start();
+    await using second = await startRpcServer({ ...http, manifest: limitedTo(16) });
+    await using connection = await connect([first.address, second.address], { maxMessageBytes: 16 * mebibyte });
+    const client = connection.client(BehaviourService);
+    expect((await client.echo({ data })).data).toHaveLength(data.length);
+    expect(await Array.fromAsync(client.produce({ id: "x".repeat(5 * mebibyte), count: 2 }))).toHaveLength(2);
+    expect(second.calls).toEqual(["Echo", "Produce"]);
+    // Others go where they went.
+    expect(await client.echo({})).toMatchObject({});
+    expect(second.calls).toHaveLength(2);
+  });
+
+  test("fails if none does, and the largest limit is named", async () => {
+    await using first = await ttrpc([stream], 16);
+    await using second = await ttrpc([stream, "plugboard.chunk.v1"], 6);
+    await using third = await ttrpc([stream, "plugboard.chunk.v1"], 5);
+    const targets = [first, second, third].map(({ path }) => `unix:${path}`);
+    await using connection = await connect(targets);
+    const client = connection.client(BehaviourService);
+    const error = await rejection(client.echo({ data: new Uint8Array(7 * mebibyte) }));
+    expect(error).toMatchObject({
+      code: Code.ResourceExhausted,
+      errorCode: "PB-MESSAGE-TOO-LARGE",
+      rawMessage: expect.stringContaining(`${6 * mebibyte}`),
+      hint: expect.stringMatching(/limits\.maxMessageBytes.*require/),
+    });
+    expect((await client.echo({})).text).toBe("ttrpc");
+  });
+
+  test("fails without `fallback`, and within a stream, of which something was taken", async () => {
+    await using first = await ttrpc([stream], 16);
+    await using second = await startRpcServer({ ...http, manifest: limitedTo(16) });
+    const targets = [`unix:${first.path}`, second.address];
+    await using strict = await connect(targets, { fallback: false });
+    expect(await rejection(strict.client(BehaviourService).echo({ data }))).toMatchObject({
+      errorCode: "PB-MESSAGE-TOO-LARGE",
+    });
+    await using connection = await connect(targets);
+    async function* requests() {
+      yield { data };
+    }
+    expect(await rejection(connection.client(BehaviourService).collect(requests()))).toMatchObject({
+      code: Code.ResourceExhausted,
+    });
+    expect(second.calls).toEqual([]);
+  });
+});
+
+/** A ttrpc server with its address as connect() takes it. */
+function addressed(server: LocalTtrpc): { readonly address: string } & AsyncDisposable {
+  return { address: `unix:${server.path}`, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
 
 test("a call whose signal is aborted does not go to the next route", async () => {
   await using first = await startRpcServer(unix);
