@@ -7,7 +7,7 @@ import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
-import { watchResets } from "./http2-reset.ts";
+import { watchGoaway, watchResets } from "./http2-reset.ts";
 import { readHttp2Stream } from "./read-http2-stream.ts";
 import { maxSessionMemory } from "./session-memory.ts";
 
@@ -53,6 +53,7 @@ export function createHttp2Connection(
       settings: { enablePush: false },
     });
     current = session;
+    watchGoaway(session);
     // Pushed all the same, before the server knew: without a listener, its error would end the process.
     session.on("stream", (pushed: http2.ClientHttp2Stream) => {
       pushed.on("error", ignore);
@@ -111,11 +112,10 @@ export function createHttp2Connection(
       await session();
     },
     async request(method, path, headers, options) {
-      const stream = (await session()).request({ ...headers, ":method": method, ":path": path }, options);
-      watchResets(stream);
-      return typeof opener === "function"
-        ? Object.assign(stream, { [Symbol.asyncIterator]: () => readHttp2Stream(stream) })
-        : stream;
+      const on = await session();
+      const stream = on.request({ ...headers, ":method": method, ":path": path }, options);
+      const watch = watchResets(on, stream);
+      return Object.assign(stream, { [Symbol.asyncIterator]: () => readHttp2Stream(stream, watch) });
     },
     // Only of use to those who ping.
     notifyResponseByteRead() {},

@@ -21,25 +21,56 @@ interface Reset {
 /** What Node says of a reset has its code only in its text. */
 const resets = new WeakMap<Error, Reset>();
 
+/** What a stream fails with of which Node has sent nothing, as its connection was about to end. */
+const unsent: readonly unknown[] = ["ERR_HTTP2_GOAWAY_SESSION", "ERR_HTTP2_INVALID_SESSION"];
+
+/** The last stream that a server says it has processed, or will yet, of those who have said so. */
+const lastProcessed = new WeakMap<http2.Http2Session, number>();
+
+/** Lets `watchResets` know which streams a server leaves out by GOAWAY. */
+export function watchGoaway(session: http2.ClientHttp2Session): void {
+  session.on("goaway", (_code: number, lastStreamId: number) => {
+    lastProcessed.set(session, lastStreamId);
+  });
+}
+
 /** Lets `resetIn` know why a stream has failed, and a call fail whose stream ends before anything was answered. */
-export function watchResets(stream: http2.ClientHttp2Stream): void {
+export function watchResets(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): ResetWatch {
   let answered = false;
+  let trailers = false;
+  const reset = () => {
+    const error = new Error("the stream was reset before its end");
+    resets.set(error, { rstCode: stream.rstCode, answered });
+    return error;
+  };
   stream.once("response", () => {
     answered = true;
   });
+  stream.once("trailers", () => {
+    trailers = true;
+  });
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "ERR_HTTP2_STREAM_ERROR") {
-      resets.set(error, { rstCode: stream.rstCode, answered });
+    const { id, rstCode } = stream;
+    if (unsent.includes(error.code) || (id !== undefined && id > (lastProcessed.get(session) ?? id))) {
+      resets.set(error, { rstCode: constants.NGHTTP2_REFUSED_STREAM, answered });
+    } else if (error.code === "ERR_HTTP2_STREAM_ERROR") {
+      resets.set(error, { rstCode, answered });
     }
   });
   stream.once("close", () => {
     // For Node, NO_ERROR and CANCEL are no errors; who waits for headers would wait for ever.
     if (!answered && !stream.errored) {
-      const error = new Error("the stream was closed before anything was answered");
-      resets.set(error, { rstCode: stream.rstCode, answered });
-      stream.emit("error", error);
+      stream.emit("error", reset());
     }
   });
+  // After trailers there is nothing to come that a reset could take away.
+  return { resetAtEnd: () => (stream.rstCode === constants.NGHTTP2_NO_ERROR || trailers ? undefined : reset()) };
+}
+
+/** What is known of a stream's end. */
+export interface ResetWatch {
+  /** What reading a stream fails with whose end is none: Node takes a reset with CANCEL for one. */
+  resetAtEnd(): Error | undefined;
 }
 
 /** The error for a reset that is in a chain of causes. */

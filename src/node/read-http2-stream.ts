@@ -1,13 +1,17 @@
 import type * as http2 from "node:http2";
+import type { ResetWatch } from "./http2-reset.ts";
 
 /**
  * Reads what comes in on a stream of HTTP/2, to its end.
  *
  * Node's own iteration takes a stream for broken off if it was closed before anybody has begun to read. Where HTTP/2 runs
  * on a stream of Node's instead of a socket, that is so for each short answer: all of its events wait until all of its
- * bytes are taken apart.
+ * bytes are taken apart. And it takes a reset with CANCEL for an end.
  */
-export async function* readHttp2Stream(stream: http2.ClientHttp2Stream): AsyncGenerator<Buffer, undefined> {
+export async function* readHttp2Stream(
+  stream: http2.ClientHttp2Stream,
+  { resetAtEnd }: ResetWatch,
+): AsyncGenerator<Buffer, undefined> {
   let { promise: woken, resolve } = Promise.withResolvers<void>();
   const wake = () => resolve();
   const events = ["readable", "end", "error", "close"] as const;
@@ -22,6 +26,10 @@ export async function* readHttp2Stream(stream: http2.ClientHttp2Stream): AsyncGe
       } else if (stream.errored !== null) {
         throw stream.errored;
       } else if (stream.readableEnded) {
+        const reset = resetAtEnd();
+        if (reset !== undefined) {
+          throw reset;
+        }
         return;
       } else if (stream.destroyed) {
         throw Object.assign(new Error("the stream was closed before its end"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
