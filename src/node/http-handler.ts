@@ -71,6 +71,10 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   });
 
   return (request, response) => {
+    // Connect listens for errors of a request until its answer has ended. One that comes later, as that of the connection
+    // of a request behind others, would end the process.
+    request.on("error", ignore);
+    response.on("error", ignore);
     try {
       handleRequest(request, response);
     } catch (error) {
@@ -206,4 +210,8 @@ function maxFieldBytes(request: HttpRequest): number {
   // There is none when the caller has gone already.
   const said = request.stream.session?.remoteSettings.maxHeaderListSize ?? maxHttp2FieldBytes;
   return Math.max(1024, Math.min(said, maxHttp2FieldBytes) - ofEveryAnswer);
+}
+
+function ignore() {
+  // Whoever reads or writes is told.
 }

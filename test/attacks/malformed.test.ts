@@ -1,6 +1,7 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Attacked } from "./attacked.ts";
-import { call, echoes, exchange, head, runtimes, service, startAttacked } from "./attacked.ts";
+import { call, dial, echoes, exchange, head, runtimes, service, startAttacked } from "./attacked.ts";
 
 const echo = `${service}/Echo`;
 
@@ -38,6 +39,16 @@ describe.each(runtimes)("in %s,", (runtime) => {
       expect(answers).toMatch(/^$|^HTTP\/1.1 [45]/);
       expect(await echoes(attacked)).toBe(before);
     });
+  });
+
+  test("what is no request, sent behind others that have not been answered, ends nothing but its connection", async () => {
+    // Without a type for its content, it is refused at once.
+    const request = `POST ${echo} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const socket = await dial(attacked, `${request}${request}0\r\n\r\n${request}`);
+    const closed = once(socket, "close");
+    socket.resume().end();
+    await closed;
+    expect((await call(attacked, "Watch")).status).toBe(200);
   });
 
   describe("a method has one path:", () => {
