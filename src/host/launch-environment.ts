@@ -51,5 +51,10 @@ function textOf(config: ConfigInit): string {
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
     throw new PlugboardError("PB-CONFIG-INVALID", "the configuration is not an object");
   }
-  return configText(config);
+  try {
+    return configText(config);
+  } catch {
+    // It contains itself, or is too deep. The error may quote values, which may be secret.
+    throw new PlugboardError("PB-CONFIG-INVALID", "the configuration can't be written as JSON");
+  }
 }

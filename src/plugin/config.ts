@@ -3,12 +3,18 @@ import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import { toConfigJson } from "./config-json.ts";
 import { PlugboardError } from "./errors.ts";
 
+/** How deep a configuration may be, as most readers of protobuf have it. What contains itself is deeper than that, too. */
+const maxDepth = 100;
+
 /**
  * Reads a plugin's configuration: protobuf JSON, or the fields of a message. Unknown keys and wrong types are refused.
  * @throws PlugboardError PB-CONFIG-INVALID that names the path, such as "limits.maxBytes". Values stay out of the
  * message, since a configuration may hold secrets.
  */
 export function readConfig<Desc extends DescMessage>(schema: Desc, given: unknown): MessageShape<Desc> {
+  if (isDeeper(given, maxDepth)) {
+    throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is more than ${maxDepth} levels deep`);
+  }
   const json = toConfigJson(schema, given);
   if (!isObject(json)) {
     throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is ${nameOf(json)}, not a JSON object`);
@@ -114,6 +120,13 @@ function nameOf(value: unknown): string {
     return "an array";
   }
   return typeof value === "object" ? "an object" : `a ${typeof value} that does not fit`;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) {
+    return false;
+  }
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 function isObject(value: unknown): value is JsonObject {

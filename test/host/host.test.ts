@@ -256,6 +256,14 @@ describe("a start that fails", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test("says so when the configuration contains itself", async () => {
+    const config: Record<string, unknown> = { password: "swordfish" };
+    config.self = config;
+    const error = await failure({ command: markdown, config: config as LoadOptions["config"] & object });
+    expect(error.errorCode).toBe("PB-CONFIG-INVALID");
+    expect(leftovers()).toEqual([]);
+  });
+
   test("says so when there is no temporary directory to put the socket in", async () => {
     const usual = process.env.TMPDIR;
     process.env.TMPDIR = missing;

@@ -6,6 +6,7 @@ import { isPlugboardError, type PlugboardError } from "plugboard";
 import { describe, expect, test } from "vitest";
 import { Extension, MarkdownConfigSchema } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { Carrier, ManifestSchema, MethodKind } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
+import { EveryKindSchema } from "../../src/gen/plugboard/test/v1/every_kind_pb.ts";
 import { readConfig, readConfigText } from "../../src/plugin/config.ts";
 
 function refusal(schema: DescMessage, json: unknown): PlugboardError {
@@ -214,6 +215,15 @@ describe("readConfig refuses what is no object:", () => {
       new RegExp(`^the configuration is ${named}.*, not a JSON object$`),
     );
   });
+});
+
+test("readConfig refuses what is too deep to be read, and what contains itself", () => {
+  const cyclic: Record<string, unknown> = {};
+  cyclic.child = cyclic;
+  const deep = JSON.parse(`${'{"child":'.repeat(5_000)}{}${"}".repeat(5_000)}`);
+  for (const given of [cyclic, deep]) {
+    expect(said(refusal(EveryKindSchema, given))).toBe("the configuration is more than 100 levels deep");
+  }
 });
 
 describe("readConfigText", () => {
