@@ -34,6 +34,13 @@ export interface TerraformReattach {
  * @throws PlugboardError PB-REATTACH-TARGET, or PB-HANDSHAKE-UNSUPPORTED if the plugin does not speak gRPC
  */
 export function readReattachTarget(target: ReattachTarget | TerraformReattach): ReattachTarget {
+  // Callers in JavaScript, and whoever reads it from JSON, may give anything.
+  if (typeof target !== "object" || target === null) {
+    throw new PlugboardError(
+      "PB-REATTACH-TARGET",
+      `it is ${target === null ? "null" : `a ${typeof target}`}, no object`,
+    );
+  }
   const { pid, address, protocol, protocolVersion } = "Pid" in target ? readTerraform(target) : target;
   if (!Number.isSafeInteger(pid) || pid <= 0) {
     throw new PlugboardError("PB-REATTACH-TARGET", `${JSON.stringify(pid)} is no process id`);

@@ -192,6 +192,8 @@ describe("what can't be reattached to is reported", () => {
     ["a process that does not run", "PB-REATTACH-GONE", { pid: 2 ** 30, address }],
     ["no process", "PB-REATTACH-TARGET", { pid: 0, address }],
     ["a group of processes", "PB-REATTACH-TARGET", { pid: -1, address }],
+    ["nothing", "PB-REATTACH-TARGET", undefined as unknown as ReattachTarget],
+    ["a text", "PB-REATTACH-TARGET", '{"pid":1}' as unknown as ReattachTarget],
     ["a protocol that is none", "PB-REATTACH-TARGET", { pid: process.pid, address, protocol: "rest" as "grpc" }],
     ["an address that is none", "PB-TARGET-UNSUPPORTED", { pid: process.pid, address: "/no/such.sock" }],
     ["the web", "PB-REATTACH-TARGET", { pid: process.pid, address: "https://example.com" }],
