@@ -257,7 +257,17 @@ export function appendHeaders(headers: Headers, entries: readonly KeyValue[]): v
 
 /** See https://fetch.spec.whatwg.org/#header-name and #header-value. */
 const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
-const noHeaderValue = /[\0\r\n\u0100-\uffff]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
+const noHeaderValue = /[\0-\x08\n-\x1f\x7f\u0100-\uffff]/;
+
+/** What no HTTP server lets through: a terminal or a log that shows it may take it for a command. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
+const controlCharacter = /[\0-\x08\n-\x1f\x7f]/;
+
+/** The name of metadata that would become a header with control characters; `undefined` if there is none. */
+export function nameWithControlCharacters(metadata: readonly KeyValue[]): string | undefined {
+  return metadata.find(({ key, value }) => controlCharacter.test(value) && headerName.test(key))?.key;
+}
 
 /**
  * Other implementations allow any text, of which Headers takes only what HTTP allows; the rest is left out, as neither

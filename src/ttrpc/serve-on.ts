@@ -5,6 +5,7 @@ import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
+import { checkAccessRules } from "../policy/access-rule.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import { createCallPolicy } from "../policy/policy-options.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
@@ -45,7 +46,8 @@ export interface ServedPlugin extends AsyncDisposable {
  * await serveOn(plugin, parentPort);
  * ```
  *
- * @throws PlugboardError PB-PLUGIN-START or PB-PLUGIN-ROUTES
+ * @throws PlugboardError PB-PLUGIN-START, PB-PLUGIN-ROUTES, PB-ACCESS-UNGUARDED if the contract requires scopes and there is
+ * no `auth`, PB-ACCESS-RULE if a rule in the contract contradicts itself.
  */
 export async function serveOn<Config extends DescMessage>(
   plugin: Plugin<Config>,
@@ -53,6 +55,7 @@ export async function serveOn<Config extends DescMessage>(
   options: ServeOnOptions<Config> = {},
 ): Promise<ServedPlugin> {
   const { config, env, gracePeriodMs = 5_000 } = options;
+  checkAccessRules(plugin.services, options.auth !== undefined);
   const policy = createCallPolicy(options, trustedLimits);
   const isPort = "postMessage" in end;
   const manifest = createManifest(plugin, {

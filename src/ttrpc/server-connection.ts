@@ -7,7 +7,7 @@ import type { Backlog } from "./backlog.ts";
 import { createBacklog } from "./backlog.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { Request } from "./envelope.ts";
-import { encodeResponse, readRequest } from "./envelope.ts";
+import { encodeResponse, nameWithControlCharacters, readRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
@@ -141,11 +141,15 @@ export class ServerConnection {
     }
     this.#lastId = streamId;
     const request = data && parse(data);
+    const unsafe = request && nameWithControlCharacters(request.metadata);
     const entry = request && table.find(`/${request.service}/${request.method}`);
     if (data === undefined) {
       this.#refuse(streamId, `the request is longer than ${maxDataBytes} bytes`, Code.ResourceExhausted);
     } else if (request === undefined) {
       this.#refuse(streamId, "the request can't be read", Code.InvalidArgument);
+    } else if (unsafe !== undefined) {
+      const name = unsafe.slice(0, maxNameLength);
+      this.#refuse(streamId, `the metadata ${name} has control characters`, Code.InvalidArgument);
     } else if (this.#draining) {
       this.#refuse(streamId, "the plugin is shutting down", Code.Unavailable);
     } else if (entry === undefined) {

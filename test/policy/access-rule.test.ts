@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { getOption } from "@bufbuild/protobuf";
-import { definePlugin, isPlugboardError } from "plugboard";
+import { bearer, definePlugin, isPlugboardError, serveOn } from "plugboard";
 import { edge } from "plugboard/edge";
 import { connect, Host } from "plugboard/node";
 import { expect, test } from "vitest";
@@ -16,6 +16,12 @@ import plugin from "./fixtures/plugin.ts";
 
 const program = ["--conditions=plugboard-source", "test/policy/fixtures/serve.ts"];
 const command = ["node", ...program] as const;
+
+const contradictory = definePlugin({
+  name: "contradictory",
+  version: "1.0.0",
+  routes: (router) => router.service(ContradictoryService, { contradict: () => ({}) }),
+});
 
 function thrownBy(run: () => unknown): unknown {
   try {
@@ -44,11 +50,6 @@ test("at the edge, a plugin whose contract requires scopes is not served without
 });
 
 test("a rule that contradicts itself is found before anybody calls", () => {
-  const contradictory = definePlugin({
-    name: "contradictory",
-    version: "1.0.0",
-    routes: (router) => router.service(ContradictoryService, { contradict: () => ({}) }),
-  });
   const error = thrownBy(() => edge(contradictory, { auth: () => undefined }));
   expect(isPlugboardError(error, "PB-ACCESS-RULE")).toBe(true);
 });
@@ -66,6 +67,16 @@ test.each(["tcp:127.0.0.1:0", "unix:"])("standing alone at %s, it does not start
   expect(printed).toBe("");
 });
 
+test("on a message port, it is not served without auth, and with a rule that contradicts itself not at all", async () => {
+  const { port1, port2 } = new MessageChannel();
+  await expect(serveOn(plugin, port1)).rejects.toMatchObject({ errorCode: "PB-ACCESS-UNGUARDED" });
+  const auth = bearer("swordfish-0123456789", { subject: "the robot", scopes: ["notes.write"] });
+  await expect(serveOn(contradictory, port1, { auth })).rejects.toMatchObject({ errorCode: "PB-ACCESS-RULE" });
+  await using _served = await serveOn(plugin, port1, { auth });
+  await using connection = await connect(port2, { token: "swordfish-0123456789" });
+  expect(await connection.client(AccessService).write({})).toMatchObject({ calls: 1 });
+});
+
 test("standing alone on a Unix socket, callers need a token there, too", async () => {
   using folder = mkdtempDisposableSync(join(tmpdir(), "access-test-"));
   const address = `unix:${join(folder.path, "p.sock")}`;
@@ -74,7 +85,8 @@ test("standing alone on a Unix socket, callers need a token there, too", async (
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout, "data");
-  await expect(connect(address)).rejects.toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE" });
+  await using unknown = await connect(address);
+  await expect(unknown.client(AccessService).whoAmI({})).rejects.toMatchObject({ errorCode: "PB-CALLER-REFUSED" });
   await using connection = await connect(address, { token: "swordfish-0123456789" });
   expect(await connection.client(AccessService).whoAmI({})).toMatchObject({ subject: "the robot" });
   child.kill("SIGTERM");

@@ -77,6 +77,16 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
       { type: frameType.request, data: Uint8Array.of(0x0a, 0xff) },
       Code.InvalidArgument,
     ],
+    [
+      "a request with control characters in its metadata",
+      requestFrame(3, echo, {}, { metadata: { "x-tenant": "\x1b[2J\x07" } }),
+      Code.InvalidArgument,
+    ],
+    [
+      "a request with a line break in its metadata",
+      requestFrame(3, echo, {}, { metadata: { "x-tenant": "a\r\nb" } }),
+      Code.InvalidArgument,
+    ],
     ["a request without a method", { type: frameType.request }, Code.Unimplemented],
     [
       "a request for a method whose name fills the frame",

@@ -76,16 +76,23 @@ export function requestFrame<M extends DescMethod>(
   streamId: number,
   method: M,
   message: MessageInitShape<M["input"]> | undefined,
-  options: { flags?: number; extended?: boolean; chunked?: boolean; timeoutMs?: number } = {},
+  options: {
+    flags?: number;
+    extended?: boolean;
+    chunked?: boolean;
+    timeoutMs?: number;
+    metadata?: Readonly<Record<string, string>>;
+  } = {},
 ): RawFrame {
-  const { flags = frameFlag.none, chunked = false, extended = chunked, timeoutMs = 0 } = options;
+  const { flags = frameFlag.none, chunked = false, extended = chunked, timeoutMs = 0, metadata = {} } = options;
+  const extensions = { ...(extended && { "plugboard-stream": "1" }), ...(chunked && { "plugboard-chunk": "1" }) };
   const request = create(RequestSchema, {
     service: method.parent.typeName,
     method: method.name,
     payload: message === undefined ? new Uint8Array(0) : encoded(method, message),
     timeoutNano: BigInt(timeoutMs) * 1_000_000n,
-    metadata: [...(extended ? ["plugboard-stream"] : []), ...(chunked ? ["plugboard-chunk"] : [])].map((key) =>
-      create(KeyValueSchema, { key, value: "1" }),
+    metadata: Object.entries({ ...extensions, ...metadata }).map(([key, value]) =>
+      create(KeyValueSchema, { key, value }),
     ),
   });
   return { streamId, type: frameType.request, flags, data: toBinary(RequestSchema, request) };
