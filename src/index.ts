@@ -48,6 +48,7 @@ export type { TokenRate } from "./policy/token-buckets.ts";
 export type { CallObservation, CallObserver, CallOutcome } from "./rpc/call-observer.ts";
 export type { ForwardedCall } from "./rpc/forward.ts";
 export { forward } from "./rpc/forward.ts";
+export type { Keepalive } from "./rpc/keepalive.ts";
 export type { Peer } from "./rpc/peer.ts";
 export { requestIdOf } from "./rpc/request-id.ts";
 export type { AccessLogOptions } from "./telemetry/access-log.ts";

@@ -14,6 +14,8 @@ import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
 import { joinObservers } from "../rpc/call-observer.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
+import { withKeepalive } from "../rpc/keepalive.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { askForToken } from "./caller-refused.ts";
 import type { Connection } from "./connection.ts";
@@ -64,6 +66,13 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   readonly timeoutMs?: number;
   /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
+  /**
+   * How connections find out that the plugin has vanished without a word, as behind a router that has forgotten them: calls in
+   * flight then fail with unavailable, and the next one connects anew. Pings go over HTTP/2. Default: a ping after 30 s of
+   * silence, 10 s to respond; to a server without a manifest after five minutes, as others end connections on which more pings
+   * come, and while a call is in flight only; over Unix sockets none, as they tell of an end.
+   */
+  readonly keepalive?: Partial<Keepalive>;
   /** Gives up connecting. Calls have signals of their own. */
   readonly signal?: AbortSignal;
   /**
@@ -115,6 +124,7 @@ const optionNames: OptionNames<ConnectOptions> = {
   dialTimeoutMs: true,
   timeoutMs: true,
   maxMessageBytes: true,
+  keepalive: true,
   signal: true,
   fetch: true,
   tls: true,
@@ -139,6 +149,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         { hint: "Configure a plugin where it is served: by serve(), Host.load() or edge(), or by PLUGBOARD_CONFIG." },
       );
     }
+    withKeepalive(options.keepalive);
     const runtime = detectRuntime();
     const tls = options.tls !== undefined;
     const observer = joinObservers(observers ?? []);
@@ -154,6 +165,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const interceptors = [...(options.interceptors ?? []), ...(token ? [sendToken(token)] : [])];
     const pool = createTransportPool({
       maxMessageBytes: options.maxMessageBytes ?? 4 * 1024 * 1024,
+      keepalive: options.keepalive,
       ...(options.fetch && { fetch: options.fetch }),
       ...(options.tls && { tls: options.tls }),
       ...(observer && { observer }),

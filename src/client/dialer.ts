@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
 import type { HttpVersion } from "./capability.ts";
 import type { Address, Carrier, Endpoint, Protocol } from "./endpoint.ts";
 import type { ClientTls } from "./tls.ts";
@@ -11,6 +12,8 @@ import type { TokenSource } from "./token.ts";
 export interface DialOptions {
   /** Size of one message on the wire, in bytes, above which a response is refused. */
   readonly maxMessageBytes: number;
+  /** What the caller has said of how connections find out that their peer has vanished. */
+  readonly keepalive?: Partial<Keepalive> | undefined;
   /** Replaces the global fetch, where a dialer uses fetch. */
   readonly fetch?: typeof globalThis.fetch;
   /** Speak TLS on sockets, and by https: with these certificates. */

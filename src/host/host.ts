@@ -44,7 +44,10 @@ export interface HostOptions {
 /** What to load, and how. */
 export interface LoadOptions
   extends OutputListeners,
-    Pick<ConnectOptions, "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "signal"> {
+    Pick<
+      ConnectOptions,
+      "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "keepalive" | "signal"
+    > {
   /** The program and its arguments. No shell is involved. */
   readonly command: readonly [string, ...string[]];
   /**

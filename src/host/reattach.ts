@@ -20,7 +20,7 @@ import { tellExit } from "./tell-exit.ts";
 export interface ReattachOptions
   extends Pick<
       ConnectOptions,
-      "require" | "fallback" | "interceptors" | "dialTimeoutMs" | "maxMessageBytes" | "signal" | "tls"
+      "require" | "fallback" | "interceptors" | "dialTimeoutMs" | "maxMessageBytes" | "keepalive" | "signal" | "tls"
     >,
     Pick<OutputListeners, "onOutput"> {
   /**

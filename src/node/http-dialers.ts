@@ -13,6 +13,7 @@ import { getWhenShort } from "../client/get-when-short.ts";
 import { fitGrpcTimeout } from "../client/grpc-timeout.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
 import { tellTruncation } from "../client/truncated-response.ts";
+import { defaultKeepalive, foreignKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
 import { SecureAgent } from "./secure-agent.ts";
@@ -48,7 +49,14 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
     const closing = new AbortController();
     const opener = openerFor(address, options, closing.signal);
     const peer = peerAt(address, options);
-    const connection = createHttp2Connection(baseUrl, opener, address, (error) => explainLateTls(error, peer));
+    const local = address.carrier === "unix";
+    const connection = createHttp2Connection({
+      baseUrl,
+      opener,
+      address,
+      keepalive: withKeepalive(options.keepalive, local ? localKeepalive : foreignKeepalive),
+      explain: (error) => explainLateTls(error, peer),
+    });
     const { transport, end } = createEndingTransport(
       checkRequests(
         createTransport({ ...common(options, address, openFirst(connection)), baseUrl, sessionManager: connection }),
@@ -56,6 +64,13 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
     );
     return {
       transport,
+      knowing({ limits }) {
+        // Only a manifest tells limits, and only our servers have one.
+        if (limits.maxMessageBytes !== undefined) {
+          connection.watchIdle(withKeepalive(options.keepalive, local ? localKeepalive : defaultKeepalive));
+        }
+        return transport;
+      },
       close(reason) {
         end(reason);
         closing.abort(reason);

@@ -7,6 +7,9 @@ import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
+import { setDeadlineTimer } from "../rpc/deadline.ts";
+import type { Keepalive, Liveness } from "../rpc/keepalive.ts";
+import { watchHttp2 } from "./http2-liveness.ts";
 import { watchGoaway, watchResets } from "./http2-reset.ts";
 import { readHttp2Stream } from "./read-http2-stream.ts";
 import { maxSessionMemory } from "./session-memory.ts";
@@ -23,27 +26,43 @@ export interface Http2Connection extends SessionManager {
    * @throws PlugboardError PB-DIAL-FAILED if nobody answers in HTTP/2.
    */
   open(): Promise<void>;
+  /** Pings as a peer of our own wants it, from now on: also while no call is in flight. */
+  watchIdle(keepalive: Keepalive): void;
   /** Breaks the connection off. */
   close(): void;
 }
 
+/** How to connect. */
+export interface Http2ConnectionOptions {
+  readonly baseUrl: string;
+  /** Where to connect, or what opens a connection each time that one is needed. */
+  readonly opener: net.NetConnectOpts | (() => Promise<Duplex>);
+  readonly address: Pick<Address, "text">;
+  /** How it finds out that the server has vanished, looked for while a call is in flight. */
+  readonly keepalive: Keepalive;
+  /** Says more of an error that has ended a connection. Default: as it is. */
+  readonly explain?: (error: Error) => Error;
+}
+
+/** How long a server may take to speak HTTP/2 at most, once it is connected, in milliseconds. */
+const maxOpeningMs = 20_000;
+
 /**
  * Makes a connection to one address.
- * @param opener Where to connect, or what opens a connection each time that one is needed.
- * @param explain Says more of an error that has ended a connection. Default: as it is.
  *
  * connect-node has one too, but takes a connection for open before the other side has said that it speaks HTTP/2, and
  * lets the error of one that does not end the process.
  */
-export function createHttp2Connection(
-  baseUrl: string,
-  opener: net.NetConnectOpts | (() => Promise<Duplex>),
-  address: Pick<Address, "text">,
-  explain = (error: Error) => error,
-): Http2Connection {
+export function createHttp2Connection(options: Http2ConnectionOptions): Http2Connection {
+  const { baseUrl, opener, address, explain = (error) => error } = options;
+  let { keepalive } = options;
+  let pingsIdle = false;
+  /** Of the connection that was opened last. Those that only end their calls are watched on. */
+  let watching: Pick<Liveness, "stop"> | undefined;
   let current: http2.ClientHttp2Session | undefined;
   let opening: Promise<http2.ClientHttp2Session> | undefined;
   let closed = false;
+  let calls = 0;
 
   function connect(carrier: Duplex): Promise<http2.ClientHttp2Session> {
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
@@ -61,8 +80,13 @@ export function createHttp2Connection(
     });
     // Also when it is gone for us: what is late must not become an uncaught exception either.
     carrier.on("error", ignore);
+    const openingMs = Math.min(maxOpeningMs, keepalive.pingAfterMs + keepalive.pingTimeoutMs);
+    const tooLate = () => session.destroy(new Error(`nothing was said in HTTP/2 within ${openingMs} ms`));
+    const timer = keepalive.pingAfterMs < Number.POSITIVE_INFINITY ? setDeadlineTimer(tooLate, openingMs) : undefined;
     // Its settings are the first that a server says.
     session.once("remoteSettings", () => {
+      clearTimeout(timer);
+      watching = watchSession(session);
       // Before Node's own listener, which ends the calls in flight as if the server had cancelled each of them.
       carrier.prependOnceListener("close", () => session.destroy(connectionLost()));
       resolve(session);
@@ -70,6 +94,7 @@ export function createHttp2Connection(
     // For good: what comes late must not become an uncaught exception.
     session.on("error", (error) => reject(dialFailed(address, explain(error))));
     session.once("close", () => {
+      clearTimeout(timer);
       reject(dialFailed(address, "the connection was closed before it said anything in HTTP/2"));
       if (current === session) {
         current = undefined;
@@ -77,6 +102,11 @@ export function createHttp2Connection(
       }
     });
     return promise;
+  }
+
+  function watchSession(session: http2.ClientHttp2Session) {
+    const lost = () => session.destroy(pingTimedOut(keepalive));
+    return watchHttp2(session, keepalive, lost, () => pingsIdle || calls > 0);
   }
 
   async function connectTo(open: () => Promise<Duplex>): Promise<http2.ClientHttp2Session> {
@@ -115,9 +145,24 @@ export function createHttp2Connection(
       const on = await session();
       const stream = on.request({ ...headers, ":method": method, ":path": path }, options);
       const watch = watchResets(on, stream);
+      calls += 1;
+      stream.once("close", () => {
+        calls -= 1;
+      });
       return Object.assign(stream, { [Symbol.asyncIterator]: () => readHttp2Stream(stream, watch) });
     },
-    // Only of use to those who ping.
+    watchIdle(given) {
+      if (pingsIdle) {
+        return;
+      }
+      pingsIdle = true;
+      keepalive = given;
+      if (watching !== undefined && current !== undefined && !current.destroyed) {
+        watching.stop();
+        watching = watchSession(current);
+      }
+    },
+    // Pings are for what nothing comes from at all.
     notifyResponseByteRead() {},
     close() {
       closed = true;
@@ -144,4 +189,11 @@ function connectionClosed(): PlugboardError {
 /** As Node itself says it of HTTP/1.1. */
 function connectionLost(): Error {
   return Object.assign(new Error("the other side closed the connection"), { code: "ECONNRESET" });
+}
+
+/** As the system says it of a connection whose packets nobody acknowledges. */
+function pingTimedOut({ pingTimeoutMs }: Keepalive): Error {
+  return Object.assign(new Error(`the other side has not answered a ping within ${pingTimeoutMs} ms`), {
+    code: "ETIMEDOUT",
+  });
 }

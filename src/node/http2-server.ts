@@ -1,10 +1,10 @@
 import * as http2 from "node:http2";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
-import { watchLiveness } from "../rpc/keepalive.ts";
 import { countAnswers } from "./answers-in-flight.ts";
 import { closeWhenAnswered } from "./close-when-answered.ts";
 import type { HttpHandler } from "./http-handler.ts";
+import { watchHttp2 } from "./http2-liveness.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
 import { maxSessionMemory } from "./session-memory.ts";
 
@@ -44,7 +44,8 @@ export function createHttp2Server(
       sessions.delete(session);
     });
     session.on("error", () => session.destroy());
-    destroyWhenLost(session, keepalive);
+    // And the calls on it.
+    watchHttp2(session, keepalive, () => session.destroy());
     if (idleTimeoutMs !== undefined) {
       closeWhenIdle(session, idleTimeoutMs);
     }
@@ -78,32 +79,4 @@ function closeWhenIdle(session: http2.ServerHttp2Session, timeoutMs: number) {
     });
   });
   session.once("close", () => clearTimeout(timer));
-}
-
-/** Ends a connection, and the calls on it, whose client does not respond any more. */
-function destroyWhenLost(session: http2.ServerHttp2Session, keepalive: Keepalive) {
-  // Where the connection is no socket it does not count.
-  const received = () => (session.destroyed ? 0 : (session.socket.bytesRead ?? 0));
-  let before = 0;
-  let liveness = watch();
-  session.once("close", () => liveness.stop());
-
-  function watch() {
-    return watchLiveness(keepalive, ping, () => {
-      // Its response to the ping may be waiting behind what else it sends.
-      if (received() > before) {
-        liveness = watch();
-      } else {
-        session.destroy();
-      }
-    });
-  }
-
-  function ping() {
-    before = received();
-    // Refused where there are too many already, to which there was no response either.
-    if (!session.destroyed) {
-      session.ping((error) => error ?? liveness.heard());
-    }
-  }
 }

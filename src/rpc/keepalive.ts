@@ -9,8 +9,19 @@ export interface Keepalive {
   readonly pingTimeoutMs: number;
 }
 
-/** Between peers that are both Plugboard's. */
+/** Between peers that are both Plugboard's, over what can lose one of them without a word. */
 export const defaultKeepalive: Keepalive = { pingAfterMs: 30_000, pingTimeoutMs: 10_000 };
+
+/**
+ * Over a Unix socket, which tells when a peer has ended. One that only does not respond may stand at a breakpoint.
+ */
+export const localKeepalive: Keepalive = { ...defaultKeepalive, pingAfterMs: Number.POSITIVE_INFINITY };
+
+/**
+ * With servers of HTTP/2 that others made. grpc-go and gRPC core end connections on which pings come in less than five minutes,
+ * or while there is no call; the second more is for clocks that differ.
+ */
+export const foreignKeepalive: Keepalive = { ...defaultKeepalive, pingAfterMs: 5 * 60_000 + 1_000 };
 
 /**
  * The keepalive that holds: what is given in place of the defaults.

@@ -33,6 +33,8 @@ export interface LocalServer extends AsyncDisposable {
 export interface LocalRpcServer extends LocalServer {
   /** The methods that were called, in order, without Describe. */
   readonly calls: readonly string[];
+  /** How many pings have come in over HTTP/2. */
+  readonly pings: number;
 }
 
 /** Where to listen: on a Unix socket, or on the loopback interface with an address of either form. */
@@ -57,6 +59,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<LocalRp
   const { place, httpVersion, manifest, routes = behaviourRoutes, intercept = () => false } = options;
   const protocols = options.protocols ?? ["connect", "grpc", "grpc-web"];
   const calls: string[] = [];
+  let pings = 0;
   const sessions = new Set<http2.Http2Session>();
   const record: Interceptor = (next) => (request) => {
     if (request.service.typeName !== PluginService.typeName) {
@@ -69,6 +72,9 @@ export async function startRpcServer(options: RpcServerOptions): Promise<LocalRp
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     session.on("error", () => undefined);
+    session.on("ping", () => {
+      pings += 1;
+    });
   });
   const server = await start(listener, place, () => {
     for (const session of sessions) {
@@ -95,7 +101,13 @@ export async function startRpcServer(options: RpcServerOptions): Promise<LocalRp
       handle(request, response);
     }
   });
-  return Object.assign(server, { calls });
+  return {
+    ...server,
+    calls,
+    get pings() {
+      return pings;
+    },
+  };
 }
 
 /** Starts a server that does with each connection what it is told to. */

@@ -15,6 +15,7 @@ import { createHttp2Connection } from "../../src/node/http2-connection.ts";
 import { listen } from "../../src/node/listener.ts";
 import { createMultiplexer } from "../../src/node/yamux/multiplexer.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import { localKeepalive } from "../../src/rpc/keepalive.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multiplexed-"));
 const path = join(directory, "p.sock");
@@ -55,7 +56,12 @@ async function connectSocket(): Promise<net.Socket> {
 
 function clientOver(open: () => Promise<Duplex>): Client<typeof BehaviourService> {
   const baseUrl = "http://localhost";
-  const sessionManager = createHttp2Connection(baseUrl, open, { text: path });
+  const sessionManager = createHttp2Connection({
+    baseUrl,
+    opener: open,
+    address: { text: path },
+    keepalive: localKeepalive,
+  });
   return createClient(BehaviourService, createGrpcTransport({ baseUrl, sessionManager }));
 }
 

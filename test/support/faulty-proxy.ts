@@ -46,7 +46,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
         }
       });
       from.on("end", () => !pair.silent && to.end());
-      from.on("error", () => !pair.silent && to.resetAndDestroy());
+      from.on("error", () => !pair.silent && reset(to));
       from.on("close", () => {
         if (near.destroyed && far.destroyed) {
           pairs.delete(pair);
@@ -81,7 +81,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
           if (how === "end") {
             socket.end();
           } else {
-            socket.resetAndDestroy();
+            reset(socket);
           }
         }
       }
@@ -95,6 +95,15 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A Unix socket knows no reset. */
+function reset(socket: net.Socket) {
+  if (socket.remoteFamily === undefined) {
+    socket.destroy();
+  } else {
+    socket.resetAndDestroy();
+  }
 }
 
 function whereTo(address: string): net.NetConnectOpts {

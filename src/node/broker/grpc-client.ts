@@ -6,6 +6,7 @@ import { tellTruncation } from "../../client/truncated-response.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { untilAborted } from "../../plugin/until-aborted.ts";
+import { localKeepalive } from "../../rpc/keepalive.ts";
 import { createHttp2Connection, openFirst } from "../http2-connection.ts";
 import { tellLoss } from "../tell-loss.ts";
 
@@ -33,16 +34,18 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   const baseUrl = secure === undefined ? "http://localhost" : "https://localhost";
   const timeout = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const connection = createHttp2Connection(
+  const connection = createHttp2Connection({
     baseUrl,
-    async () => {
+    opener: async () => {
       const carrier = await open();
       // Later on it is the deadlines of the calls that matter.
       timer ??= setTimeout(() => timeout.abort(tooLate(text, timeoutMs)), timeoutMs);
       return secure === undefined ? carrier : await secureOrDestroy(carrier, secure);
     },
-    { text },
-  );
+    address: { text },
+    // A process on this machine, whose end is told.
+    keepalive: localKeepalive,
+  });
   try {
     await untilAborted(AbortSignal.any([signal, timeout.signal]), connection.open());
   } catch (error) {

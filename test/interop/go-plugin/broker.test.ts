@@ -16,6 +16,7 @@ import { createHttp2Connection } from "../../../src/node/http2-connection.ts";
 import { createMultiplexer } from "../../../src/node/yamux/multiplexer.ts";
 import type { Broker } from "../../../src/plugin/broker.ts";
 import type { Routes } from "../../../src/plugin/service-table.ts";
+import { localKeepalive } from "../../../src/rpc/keepalive.ts";
 import { startGoHost } from "./go-host.ts";
 import { goProgram, lacksGo } from "./go-programs.ts";
 
@@ -79,8 +80,11 @@ describe.skipIf(lacksGo)("a broker, for which go has to be on PATH", { timeout: 
     const socket = net.connect({ path: line.split("|")[3] ?? "" });
     await once(socket, "connect");
     multiplexer?.attach(socket);
-    const connection = createHttp2Connection("http://localhost", async () => multiplexer?.openStream() ?? socket, {
-      text: "the Go plugin",
+    const connection = createHttp2Connection({
+      baseUrl: "http://localhost",
+      opener: async () => multiplexer?.openStream() ?? socket,
+      address: { text: "the Go plugin" },
+      keepalive: localKeepalive,
     });
     const transport = createGrpcTransport({ baseUrl: "http://localhost", sessionManager: connection });
     startBrokerStream(end, transport);

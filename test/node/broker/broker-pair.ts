@@ -17,6 +17,7 @@ import type { Multiplexer } from "../../../src/node/yamux/multiplexer.ts";
 import { createMultiplexer } from "../../../src/node/yamux/multiplexer.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import type { Routes } from "../../../src/plugin/service-table.ts";
+import { localKeepalive } from "../../../src/rpc/keepalive.ts";
 
 /** How the broker makes its connections. */
 export type Mode = "classic" | "multiplexed";
@@ -88,8 +89,11 @@ export async function startPair(mode: Mode, options: PairOptions = {}): Promise<
   const socket = net.connect({ path });
   await once(socket, "connect");
   host.multiplexer?.attach(socket);
-  const connection = createHttp2Connection("http://localhost", async () => host.multiplexer?.openStream() ?? socket, {
-    text: path,
+  const connection = createHttp2Connection({
+    baseUrl: "http://localhost",
+    opener: async () => host.multiplexer?.openStream() ?? socket,
+    address: { text: path },
+    keepalive: localKeepalive,
   });
   const transport = createGrpcTransport({ baseUrl: "http://localhost", sessionManager: connection });
   startBrokerStream(host.end, transport);
