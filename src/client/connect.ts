@@ -68,8 +68,8 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   readonly maxMessageBytes?: number;
   /**
    * How connections find out that the plugin has vanished without a word, as behind a router that has forgotten them: calls in
-   * flight then fail with unavailable, and the next one connects anew. Pings go over HTTP/2. Default: a ping after 30 s of
-   * silence, 10 s to respond; to a server without a manifest after five minutes, as others end connections on which more pings
+   * flight then fail with unavailable, and the next one connects anew. Pings go over ttrpc and HTTP/2. Default: a ping after
+   * 30 s of silence, 10 s to respond; to a server without a manifest after five minutes, as others end connections on which more pings
    * come, and while a call is in flight only; over Unix sockets none, as they tell of an end.
    */
   readonly keepalive?: Partial<Keepalive>;

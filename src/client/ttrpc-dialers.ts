@@ -1,6 +1,8 @@
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { bearerAuthorization } from "../rpc/bearer-token.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
+import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
@@ -32,6 +34,7 @@ export function dialTtrpc(
     const { plain, knowing, close } = createTtrpcClient({
       address: address.text,
       maxMessageBytes: options.maxMessageBytes,
+      keepalive: keepaliveFor(address, options.keepalive),
       open: (signal) =>
         open(address, signal, options).catch((error: unknown) => {
           throw dialFailed(address, error);
@@ -49,6 +52,11 @@ export function dialTtrpc(
       close,
     };
   };
+}
+
+/** A port is in the same machine, as the other end of a Unix socket is. */
+function keepaliveFor({ carrier }: Address, own: Partial<Keepalive> | undefined): Keepalive {
+  return withKeepalive(own, carrier === "unix" || carrier === "message-port" ? localKeepalive : defaultKeepalive);
 }
 
 async function openMessagePort(address: Address): Promise<CarrierConnection> {

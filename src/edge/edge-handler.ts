@@ -12,6 +12,7 @@ import { announcedLimits, publicLimits } from "../rpc/call-policy.ts";
 import type { FindHttpHandler } from "../rpc/http-handlers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
 import { connectProtocol, grpcWebProtocol } from "../rpc/http-protocols.ts";
+import { defaultKeepalive } from "../rpc/keepalive.ts";
 import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
@@ -69,7 +70,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
     // Answers are left to the platform, which compresses what callers accept compressed.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
   });
-  return { find, serving: createTtrpcServing({ table, policy }), admit: policy.admit };
+  return { find, serving: createTtrpcServing({ table, policy, keepalive: defaultKeepalive }), admit: policy.admit };
 }
 
 /** A Worker's variable is text, or already JSON if wrangler.toml says so. */

@@ -8,10 +8,11 @@ import { onlyHosts } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
-import { defaultKeepalive } from "../rpc/keepalive.ts";
+import { defaultKeepalive, localKeepalive } from "../rpc/keepalive.ts";
 import { bind } from "./bind.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { isOnNetwork } from "./listen-address.ts";
+import { tcpKeepalive } from "./open-socket.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
 import type { Sniffed } from "./sniff.ts";
 import { sniff } from "./sniff.ts";
@@ -78,7 +79,8 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listener> {
   const { policy = { limits: trustedLimits }, origins = [], headerTimeoutMs = 10_000 } = options;
-  const { keepalive = defaultKeepalive, idleConnectionMs = 75_000, maxConnections } = options;
+  const { idleConnectionMs = 75_000, maxConnections } = options;
+  const { keepalive = address.carrier === "unix" ? localKeepalive : defaultKeepalive } = options;
   const { multiplexer, tls, onRefused, hosts, proxy } = options;
   const serverOptions = {
     table: running.table,
@@ -210,7 +212,7 @@ export async function listen(
     });
   }
 
-  const server = net.createServer((socket) => {
+  const server = net.createServer(tcpKeepalive, (socket) => {
     if (multiplexer !== undefined) {
       multiplex(socket, multiplexer);
     } else if (

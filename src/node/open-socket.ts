@@ -4,6 +4,9 @@ import type { Duplex } from "node:stream";
 import type { Address } from "../client/endpoint.ts";
 import type { ClientTls } from "../client/tls.ts";
 
+/** For peers that know no pings: the system asks after this silence. */
+export const tcpKeepalive = { keepAlive: true, keepAliveInitialDelay: 30_000 } as const;
+
 /** A connection on which TLS is spoken. */
 export interface SecureSocket {
   readonly socket: Duplex;
@@ -25,7 +28,10 @@ export function placeOf(address: Address): SocketPlace {
       return { options: { path: address.path }, host: "localhost" };
     case "tcp":
       // Frames that were written in one turn go out as one; waiting for more would only cost time.
-      return { options: { host: address.host, port: address.port, noDelay: true }, host: address.host };
+      return {
+        options: { host: address.host, port: address.port, noDelay: true, ...tcpKeepalive },
+        host: address.host,
+      };
     case "http": {
       const { hostname, port, protocol } = new URL(address.url);
       const host = hostname.replace(/^\[|\]$/g, "");

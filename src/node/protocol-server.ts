@@ -22,14 +22,14 @@ export interface ProtocolServerOptions {
   readonly policy: CallPolicy;
   /** How long a connection may take to say what it wants, in milliseconds. */
   readonly headerTimeoutMs: number;
+  /** How a connection finds out that its client has vanished. */
+  readonly keepalive: Keepalive;
 }
 
 /** How to serve HTTP. */
 export interface HttpServerOptions extends ProtocolServerOptions {
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
-  /** How a connection finds out that its client has vanished. */
-  readonly keepalive: Keepalive;
   /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. */
   readonly idleConnectionMs: number;
   /** Whether connections are in TLS. */

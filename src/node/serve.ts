@@ -19,7 +19,7 @@ import { withLimits } from "../policy/with-limits.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, publicLimits, trustedLimits } from "../rpc/call-policy.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
-import { withKeepalive } from "../rpc/keepalive.ts";
+import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { reflectionRoutes } from "../services/reflection-service.ts";
@@ -53,7 +53,7 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly gracePeriodMs?: number;
   /**
    * How connections find out that their client has vanished. Default: a ping after 30,000 ms of silence, and 10,000 ms to
-   * respond to it. Over HTTP/1.1 there are no pings.
+   * respond to it; on a Unix socket none, as it tells when a client has ended. Over HTTP/1.1 there are no pings.
    */
   readonly keepalive?: Partial<Keepalive>;
   /**
@@ -252,7 +252,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const listener = await listen(running, address, {
     policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hostAlone),
     origins,
-    keepalive: withKeepalive(options.keepalive),
+    keepalive: withKeepalive(options.keepalive, address.carrier === "unix" ? localKeepalive : defaultKeepalive),
     ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),
     ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
     ...(hosts && { hosts }),

@@ -4,7 +4,12 @@ import { peerOf } from "./peer-of.ts";
 import type { ProtocolServer, ProtocolServerOptions } from "./protocol-server.ts";
 
 /** Serves ttrpc on sockets. */
-export function createTtrpcServer({ table, policy, headerTimeoutMs }: ProtocolServerOptions): ProtocolServer {
-  const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs });
+export function createTtrpcServer({
+  table,
+  policy,
+  headerTimeoutMs,
+  keepalive,
+}: ProtocolServerOptions): ProtocolServer {
+  const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs, keepalive });
   return { accept: (socket) => accept(socketCarrier(socket), peerOf(socket)), drain, abort };
 }

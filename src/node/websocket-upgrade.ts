@@ -36,8 +36,8 @@ const maxPayload = maxDataBytes + 128 * 1024;
  * programs that are no browser send no origin.
  */
 export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpgrade {
-  const { table, policy, headerTimeoutMs, origins, onlyLoopbackHosts } = options;
-  const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs });
+  const { table, policy, headerTimeoutMs, keepalive, origins, onlyLoopbackHosts } = options;
+  const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs, keepalive });
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,

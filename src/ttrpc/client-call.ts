@@ -51,6 +51,9 @@ export function watchCall(
     throw ConnectError.from(signal.reason, Code.Canceled);
   }
   const id = connection.open(call, parts, flags);
+  if (extended) {
+    connection.expectPings();
+  }
   let ended = false;
   const watch: CallWatch = {
     id,

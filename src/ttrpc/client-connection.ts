@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { RequestParts } from "./envelope.ts";
 import { requestLength, writeRequest } from "./envelope.ts";
@@ -7,6 +8,8 @@ import type { Frame } from "./frame.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createFrameLink } from "./frame-link.ts";
+import type { PeerWatch } from "./peer-watch.ts";
+import { createPeerWatch } from "./peer-watch.ts";
 import { createPingAnswerer } from "./ping.ts";
 
 /** A call in flight, as its connection sees it. */
@@ -19,6 +22,18 @@ export interface ClientCall {
   fail(error: ConnectError): void;
 }
 
+/** How a client's end of a connection behaves. */
+export interface ClientConnectionOptions {
+  /** Where it leads, for messages. */
+  readonly address: string;
+  /** The last stream id it uses. When that is taken, it ends with its last call. */
+  readonly lastId: number;
+  /** Called when it has one call less. */
+  readonly onRoom: () => void;
+  /** How it finds out that a server that knows our extension has vanished. Default: it does not. */
+  readonly keepalive?: Keepalive | undefined;
+}
+
 /** The last stream id of a client that other implementations take, too: theirs are 32 bits with a sign. */
 export const maxStreamId = 0x7fffffff;
 
@@ -26,21 +41,19 @@ export const maxStreamId = 0x7fffffff;
 export class ClientConnection {
   readonly link: FrameLink;
   readonly #answerPing: (ping: Frame) => void;
+  readonly #peer: PeerWatch;
   readonly #calls = new Map<number, ClientCall>();
   readonly #lastId: number;
   readonly #onRoom: () => void;
   #nextId = 1;
   #ended: ConnectError | undefined;
 
-  /**
-   * @param address Where it leads, for messages.
-   * @param lastId The last stream id it uses. When that is taken, it ends with its last call.
-   * @param onRoom Called when it has one call less.
-   */
-  constructor(connection: CarrierConnection, address: string, lastId: number, onRoom: () => void) {
+  constructor(connection: CarrierConnection, { address, lastId, onRoom, keepalive }: ClientConnectionOptions) {
     this.#lastId = lastId;
     this.#onRoom = onRoom;
+    this.#peer = createPeerWatch(() => this.link, keepalive);
     this.link = createFrameLink(connection, {
+      heard: this.#peer.heard,
       frame: (frame) => this.#frame(frame),
       ended: (error) => this.#end(lost(address, error)),
     });
@@ -94,6 +107,11 @@ export class ClientConnection {
     this.#onRoom();
   }
 
+  /** The server answers pings: a call has asked for our extension. */
+  expectPings(): void {
+    this.#peer.begin();
+  }
+
   /** Tells the server that a call was cancelled. Only for calls that asked for our extension. */
   cancel(id: number): void {
     if (this.#ended === undefined) {
@@ -127,6 +145,7 @@ export class ClientConnection {
   #end(error: ConnectError) {
     if (this.#ended === undefined) {
       this.#ended = error;
+      this.#peer.end();
       for (const call of this.#calls.values()) {
         call.fail(error);
       }

@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { startDeadline } from "../rpc/deadline.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
 import { createCallQueue } from "./call-queue.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { CallOptions } from "./client-call.ts";
@@ -19,6 +20,8 @@ export interface TtrpcClientOptions {
   readonly address: string;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
+  /** How a connection finds out that a server that knows our extension has vanished. Default: it does not. */
+  readonly keepalive?: Keepalive | undefined;
   /** The last stream id that a connection uses, before there is another one. Default: the last there is. */
   readonly lastStreamId?: number;
 }
@@ -47,7 +50,7 @@ export interface TtrpcClient {
 
 /** Makes a client; see docs/wire.md for what it speaks. */
 export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
-  const { open, address, maxMessageBytes, lastStreamId = maxStreamId } = options;
+  const { open, address, maxMessageBytes, keepalive, lastStreamId = maxStreamId } = options;
   let current: ClientConnection | undefined;
   /** Have no stream ids left, but calls in flight. */
   let usedUp: readonly ClientConnection[] = [];
@@ -57,7 +60,12 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
 
   async function dial(): Promise<void> {
     const carrier = await open(closing.signal);
-    const connection = new ClientConnection(carrier, address, lastStreamId, () => queue.advance());
+    const connection = new ClientConnection(carrier, {
+      address,
+      lastId: lastStreamId,
+      onRoom: () => queue.advance(),
+      keepalive,
+    });
     if (closed !== undefined) {
       connection.close(closed);
       throw closed;

@@ -25,6 +25,8 @@ export interface FrameLink {
   pause(): boolean;
   /** Hears frames again, once for each `pause`. */
   resume(): void;
+  /** True while it does not hear frames. */
+  readonly paused: boolean;
   /** Sends what was written and ends the connection; at once if there is an error. */
   close(error?: Error): void;
 }
@@ -34,6 +36,8 @@ const apartBytes = 16 * 1024;
 
 /** What hears frames. */
 export interface FrameReceiver {
+  /** Bytes have come in, a whole frame or not. */
+  heard?(): void;
   frame(frame: Frame): void;
   /** The connection has ended, in whatever way. */
   ended(error: Error | undefined): void;
@@ -155,6 +159,9 @@ export function createFrameLink(
         watchFrame();
       }
     },
+    get paused() {
+      return pauses > 0;
+    },
     close(error) {
       if (!ended) {
         // Those who wait are told, whatever becomes of the carrier.
@@ -174,6 +181,7 @@ export function createFrameLink(
         return;
       }
       try {
+        receiver.heard?.();
         decoder.push(bytes);
         if (connection.wholeFrames && !decoder.atBoundary()) {
           throw new Error("a message ends in the middle of a frame");

@@ -2,7 +2,8 @@ import type { Frame } from "./frame.ts";
 import { frameFlag, frameType } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 
-const pingBytes = 8;
+/** Length of the data of a ping, in bytes. */
+export const pingBytes = 8;
 
 /**
  * Makes what answers pings with their own data. While the carrier takes no more, only the last one waits for its answer:

@@ -10,6 +10,8 @@ import type { PolicyOptions } from "../policy/policy-options.ts";
 import { createCallPolicy } from "../policy/policy-options.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, trustedLimits } from "../rpc/call-policy.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
+import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { MessagePortLike } from "./carriers/message-port.ts";
@@ -25,6 +27,11 @@ export interface ServeOnOptions<Config extends DescMessage = DescMessage> extend
   readonly env?: Readonly<Record<string, unknown>>;
   /** What callers may ask for. Default: messages of 4 MiB and 1,024 calls at once. */
   readonly limits?: Partial<CallLimits>;
+  /**
+   * How it finds out that the other side has vanished without a word: it is then taken for closed. Default: a ping after 30 s of
+   * silence, 10 s to respond; on message ports none.
+   */
+  readonly keepalive?: Partial<Keepalive>;
   /** How long calls in flight may take when it is closed, in milliseconds. Default: 5,000. */
   readonly gracePeriodMs?: number;
 }
@@ -67,7 +74,11 @@ export async function serveOn<Config extends DescMessage>(
     ...(config && { config }),
     ...(env && { env }),
   });
-  const { accept, drain, abort } = createTtrpcServing({ table: running.table, policy });
+  const { accept, drain, abort } = createTtrpcServing({
+    table: running.table,
+    policy,
+    keepalive: withKeepalive(options.keepalive, isPort ? localKeepalive : defaultKeepalive),
+  });
   const connection = accept(isPort ? messagePortCarrier(end) : end);
   const closed = connection.closed.then(() => running.stop());
   // Whoever waits for it is told if stopping fails.

@@ -2,6 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { log } from "../plugin/log.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
+import { setDeadlineTimer } from "../rpc/deadline.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
 import type { Peer } from "../rpc/peer.ts";
 import type { Backlog } from "./backlog.ts";
 import { createBacklog } from "./backlog.ts";
@@ -12,6 +14,8 @@ import type { Frame } from "./frame.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createFrameLink } from "./frame-link.ts";
+import type { PeerWatch } from "./peer-watch.ts";
+import { createPeerWatch } from "./peer-watch.ts";
 import { createPingAnswerer } from "./ping.ts";
 import { ServerCall } from "./server-call.ts";
 import { toStatus } from "./status.ts";
@@ -24,6 +28,8 @@ export interface TtrpcServerOptions {
   readonly peer?: Peer | undefined;
   /** How long the bytes of one frame may take to come in, in milliseconds. Default: for ever. */
   readonly frameTimeoutMs?: number;
+  /** How it finds out that a client that knows our extension has vanished. Default: it does not. */
+  readonly keepalive?: Keepalive | undefined;
 }
 
 /** How much of a name that a caller gave it is told again: with more, the answer might not fit into a frame. */
@@ -39,6 +45,9 @@ export class ServerConnection {
   readonly #link: FrameLink;
   readonly #backlog: Backlog;
   readonly #answerPing: (ping: Frame) => void;
+  readonly #peer: PeerWatch;
+  /** Ends the connection if no call comes. */
+  readonly #idle: ReturnType<typeof setTimeout> | undefined;
   readonly #calls = new Map<number, ServerCall>();
   /** How many handlers run. One that does not heed its signal goes on when its call has ended. */
   #handlers = 0;
@@ -56,11 +65,15 @@ export class ServerConnection {
     this.over = over;
     this.#onOver = onOver;
     this.#options = options;
+    this.#peer = createPeerWatch(() => this.#link, options.keepalive);
     this.#link = createFrameLink(
       carrier,
       {
+        heard: this.#peer.heard,
         frame: (frame) => this.#frame(frame),
         ended: (error) => {
+          this.#peer.end();
+          clearTimeout(this.#idle);
           if (this.#calls.size > 0) {
             const why = error?.message ?? "the caller has closed it";
             const reason = new ConnectError(`the connection was lost: ${why}`, Code.Canceled);
@@ -77,6 +90,10 @@ export class ServerConnection {
     );
     this.#backlog = createBacklog(this.#link.canPause);
     this.#answerPing = createPingAnswerer(this.#link);
+    const { idleTimeoutMs } = options.policy.limits;
+    if (idleTimeoutMs !== undefined && !this.#ended) {
+      this.#idle = setDeadlineTimer(() => this.#link.close(), idleTimeoutMs);
+    }
   }
 
   /** Refuses new calls, and ends the connection once those in flight have ended. */
@@ -140,8 +157,12 @@ export class ServerConnection {
       return;
     }
     this.#lastId = streamId;
+    clearTimeout(this.#idle);
     const request = data && parse(data);
     const unsafe = request && nameWithControlCharacters(request.metadata);
+    if (request?.extended) {
+      this.#peer.begin();
+    }
     const entry = request && table.find(`/${request.service}/${request.method}`);
     if (data === undefined) {
       this.#refuse(streamId, `the request is longer than ${maxDataBytes} bytes`, Code.ResourceExhausted);

@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
+import type { Keepalive } from "../rpc/keepalive.ts";
 import type { Peer } from "../rpc/peer.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import { ServerConnection } from "./server-connection.ts";
@@ -11,6 +12,8 @@ export interface TtrpcServingOptions {
   readonly policy: CallPolicy;
   /** How long the bytes of one frame may take to come in, in milliseconds. Default: 10,000. */
   readonly frameTimeoutMs?: number;
+  /** How a connection finds out that its client has vanished. Default: it does not. */
+  readonly keepalive?: Keepalive | undefined;
 }
 
 /** Serves a plugin to many clients over ttrpc. */
@@ -28,12 +31,12 @@ export interface TtrpcServing {
 
 /** Begins to serve a service table. */
 export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
-  const { table, policy, frameTimeoutMs = 10_000 } = options;
+  const { table, policy, frameTimeoutMs = 10_000, keepalive } = options;
   const connections = new Set<ServerConnection>();
   let draining = false;
   return {
     accept(carrier, peer) {
-      const connection = new ServerConnection(carrier, { table, policy, peer, frameTimeoutMs });
+      const connection = new ServerConnection(carrier, { table, policy, peer, frameTimeoutMs, keepalive });
       connections.add(connection);
       const forget = () => connections.delete(connection);
       connection.closed.then(forget, forget);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Plugin } from "plugboard";
 import { formatListenAddress, listenerEndpoints } from "../../src/node/listen-address.ts";
+import type { ListenOptions } from "../../src/node/listener.ts";
 import { listen } from "../../src/node/listener.ts";
 import { createManifest } from "../../src/plugin/manifest.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
@@ -21,7 +22,7 @@ export interface LocalListener extends AsyncDisposable {
 export async function listenLocally(
   plugin: Plugin,
   carrier: "unix" | "tcp",
-  options: PolicyOptions = {},
+  options: PolicyOptions & Pick<ListenOptions, "keepalive"> = {},
 ): Promise<LocalListener> {
   const directory = await mkdtemp(join(tmpdir(), "listener-"));
   const at =
@@ -30,7 +31,10 @@ export async function listenLocally(
       : ({ carrier, host: "127.0.0.1", port: 0 } as const);
   const manifest = createManifest(plugin, { endpoints: listenerEndpoints(at, false) });
   const running = await startPlugin(plugin, { standardRoutes: [pluginServiceRoutes(manifest)] });
-  const listener = await listen(running, at, { policy: createCallPolicy(options, trustedLimits) });
+  const listener = await listen(running, at, {
+    policy: createCallPolicy(options, trustedLimits),
+    ...(options.keepalive && { keepalive: options.keepalive }),
+  });
   return {
     address: formatListenAddress(listener.address),
     async [Symbol.asyncDispose]() {
