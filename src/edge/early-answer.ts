@@ -1,7 +1,7 @@
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 
-/** How much of a request is still read once it is answered, in bytes. */
-const maxRestBytes = 1024 * 1024;
+/** How much of a request is still read once it is answered, in bytes: a message that is not much longer than is usual. */
+const maxRestBytes = 5 * 1024 * 1024;
 /** How long that may take in all, in milliseconds. */
 export const maxRestMs = 1_000;
 /** How long it may take until the next bytes come, in milliseconds. */

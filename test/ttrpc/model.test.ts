@@ -7,12 +7,15 @@ import { createServiceTable } from "../../src/plugin/service-table.ts";
 import { trustedLimits } from "../../src/rpc/call-policy.ts";
 import { createTtrpcClient } from "../../src/ttrpc/client.ts";
 import { createTtrpcServing } from "../../src/ttrpc/serving.ts";
+import type { Whims } from "./torn-carrier.ts";
 import { tornCarrierPair } from "./torn-carrier.ts";
 
 /** A call, and what is to become of it: the model of one stream. */
 interface Plan {
   readonly kind: "unary" | "server" | "client" | "bidi";
   readonly extended: boolean;
+  /** Knows plugboard.chunk.v1, too. */
+  readonly chunked?: boolean;
   /** Size of each message, in bytes. */
   readonly sizes: readonly number[];
   /** Code that the handler fails with, after all messages; 0: it ends well. */
@@ -21,14 +24,17 @@ interface Plan {
   readonly cancelAfter: number | undefined;
 }
 
+/** Largest message of either side, in bytes. */
+const maxMessageBytes = 8 * 1024 * 1024;
+
 const sizes = fc.array(fc.oneof(fc.nat(50), fc.nat(5_000), fc.constant(200_000)), { maxLength: 8 });
-const plan: fc.Arbitrary<Plan> = fc.record({
+const plan = {
   kind: fc.constantFrom("unary", "server", "client", "bidi"),
   extended: fc.boolean(),
   sizes,
   failCode: fc.constantFrom(0, 0, Code.Aborted, Code.DataLoss),
   cancelAfter: fc.option(fc.nat(4), { nil: undefined, freq: 3 }),
-});
+} as const;
 const whims = fc.record({
   pieces: fc.infiniteStream(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1000, max: 100_000 }))),
   turns: fc.infiniteStream(fc.nat(2)),
@@ -144,38 +150,61 @@ async function carryOut(client: Client<typeof BehaviourService>, each: Plan): Pr
   return seen;
 }
 
+/** Carries plans out beside each other, and sees that each went as the model says, and that nothing is left. */
+async function expectModel(plans: readonly Plan[], { pieces, turns }: Whims) {
+  const [ours, theirs] = tornCarrierPair({ pieces, turns });
+  const serving = createTtrpcServing({ table, policy: { limits: { ...trustedLimits, maxMessageBytes } } });
+  const connection = serving.accept(theirs);
+  const ttrpc = createTtrpcClient({ open: async () => ours, address: "memory", maxMessageBytes });
+  const transportOf = ({ extended, chunked = false }: Plan) =>
+    extended ? ttrpc.knowing({ extended, chunked }) : ttrpc.plain;
+  const outcomes = await Promise.all(
+    plans.map((each) => carryOut(createClient(BehaviourService, transportOf(each)), each)),
+  );
+  for (const [index, each] of plans.entries()) {
+    const model = expected(each);
+    const seen = outcomes[index] ?? [];
+    if (seen.at(-1) === `code ${Code.Canceled}`) {
+      // It was given up: it has seen the beginning of what there was, and no more.
+      expect(each.cancelAfter).toBeDefined();
+      expect(seen.slice(0, -1)).toEqual(model.slice(0, seen.length - 1));
+    } else {
+      expect(seen).toEqual(model);
+    }
+  }
+  // Nothing is left: the server has no call in flight, so that it ends at once.
+  const drained = serving.drain();
+  ttrpc.close(new Error("the test is over"));
+  await drained;
+  await connection.closed;
+}
+
 test("whatever calls run beside each other, over whatever a carrier does to their bytes, each sees what it should", async () => {
+  await fc.assert(fc.asyncProperty(fc.array(fc.record(plan), { minLength: 1, maxLength: 6 }), whims, expectModel), {
+    numRuns: 300,
+    timeout: 4000,
+    endOnFailure: true,
+  });
+}, 60_000);
+
+test("so does each beside messages that travel in chunks", async () => {
+  const large: fc.Arbitrary<Plan> = fc.record({
+    kind: plan.kind,
+    extended: fc.constant(true),
+    chunked: fc.constant(true),
+    sizes: fc.array(fc.oneof(fc.constant(4_300_000), fc.nat(5_000)), { minLength: 1, maxLength: 3 }),
+    failCode: plan.failCode,
+    cancelAfter: plan.cancelAfter,
+  });
+  const small = fc.record({ ...plan, extended: fc.constant(true) });
+  const pieces = fc.infiniteStream(fc.integer({ min: 10_000, max: 400_000 }));
   await fc.assert(
-    fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 6 }), whims, async (plans, { pieces, turns }) => {
-      const [ours, theirs] = tornCarrierPair({ pieces, turns });
-      const serving = createTtrpcServing({ table, policy: { limits: trustedLimits } });
-      const connection = serving.accept(theirs);
-      const ttrpc = createTtrpcClient({ open: async () => ours, address: "memory", maxMessageBytes: 4 * 1024 * 1024 });
-      const outcomes = await Promise.all(
-        plans.map((each) =>
-          carryOut(
-            createClient(BehaviourService, each.extended ? ttrpc.knowing({ extended: true }) : ttrpc.plain),
-            each,
-          ),
-        ),
-      );
-      for (const [index, each] of plans.entries()) {
-        const model = expected(each);
-        const seen = outcomes[index] ?? [];
-        if (seen.at(-1) === `code ${Code.Canceled}`) {
-          // It was given up: it has seen the beginning of what there was, and no more.
-          expect(each.cancelAfter).toBeDefined();
-          expect(seen.slice(0, -1)).toEqual(model.slice(0, seen.length - 1));
-        } else {
-          expect(seen).toEqual(model);
-        }
-      }
-      // Nothing is left: the server has no call in flight, so that it ends at once.
-      const drained = serving.drain();
-      ttrpc.close(new Error("the test is over"));
-      await drained;
-      await connection.closed;
-    }),
-    { numRuns: 300, timeout: 4000, endOnFailure: true },
+    fc.asyncProperty(
+      fc.array(large, { minLength: 1, maxLength: 2 }),
+      fc.array(small, { maxLength: 2 }),
+      fc.record({ pieces, turns: fc.infiniteStream(fc.nat(1)) }),
+      (plans, others, carrier) => expectModel([...plans, ...others], carrier),
+    ),
+    { numRuns: 15, timeout: 20_000, endOnFailure: true },
   );
 }, 60_000);
