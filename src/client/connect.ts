@@ -25,11 +25,12 @@ import type { Discovery } from "./discover.ts";
 import { discover } from "./discover.ts";
 import { endpointAt } from "./endpoint.ts";
 import type { Offer, Requirements } from "./negotiate.ts";
-import { negotiate } from "./negotiate.ts";
+import { negotiate, requirementNames } from "./negotiate.ts";
 import { detectRuntime } from "./runtime.ts";
 import type { AddressTarget, DialableAddress } from "./target.ts";
 import { parseAddress } from "./target.ts";
 import type { ClientTls } from "./tls.ts";
+import { clientTlsNames } from "./tls.ts";
 import type { Token } from "./token.ts";
 import { checkMayTakeToken, createTokenSource, sendToken } from "./token.ts";
 import { createTransportPool } from "./transport-pool.ts";
@@ -139,6 +140,8 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
   return async function connect(target, options = {}) {
     const { require: requirements = {}, fallback = true, protocolVersions = [], signal, timeoutMs } = options;
     checkOptions<ConnectOptions>("connect()", options, optionNames);
+    checkOptions("require", requirements, requirementNames);
+    checkOptions<ClientTls>("tls", options.tls, clientTlsNames);
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
     const { config, env, observers } = options;

@@ -1,3 +1,4 @@
+import type { OptionNames } from "../plugin/check-options.ts";
 import type { Capability, HttpVersion, MethodKind } from "./capability.ts";
 import { capabilities, methodKinds } from "./capability.ts";
 import type { Carrier, Endpoint, Protocol } from "./endpoint.ts";
@@ -34,6 +35,9 @@ export interface Requirements {
   /** Only this version of HTTP, where a carrier knows more than one. */
   readonly httpVersion?: HttpVersion;
 }
+
+/** The names of requirements. */
+export const requirementNames: OptionNames<Requirements> = { encryption: true, protocols: true, httpVersion: true };
 
 /** A way that a call can take. */
 export interface Route<D extends Dialable = Dialable> {

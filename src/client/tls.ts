@@ -1,3 +1,5 @@
+import type { OptionNames } from "../plugin/check-options.ts";
+
 /**
  * How to be a TLS server. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
  * certificates may follow one another. Files are read again for the next connection when they have changed; if they
@@ -30,3 +32,6 @@ export interface ClientTls {
   /** The name that the server's certificate has to carry. Default: the address's host; "localhost" for a Unix socket. */
   readonly serverName?: string;
 }
+
+/** The names of a client's options. */
+export const clientTlsNames: OptionNames<ClientTls> = { roots: true, certificate: true, key: true, serverName: true };

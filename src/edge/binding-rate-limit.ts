@@ -1,3 +1,4 @@
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { RateLimit, RateLimitOptions } from "../policy/rate-limit.ts";
 import { limitRate } from "../policy/rate-limit.ts";
@@ -22,8 +23,10 @@ export interface BindingRateLimitOptions extends RateLimitOptions {
  *
  * How many calls there may be stands in wrangler.toml. Without the binding the plugin does not start, and where it fails
  * no call passes.
+ * @throws PlugboardError PB-OPTION-UNKNOWN
  */
 export function bindingRateLimit(name: string, options: BindingRateLimitOptions = {}): RateLimit {
+  checkOptions<BindingRateLimitOptions>("bindingRateLimit()", options, { key: true, periodSeconds: true });
   const { periodSeconds = 60 } = options;
   return {
     open(env) {

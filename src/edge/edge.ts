@@ -11,6 +11,7 @@ import { methodPath } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
 import { checkHosts, onlyHosts, otherHost } from "../policy/hosts.ts";
+import { policyNames } from "../policy/policy-options.ts";
 import { crossOrigin } from "../rpc/cross-origin.ts";
 import type { HttpCallHandler } from "../rpc/http-handlers.ts";
 import { noSuchMethod } from "../rpc/no-such-method.ts";
@@ -38,13 +39,7 @@ export interface EdgeEnv {
 }
 
 const optionNames: OptionNames<EdgeOptions> = {
-  limits: true,
-  rateLimit: true,
-  observers: true,
-  accessLog: true,
-  auth: true,
-  authFailureLimit: true,
-  audit: true,
+  ...policyNames,
   config: true,
   origins: true,
   hosts: true,

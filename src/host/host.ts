@@ -1,10 +1,15 @@
 import * as path from "node:path";
 import { onExit } from "signal-exit";
 import type { ConnectOptions } from "../client/connect.ts";
+import type { Requirements } from "../client/negotiate.ts";
+import { requirementNames } from "../client/negotiate.ts";
 import type { ClientTls } from "../client/tls.ts";
+import { clientTlsNames } from "../client/tls.ts";
 import type { Token } from "../client/token.ts";
 import type { HostSettings } from "../node/settings.ts";
 import { cookieOf, readSettings } from "../node/settings.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { setLogLevel } from "../plugin/log.ts";
@@ -96,6 +101,40 @@ export interface LoadOptions
   readonly tls?: "auto" | ClientTls;
 }
 
+const hostNames: OptionNames<HostOptions> = { gracePeriodMs: true, timeoutMs: true, settings: true };
+
+const loadNames: OptionNames<LoadOptions> = {
+  command: true,
+  inheritEnv: true,
+  keepalive: true,
+  token: true,
+  cwd: true,
+  env: true,
+  config: true,
+  startTimeoutMs: true,
+  timeoutMs: true,
+  handshake: true,
+  sha256: true,
+  tls: true,
+  onOutput: true,
+  onLog: true,
+  require: true,
+  fallback: true,
+  interceptors: true,
+  protocolVersions: true,
+  maxMessageBytes: true,
+  signal: true,
+};
+
+/** Refuses misspelt options before anything is started. */
+function checkLoadNames(options: LoadOptions) {
+  const { handshake, require, tls } = options;
+  checkOptions<LoadOptions>("load()", options, loadNames);
+  checkOptions<GoPluginHandshake>("handshake", handshake, { cookie: true, protocolVersions: true });
+  checkOptions<Requirements>("require", require, requirementNames);
+  checkOptions<ClientTls>("tls", tls === "auto" ? undefined : tls, clientTlsNames);
+}
+
 /**
  * Launches plugin processes. However the host ends, it leaves no process, socket or directory behind.
  *
@@ -117,8 +156,10 @@ export class Host implements AsyncDisposable {
   readonly #forgetExit: () => void;
   #closing: Promise<void> | undefined;
 
-  /** @throws PlugboardError PB-SETTING-INVALID */
-  constructor({ gracePeriodMs = 5_000, timeoutMs, settings = {} }: HostOptions = {}) {
+  /** @throws PlugboardError PB-SETTING-INVALID, PB-OPTION-UNKNOWN */
+  constructor(options: HostOptions = {}) {
+    checkOptions("new Host()", options, hostNames);
+    const { gracePeriodMs = 5_000, timeoutMs, settings = {} } = options;
     this.#gracePeriodMs = gracePeriodMs;
     this.#timeoutMs = timeoutMs;
     this.#settings = readSettings("host", settings, process.env);
@@ -135,13 +176,14 @@ export class Host implements AsyncDisposable {
   /**
    * Launches a plugin and connects to it. A start that failed by chance is tried again, as PLUGIN_CLIENT_RETRY_ENABLED and
    * its like say; nothing was called yet then.
-   * @throws PlugboardError PB-LAUNCH-OPTION if an option is of another kind, PB-LAUNCH-* or PB-SOCKET-* if the process can't
-   * be started, PB-COOKIE-INVALID or PB-PLUGIN-PROTOCOL-VERSIONS if it is not to be, PB-TOKEN-INVALID, PB-CONFIG-INVALID if it
+   * @throws PlugboardError PB-OPTION-UNKNOWN or PB-LAUNCH-OPTION if an option is misspelt or of another kind, PB-LAUNCH-*
+   * or PB-SOCKET-* if the process can't be started, PB-COOKIE-INVALID or PB-PLUGIN-PROTOCOL-VERSIONS if it is not to be, PB-TOKEN-INVALID, PB-CONFIG-INVALID if it
    * takes no configuration, PB-HANDSHAKE-* if it is no plugin that fits, PB-TLS-* if it can't be agreed on TLS with it; then
    * the process has been ended, and the message holds what it printed.
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
     checkLoadOptions(options);
+    checkLoadNames(options);
     return await this.#start(options.signal, (signal) => this.#loadAgain({ ...options, signal }));
   }
 

@@ -4,6 +4,8 @@ import type { Connection } from "../client/connection.ts";
 import { withDefaultTimeout } from "../client/default-timeout.ts";
 import { readLate } from "../client/read-late.ts";
 import { connect } from "../node/connect.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { FollowedProcess } from "./follow-process.ts";
 import { followProcess } from "./follow-process.ts";
@@ -44,6 +46,20 @@ export interface ReattachedPlugin extends Connection {
   shutdown(): Promise<void>;
 }
 
+/** The names of those options. */
+const optionNames: OptionNames<ReattachOptions> = {
+  require: true,
+  fallback: true,
+  interceptors: true,
+  dialTimeoutMs: true,
+  maxMessageBytes: true,
+  signal: true,
+  tls: true,
+  onOutput: true,
+  timeoutMs: true,
+  keepalive: true,
+};
+
 interface ReattachContext extends Omit<ReattachOptions, "timeoutMs"> {
   readonly timeoutMs: number | undefined;
   readonly gracePeriodMs: number;
@@ -56,8 +72,10 @@ const lastChanceMs = 1_000;
 /** Connects to a plugin that runs already; see Host.reattach. */
 export async function reattach(
   target: ReattachTarget | TerraformReattach,
-  { onOutput, timeoutMs, gracePeriodMs, onClose, ...options }: ReattachContext,
+  { gracePeriodMs, onClose, ...given }: ReattachContext,
 ): Promise<ReattachedPlugin> {
+  checkOptions<Omit<ReattachContext, "gracePeriodMs" | "onClose">>("reattach()", given, optionNames);
+  const { onOutput, timeoutMs, ...options } = given;
   const { pid, address, protocol, protocolVersion } = readReattachTarget(target);
   const followed = followProcess(pid);
   if (followed === undefined) {

@@ -1,3 +1,4 @@
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 
 /** A variable that tells a plugin that a host started it, and the value it has to have. It is no security measure. */
@@ -14,9 +15,11 @@ export const magicCookie = {
 
 /**
  * Checks a cookie of an application.
- * @throws PlugboardError PB-COOKIE-INVALID
+ * @throws PlugboardError PB-COOKIE-INVALID, PB-OPTION-UNKNOWN
  */
-export function checkCookie({ key, value }: MagicCookie): void {
+export function checkCookie(cookie: MagicCookie): void {
+  checkOptions("handshake.cookie", cookie, { key: true, value: true });
+  const { key, value } = cookie;
   // Callers in JavaScript may leave one out.
   if (typeof key !== "string" || !/^[^=\0]+$/.test(key)) {
     throw new PlugboardError(

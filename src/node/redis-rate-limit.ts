@@ -2,7 +2,7 @@ import { PlugboardError } from "../plugin/errors.ts";
 import { log } from "../plugin/log.ts";
 import { printableLine } from "../plugin/printable.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
-import { checkRate } from "../policy/memory-rate-limit.ts";
+import { checkRate, rateLimitNames } from "../policy/memory-rate-limit.ts";
 import type { RateLimit, RateLimitOptions, TakeToken } from "../policy/rate-limit.ts";
 import { limitRate } from "../policy/rate-limit.ts";
 import type { TokenRate } from "../policy/token-buckets.ts";
@@ -40,10 +40,10 @@ const pauseMs = 1_000;
  *
  * While the server does not answer within 250 ms, or with errors, buckets in the memory of this process take its place:
  * calls go on, and each process limits them for itself. The log says so, once until it answers again.
- * @throws PlugboardError PB-RATE-LIMIT-INVALID
+ * @throws PlugboardError PB-RATE-LIMIT-INVALID, PB-OPTION-UNKNOWN
  */
 export function redisRateLimit(client: RedisClient, options: TokenRate & RateLimitOptions): RateLimit {
-  checkRate(options);
+  checkRate("redisRateLimit()", options, rateLimitNames);
   if (typeof client !== "object" || client === null || typeof client.eval !== "function") {
     throw new PlugboardError("PB-RATE-LIMIT-INVALID", "redisRateLimit() was given no client");
   }

@@ -2,6 +2,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { ServerTls } from "../client/tls.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import { readConfigText } from "../plugin/config.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
@@ -14,7 +16,7 @@ import { checkOrigins } from "../policy/check-origins.ts";
 import { checkHosts } from "../policy/hosts.ts";
 import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
-import { createCallPolicy } from "../policy/policy-options.ts";
+import { createCallPolicy, policyNames } from "../policy/policy-options.ts";
 import { withLimits } from "../policy/with-limits.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, publicLimits, trustedLimits } from "../rpc/call-policy.ts";
@@ -98,6 +100,23 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly settings?: Partial<PluginSettings>;
 }
 
+const optionNames: OptionNames<ServeOptions> = {
+  ...policyNames,
+  config: true,
+  gracePeriodMs: true,
+  keepalive: true,
+  idleConnectionMs: true,
+  maxConnections: true,
+  origins: true,
+  hosts: true,
+  behindProxy: true,
+  reflection: true,
+  handshake: true,
+  tls: true,
+  args: true,
+  settings: true,
+};
+
 /**
  * Makes this process a plugin process. Started by a host, it answers with the handshake; started with
  * `--listen unix:/path` or `--listen tcp:127.0.0.1:4000` it stands alone; otherwise it says how to run it and exits. With
@@ -148,11 +167,14 @@ function stacksOf(error: unknown): string {
 type End = (graceMs: number, stopMs?: number) => void;
 
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
+  checkOptions<ServeOptions>("serve()", options, optionNames);
+  checkOptions<ServerTls>("tls", options.tls, { certificate: true, key: true, clientRoots: true });
   const { gracePeriodMs = 5_000, origins = [] } = options;
   const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;
   const settings = readSettings("plugin", options.settings ?? {}, env);
   setLogLevel(settings.PLUGIN_LOG_LEVEL);
+  checkOptions<NonNullable<ServeOptions["handshake"]>>("handshake", handshake, { cookie: true });
   const cookie = handshake?.cookie ?? cookieOf(settings);
   const launch = readLaunch(plugin, env, args, settings, cookie);
   if (launch === undefined) {

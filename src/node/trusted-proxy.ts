@@ -1,4 +1,5 @@
 import * as net from "node:net";
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { isLoopback } from "../plugin/loopback.ts";
 
@@ -27,8 +28,10 @@ export interface TrustedProxy {
   clientOf(address: string, headers: Readonly<Record<string, string | string[] | undefined>>): string;
 }
 
-/** @throws PlugboardError PB-PROXY-INVALID */
-export function trustProxy({ from, header = "X-Forwarded-For" }: ProxyOptions): TrustedProxy {
+/** @throws PlugboardError PB-PROXY-INVALID, PB-OPTION-UNKNOWN */
+export function trustProxy(options: ProxyOptions): TrustedProxy {
+  checkOptions<ProxyOptions>("behindProxy", options, { from: true, header: true });
+  const { from, header = "X-Forwarded-For" } = options;
   const proxies = new net.BlockList();
   if (from.length === 0) {
     throw new PlugboardError("PB-PROXY-INVALID", "behindProxy.from is empty");

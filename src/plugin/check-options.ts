@@ -5,16 +5,17 @@ import { printableLine } from "./printable.ts";
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 /**
- * Refuses options that nobody would heed.
- * @param where Who takes them, such as "connect()".
+ * Refuses options that would have no effect.
+ * @param where Who takes them: "connect()", or the name of the option that they are in.
+ * @param names The keys are the names.
  * @throws PlugboardError PB-OPTION-UNKNOWN whose hint has the nearest name
  */
 export function checkOptions<Options extends object>(
   where: string,
-  options: Options,
-  names: OptionNames<Options>,
+  options: Partial<Options> | undefined,
+  names: Readonly<Record<keyof Options, unknown>>,
 ): void {
-  for (const name of Object.keys(options)) {
+  for (const name of Object.keys(options ?? {})) {
     if (!Object.hasOwn(names, name)) {
       const known = Object.keys(names);
       const nearest = known.map((each) => [distance(name, each), each] as const).sort(([a], [b]) => a - b)[0];

@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { isToken } from "../rpc/bearer-token.ts";
 import type { Authenticate, Caller } from "./caller.ts";
@@ -23,9 +24,10 @@ const minSecretLength = 16;
  * export default edge(plugin, { auth: bearer(env.API_TOKEN) });
  * ```
  *
- * @throws PlugboardError PB-AUTH-SECRET if there is no secret, or one that is no good as such.
+ * @throws PlugboardError PB-AUTH-SECRET if there is no secret, or one that is no good as such; PB-OPTION-UNKNOWN
  */
 export function bearer(secrets: string | readonly string[], options: BearerOptions = {}): Authenticate {
+  checkOptions<BearerOptions>("bearer()", options, { subject: true, scopes: true });
   const all = typeof secrets === "string" ? [secrets] : secrets;
   checkSecrets(all);
   const { subject = "bearer", scopes = [] } = options;

@@ -1,6 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { JSONWebKeySet } from "jose";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { log } from "../plugin/log.ts";
 import { isLoopback } from "../plugin/loopback.ts";
@@ -63,6 +65,15 @@ interface JwtBySecret extends JwtClaims {
 /** Which tokens to take. */
 export type JwtOptions = JwtByKeySet | JwtBySecret;
 
+const optionNames: OptionNames<JwtOptions> = {
+  jwks: true,
+  secret: true,
+  algorithms: true,
+  issuer: true,
+  audience: true,
+  clockToleranceSeconds: true,
+};
+
 /**
  * Knows a caller by a JSON Web Token (RFC 7519) that an issuer has signed. The caller's subject is the token's `sub`, its
  * scopes are those in `scope` or `scp`, and `claims` is all of it. A token has to have `sub`, `iss`, `aud` and `exp`.
@@ -79,7 +90,7 @@ export type JwtOptions = JwtByKeySet | JwtBySecret;
  * });
  * ```
  *
- * @throws PlugboardError PB-AUTH-JWT if the options would let tokens in that should not be.
+ * @throws PlugboardError PB-AUTH-JWT if the options would let tokens in that should not be; PB-OPTION-UNKNOWN
  */
 export function jwt(options: JwtOptions): Authenticate {
   const checked = check(options);
@@ -131,6 +142,7 @@ function scopesIn(value: unknown): readonly string[] {
 }
 
 function check(options: JwtOptions): JwtVerifierOptions {
+  checkOptions<JwtOptions>("jwt()", options, optionNames);
   const { jwks, secret, clockToleranceSeconds = 60 } = options;
   if ((jwks === undefined) === (secret === undefined)) {
     throw invalid("it takes either jwks or secret");

@@ -1,3 +1,5 @@
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { RateLimit, RateLimitOptions } from "./rate-limit.ts";
 import { limitRate } from "./rate-limit.ts";
@@ -11,10 +13,10 @@ import { createTokenBuckets } from "./token-buckets.ts";
  * ```ts
  * await serve(plugin, { rateLimit: memoryRateLimit({ perSecond: 10, burst: 20 }) });
  * ```
- * @throws PlugboardError PB-RATE-LIMIT-INVALID
+ * @throws PlugboardError PB-RATE-LIMIT-INVALID, PB-OPTION-UNKNOWN
  */
 export function memoryRateLimit(options: TokenRate & RateLimitOptions): RateLimit {
-  checkRate(options);
+  checkRate("memoryRateLimit()", options, rateLimitNames);
   return {
     open() {
       const buckets = createTokenBuckets(options);
@@ -23,8 +25,18 @@ export function memoryRateLimit(options: TokenRate & RateLimitOptions): RateLimi
   };
 }
 
-/** @throws PlugboardError PB-RATE-LIMIT-INVALID */
-export function checkRate({ perSecond, burst }: TokenRate): void {
+const rateNames: OptionNames<TokenRate> = { perSecond: true, burst: true };
+
+/** The names of a rate limit's options. */
+export const rateLimitNames: OptionNames<TokenRate & RateLimitOptions> = { ...rateNames, key: true };
+
+/**
+ * @param where Who takes the rate, as in `checkOptions`.
+ * @throws PlugboardError PB-RATE-LIMIT-INVALID, PB-OPTION-UNKNOWN
+ */
+export function checkRate(where: string, rate: TokenRate, names: OptionNames<TokenRate> = rateNames): void {
+  checkOptions(where, rate, names);
+  const { perSecond, burst } = rate;
   if (!(perSecond >= 0.001 && perSecond <= 1e6)) {
     throw new PlugboardError("PB-RATE-LIMIT-INVALID", `perSecond is ${perSecond}; allowed is 0.001 to 1000000`);
   }

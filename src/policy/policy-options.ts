@@ -1,3 +1,5 @@
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
 import { joinObservers } from "../rpc/call-observer.ts";
 import type { CallLimits, CallPolicy } from "../rpc/call-policy.ts";
@@ -40,6 +42,17 @@ export interface PolicyOptions {
   readonly audit?: AuditLogOptions;
 }
 
+/** The names of those options. */
+export const policyNames: OptionNames<PolicyOptions> = {
+  limits: true,
+  rateLimit: true,
+  observers: true,
+  accessLog: true,
+  auth: true,
+  authFailureLimit: true,
+  audit: true,
+};
+
 /**
  * Makes the policy for a plugin's calls.
  * @param defaults The limits that hold unless the options have others.
@@ -56,8 +69,9 @@ export function createCallPolicy(
   const { maxHeaderBytes } = limits;
   const { auth, audit, authFailureLimit: failureLimit = defaultAuthFailureLimit } = options;
   if (failureLimit !== false) {
-    checkRate(failureLimit);
+    checkRate("authFailureLimit", failureLimit);
   }
+  checkOptions<AuditLogOptions>("audit", audit, { write: true });
   const access = auth && createAccess(auth, { audit, trusted, failureLimit: failureLimit || undefined });
   const shortHeaders = maxHeaderBytes === undefined ? undefined : limitHeaders(maxHeaderBytes);
   const gate = joinGates([shortHeaders, access?.gate, ...gates]);

@@ -1,3 +1,4 @@
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { publicLimits } from "../rpc/call-policy.ts";
@@ -10,14 +11,12 @@ const highest: Partial<Record<keyof CallLimits, number>> = {
 
 /**
  * The limits that hold: the defaults, and the plugin's own in their place. `Infinity` is no limit.
- * @throws PlugboardError PB-LIMIT-INVALID
+ * @throws PlugboardError PB-LIMIT-INVALID, PB-OPTION-UNKNOWN
  */
 export function withLimits(defaults: CallLimits, own: Partial<CallLimits> = {}): CallLimits {
+  checkOptions<CallLimits>("limits", own, publicLimits);
   const given = Object.entries(own).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   for (const [name, value] of given) {
-    if (!(name in publicLimits)) {
-      throw new PlugboardError("PB-LIMIT-INVALID", `there is no limit ${name}`);
-    }
     const most = highest[name as keyof CallLimits] ?? Number.POSITIVE_INFINITY;
     if (!(value >= 1 && value <= most && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY))) {
       throw new PlugboardError("PB-LIMIT-INVALID", `limits.${name} is ${value}`);

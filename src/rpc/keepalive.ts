@@ -1,3 +1,4 @@
+import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { maxTimerMs } from "./deadline.ts";
 
@@ -25,13 +26,11 @@ export const foreignKeepalive: Keepalive = { ...defaultKeepalive, pingAfterMs: 5
 
 /**
  * The keepalive that holds: what is given in place of the defaults.
- * @throws PlugboardError PB-LIMIT-INVALID
+ * @throws PlugboardError PB-LIMIT-INVALID, PB-OPTION-UNKNOWN
  */
 export function withKeepalive(own: Partial<Keepalive> = {}, defaults = defaultKeepalive): Keepalive {
+  checkOptions<Keepalive>("keepalive", own, defaultKeepalive);
   for (const [name, value] of Object.entries(own)) {
-    if (!(name in defaultKeepalive)) {
-      throw new PlugboardError("PB-LIMIT-INVALID", `there is no option keepalive.${name}`);
-    }
     if (value !== undefined && !(value >= 1)) {
       throw new PlugboardError("PB-LIMIT-INVALID", `keepalive.${name} is ${value}`);
     }

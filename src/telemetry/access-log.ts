@@ -1,4 +1,5 @@
 import { callSafely } from "../plugin/call-safely.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import { formatLogEntry, log, logEntry } from "../plugin/log.ts";
 import type { CallObserver } from "../rpc/call-observer.ts";
 import { codeName } from "../rpc/code-name.ts";
@@ -17,7 +18,9 @@ export interface AccessLogOptions {
  * `traceId` (if it is part of a trace), `method`, `protocol`, `peer` (its address, if there is one), `code` ("ok", or what
  * the caller was told), `durationMs`, and, but for calls in the same process, `requestBytes` and `responseBytes`.
  */
-export function accessLog({ write }: AccessLogOptions = {}): CallObserver {
+export function accessLog(options: AccessLogOptions = {}): CallObserver {
+  checkOptions("accessLog()", options, { write: true });
+  const { write } = options;
   return {
     begin(context) {
       const started = performance.now();

@@ -1,13 +1,15 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
-import { createCallPolicy } from "../policy/policy-options.ts";
+import { createCallPolicy, policyNames } from "../policy/policy-options.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, trustedLimits } from "../rpc/call-policy.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
@@ -36,6 +38,14 @@ export interface ServeOnOptions<Config extends DescMessage = DescMessage> extend
   readonly gracePeriodMs?: number;
 }
 
+const optionNames: OptionNames<ServeOnOptions> = {
+  ...policyNames,
+  config: true,
+  env: true,
+  gracePeriodMs: true,
+  keepalive: true,
+};
+
 /** A plugin that is served on a connection. */
 export interface ServedPlugin extends AsyncDisposable {
   /** Settles when the plugin has stopped: by `close`, or because the other side has ended the connection. */
@@ -54,13 +64,14 @@ export interface ServedPlugin extends AsyncDisposable {
  * ```
  *
  * @throws PlugboardError PB-PLUGIN-START, PB-PLUGIN-ROUTES, PB-ACCESS-UNGUARDED if the contract requires scopes and there is
- * no `auth`, PB-ACCESS-RULE if a rule in the contract contradicts itself.
+ * no `auth`, PB-ACCESS-RULE if a rule in the contract contradicts itself; PB-OPTION-UNKNOWN.
  */
 export async function serveOn<Config extends DescMessage>(
   plugin: Plugin<Config>,
   end: MessagePortLike | CarrierConnection,
   options: ServeOnOptions<Config> = {},
 ): Promise<ServedPlugin> {
+  checkOptions<ServeOnOptions>("serveOn()", options, optionNames);
   const { config, env, gracePeriodMs = 5_000 } = options;
   checkAccessRules(plugin.services, options.auth !== undefined);
   const policy = createCallPolicy(options, trustedLimits);

@@ -72,7 +72,7 @@ describe("options", () => {
   test.each<[string, object]>([
     ["keepalive.pingAfterMs is 0", { pingAfterMs: 0 }],
     ["keepalive.pingTimeoutMs is NaN", { pingTimeoutMs: Number.NaN }],
-    ["there is no option keepalive.pingAfter", { pingAfter: 1 }],
+    ['keepalive has no option "pingAfter"', { pingAfter: 1 }],
   ])("are refused: %s", (message, options) => {
     expect(() => withKeepalive(options)).toThrow(message);
   });
