@@ -27,7 +27,7 @@ export interface TtrpcClientOptions {
 }
 
 /** What is known of a server. */
-export interface TtrpcServerTraits {
+interface TtrpcServerTraits {
   /** Whether it knows plugboard.stream.v1. */
   readonly extended: boolean;
   /** Whether it knows plugboard.chunk.v1. Default: no. */
