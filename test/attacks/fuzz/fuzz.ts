@@ -6,7 +6,7 @@ import { isPlugboardError } from "plugboard";
 import { expect, test, vi } from "vitest";
 
 /** What is attacked with generated inputs. */
-export interface Target<Input> {
+interface Target<Input> {
   /** What comes in. */
   readonly input: fc.Arbitrary<Input>;
   /** Takes one input, and throws if it does harm. Whatever it needs is there already. */

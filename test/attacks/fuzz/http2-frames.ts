@@ -34,7 +34,7 @@ function frame(
 }
 
 /** What both sides begin with. */
-export const settings = frame(types.settings, 0, 0, Buffer.alloc(0));
+const settings = frame(types.settings, 0, 0, Buffer.alloc(0));
 const settingsAck = frame(types.settings, 1, 0, Buffer.alloc(0));
 
 /** A header of HPACK without Huffman coding and without a place in the table. */
