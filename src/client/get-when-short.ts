@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 
 /**
  * Largest message, in bytes, that travels in a URL. As base64 it makes 4 KiB, which browsers, proxies and servers all
@@ -8,14 +9,30 @@ import type { Transport } from "@connectrpc/connect";
  */
 const maxGetBytes = 3 * 1024;
 
-/** Sends side-effect-free calls by GET, which can be cached, unless their message is too long for a URL. */
+/**
+ * Sends side-effect-free calls by GET, which can be cached, unless their message is too long for a URL, or the server has said
+ * that it takes no GET.
+ */
 export function getWhenShort(get: Transport, post: Transport): Transport {
+  let takesGet = true;
   return {
-    unary(method, signal, timeoutMs, header, input, contextValues) {
+    async unary(method, signal, timeoutMs, header, input, contextValues) {
       const short =
+        takesGet &&
         method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS &&
         toBinary(method.input, create(method.input, input)).byteLength <= maxGetBytes;
-      return (short ? get : post).unary(method, signal, timeoutMs, header, input, contextValues);
+      if (short) {
+        try {
+          return await get.unary(method, signal, timeoutMs, header, input, contextValues);
+        } catch (error) {
+          // Connect's words for an answer that is none of its own: not every server of Connect knows GET.
+          if (ConnectError.from(error).rawMessage !== "HTTP 405") {
+            throw error;
+          }
+          takesGet = false;
+        }
+      }
+      return post.unary(method, signal, timeoutMs, header, input, contextValues);
     },
     stream: post.stream,
   };

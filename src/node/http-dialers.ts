@@ -13,9 +13,11 @@ import { getWhenShort } from "../client/get-when-short.ts";
 import { fitGrpcTimeout } from "../client/grpc-timeout.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
 import { tellTruncation } from "../client/truncated-response.ts";
+import { isPlugboardError } from "../plugin/errors.ts";
 import { defaultKeepalive, foreignKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
+import { heedDeadSockets } from "./reused-sockets.ts";
 import { SecureAgent } from "./secure-agent.ts";
 import { tellLoss } from "./tell-loss.ts";
 import type { TlsPeer } from "./tls/explain-tls.ts";
@@ -88,6 +90,9 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
       try {
         return await next(request);
       } catch (error) {
+        if (isPlugboardError(error, "PB-CONNECTION-LOST")) {
+          throw error;
+        }
         const cause = tlsFailureIn(error, address.text) ?? explainTls(error, peer) ?? connectFailure(error);
         throw cause === undefined ? error : dialFailed(address, cause);
       }
@@ -95,7 +100,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
     const { transport, end } = createEndingTransport(
       checkRequests(
         createTransport({
-          ...common(options, address, tellDialFailure),
+          ...common(options, address, tellDialFailure, heedDeadSockets(agent, address)),
           baseUrl,
           httpVersion: "1.1",
           nodeOptions: { ...connection, agent },
@@ -112,9 +117,9 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
   };
 }
 
-function common(options: DialOptions, address: Address, interceptor: Interceptor) {
+function common(options: DialOptions, address: Address, ...interceptors: readonly Interceptor[]) {
   return {
-    interceptors: [tellLoss(address), tellTruncation, interceptor, fitGrpcTimeout],
+    interceptors: [tellLoss(address), tellTruncation, ...interceptors, fitGrpcTimeout],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

@@ -1,0 +1,81 @@
+import type * as http from "node:http";
+import type { Duplex } from "node:stream";
+import { setImmediate } from "node:timers/promises";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import type { Address } from "../client/endpoint.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+
+/** A server that ends a connection so soon after its answer, in milliseconds, does so after each. */
+const atOnceMs = 1_000;
+
+/**
+ * Heeds that servers of HTTP/1.1 end connections without saying so, some right after an answer: the next request goes into a
+ * dead socket. A call that may be made twice is then made again, on a fresh connection; any other fails, as the server may
+ * have begun with it.
+ */
+export function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): Interceptor {
+  /** What requests failed with that were sent on a socket used before, without any answer. */
+  const failures = new WeakSet<Error>();
+  const freedAt = new WeakMap<Duplex, number>();
+  agent.on("free", (socket: Duplex) => freedAt.set(socket, performance.now()));
+  const reuseSocket = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket, request) => {
+    reuseSocket(socket, request);
+    const waitedMs = performance.now() - (freedAt.get(socket) ?? Number.NEGATIVE_INFINITY);
+    const onError = (error: Error) => {
+      failures.add(error);
+      if (waitedMs < atOnceMs) {
+        agent.maxFreeSockets = 0;
+      }
+      // They are most likely dead, too.
+      for (const free of Object.values(agent.freeSockets).flat()) {
+        free?.destroy();
+      }
+    };
+    request.once("error", onError);
+    request.once("response", () => request.off("error", onError));
+  };
+  const failedReused = (error: unknown): boolean =>
+    error instanceof Error && (failures.has(error) || failedReused(error.cause));
+
+  return (next) => async (request) => {
+    const call = await repeatable(request);
+    try {
+      return await next(call?.() ?? request);
+    } catch (error) {
+      // What has failed may be told to a write before it is told to the request.
+      await setImmediate();
+      if (!failedReused(error) || request.signal.aborted) {
+        throw error;
+      }
+      if (call !== undefined) {
+        return await next(call());
+      }
+      const message = `${text} has ended the connection without saying so, just as the call was sent on it`;
+      throw new PlugboardError("PB-CONNECTION-LOST", message, { cause: error });
+    }
+  };
+}
+
+/** Makes the request each time anew; undefined if it must not be made twice, or can't. */
+async function repeatable(
+  request: UnaryRequest | StreamRequest,
+): Promise<(() => UnaryRequest | StreamRequest) | undefined> {
+  const { methodKind, idempotency } = request.method;
+  if (
+    idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN ||
+    (methodKind !== "unary" && methodKind !== "server_streaming")
+  ) {
+    return undefined;
+  }
+  if (!request.stream) {
+    return () => request;
+  }
+  const messages = await Array.fromAsync(request.message);
+  return () => ({ ...request, message: each(messages) });
+}
+
+async function* each<T>(messages: readonly T[]): AsyncGenerator<T> {
+  yield* messages;
+}

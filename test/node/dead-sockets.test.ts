@@ -1,0 +1,121 @@
+import type * as net from "node:net";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
+import type { Requirements } from "plugboard";
+import { connect } from "plugboard/node";
+import { describe, expect, test } from "vitest";
+import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { Place } from "../client/local-server.ts";
+import { startRawServer, startRpcServer } from "../client/local-server.ts";
+
+const require: Requirements = { protocols: ["connect"], httpVersion: "1.1" };
+
+const unimplemented = '{"code":"unimplemented"}';
+const answers = {
+  Describe: `HTTP/1.1 501 Not Implemented\r\ncontent-type: application/json\r\ncontent-length: ${unimplemented.length}\r\n\r\n${unimplemented}`,
+  unary: "HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n",
+  // Nothing but the end of the stream.
+  streaming: "HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ncontent-length: 7\r\n\r\n\x02\0\0\0\x02{}",
+};
+
+/** Answers the head of each request. With the next one on the same connection, `next` decides. */
+async function startServer(place: Place, next: (socket: net.Socket, answer: string) => void) {
+  const calls: string[] = [];
+  const server = await startRawServer(place, (socket) => {
+    let before = 0;
+    let head = "";
+    socket.on("data", (bytes) => {
+      head += bytes.toString("latin1");
+      for (const [, name = ""] of head.matchAll(/(?:GET|POST) \S+\/(\w+)(?:\?\S*)? HTTP\/1\.1\r\n.*?\r\n\r\n/gs)) {
+        head = "";
+        calls.push(name);
+        const kind = name === "Describe" ? name : name === "Produce" ? "streaming" : "unary";
+        before += 1;
+        if (before === 1) {
+          socket.write(answers[kind]);
+        } else {
+          next(socket, answers[kind]);
+        }
+      }
+    });
+  });
+  return { ...server, calls };
+}
+
+async function* once() {
+  yield { count: 1 };
+}
+
+describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
+  test("a call that may be made twice is, on a fresh connection, if the server has ended an idle one", async () => {
+    await using server = await startServer(place, (socket) => socket.destroy());
+    await using connection = await connect(server.address, { require });
+    const client = connection.client(BehaviourService);
+    await client.echo({ text: "one" });
+    await client.echo({ text: "two" });
+    await client.echo({ text: "three" });
+    expect(server.calls).toEqual(["Describe", "Echo", "Echo", "Echo", "Echo"]);
+  });
+
+  test("so is one whose response is a stream", async () => {
+    await using server = await startServer(place, (socket) => socket.destroy());
+    await using connection = await connect(server.address, { require });
+    const method = {
+      ...BehaviourService.method.produce,
+      idempotency: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    } as const;
+    for (let call = 0; call < 3; call++) {
+      const response = await connection.transport.stream(method, undefined, undefined, undefined, once());
+      expect(await Array.fromAsync(response.message)).toEqual([]);
+    }
+    expect(server.calls).toEqual(["Describe", "Produce", "Produce", "Produce", "Produce"]);
+  });
+
+  test("any other is not, and its error says why", async () => {
+    await using server = await startServer(place, (socket) => socket.destroy());
+    await using connection = await connect(server.address, { require });
+    const client = connection.client(BehaviourService);
+    await client.fail({});
+    const error: unknown = await client.fail({}).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: Code.Unavailable, errorCode: "PB-CONNECTION-LOST" });
+    expect(String(error)).toContain("has ended the connection without saying so");
+    // On a fresh connection: it is known now that the server ends them.
+    await client.fail({});
+    expect(server.calls).toEqual(["Describe", "Fail", "Fail", "Fail"]);
+  });
+
+  test("a server that closes right after each answer, without saying so, is called as any other", async () => {
+    await using server = await startRawServer(place, (socket) => {
+      socket.once("data", (bytes) => {
+        socket.end(String(bytes).includes("/Describe") ? answers.Describe : answers.unary);
+      });
+    });
+    await using connection = await connect(server.address, { require });
+    const client = connection.client(BehaviourService);
+    for (let call = 0; call < 20; call++) {
+      await client.echo({ data: new Uint8Array(100_000) });
+    }
+  });
+});
+
+test("a server that takes no GET is called by POST, from then on at once", async () => {
+  const methods: (string | undefined)[] = [];
+  await using server = await startRpcServer({
+    place: "http",
+    httpVersion: "1.1",
+    intercept({ method, url = "" }, response) {
+      if (url.includes("BehaviourService")) {
+        methods.push(method);
+      }
+      if (method === "GET") {
+        response.writeHead(405, { allow: "POST" }).end();
+      }
+      return method === "GET";
+    },
+  });
+  await using connection = await connect(server.address, { require: { protocols: ["connect"] } });
+  const client = connection.client(BehaviourService);
+  expect((await client.echo({ text: "a" })).text).toBe("a");
+  expect((await client.echo({ text: "b" })).text).toBe("b");
+  expect(methods).toEqual(["GET", "POST", "POST"]);
+});
