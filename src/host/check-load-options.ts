@@ -11,6 +11,7 @@ const checks = {
   cwd: [isText, "a text"],
   env: [isRecordOfTexts, "a record of texts"],
   inheritEnv: [(value) => value === true || isTexts(value), "true, or a list of names"],
+  compileCache: [(value) => typeof value === "boolean", "true or false"],
   sha256: [isText, "a text"],
   startTimeoutMs: [(value) => typeof value === "number" && value >= 0, "a number of milliseconds"],
   onOutput: [(value) => typeof value === "function", "a function"],

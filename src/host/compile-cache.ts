@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { isFixed, isOwn } from "../node/own-place.ts";
 
 /** Whoever sets one of these has decided already; coverage is less exact with a cache. */
 const decisions = ["NODE_COMPILE_CACHE", "NODE_DISABLE_COMPILE_CACHE", "NODE_V8_COVERAGE"] as const;
@@ -8,14 +10,38 @@ const decisions = ["NODE_COMPILE_CACHE", "NODE_DISABLE_COMPILE_CACHE", "NODE_V8_
 /**
  * What to add to the environment of a process so that Node, if it runs that, keeps what it compiles
  * (https://nodejs.org/api/module.html#module-compile-cache): plugins start faster from the second time on.
+ * Each command has a directory of its own, so that no plugin writes into the cache of another.
  * @param env All else that is in the environment of the process.
  */
-export function compileCacheEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+export function compileCacheEnvironment(
+  env: NodeJS.ProcessEnv,
+  command: readonly string[],
+  cwd: string,
+): Readonly<Record<string, string>> {
   if (decisions.some((name) => env[name] !== undefined)) {
     return {};
   }
-  const directory = path.join(userCacheDirectory(env), "plugboard", "compile-cache");
+  const directory = path.join(userCacheDirectory(env), "plugboard", "compile-cache", identityOf(command, cwd));
   return makePrivate(directory) ? { NODE_COMPILE_CACHE: directory } : {};
+}
+
+/**
+ * Names a command, up to the last file in it: what follows may be another at each start. One without a file, such as that of
+ * a shell, is named by all its words, and where they are to be understood.
+ */
+function identityOf(command: readonly string[], cwd: string): string {
+  const files = command.map((word) => fileAt(path.resolve(cwd, word)));
+  const last = files.findLastIndex((file, index) => index > 0 && file !== undefined);
+  const words = last === -1 ? [...command, cwd] : command.slice(0, last + 1).map((word, index) => files[index] ?? word);
+  return createHash("sha256").update(JSON.stringify(words)).digest("hex").slice(0, 32);
+}
+
+function fileAt(place: string): string | undefined {
+  try {
+    return fs.statSync(place).isFile() ? fs.realpathSync(place) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where what programs cache for this user belongs (https://specifications.freedesktop.org/basedir-spec/latest/). */
@@ -34,21 +60,9 @@ function makePrivate(directory: string): boolean {
   try {
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
     const real = fs.realpathSync(directory);
-    const { uid, mode } = fs.statSync(real);
-    return uid === process.geteuid?.() && (mode & 0o022) === 0 && isFixed(real, uid);
+    return isOwn(fs.statSync(real)) && isFixed(real);
   } catch {
     // There is no home, or nothing can be made in it. Plugins start all the same.
     return false;
   }
-}
-
-/** Whether nobody but root and the user can put something else in place of a directory. */
-function isFixed(directory: string, user: number): boolean {
-  const parent = path.dirname(directory);
-  if (parent === directory) {
-    return true;
-  }
-  const { uid, mode } = fs.statSync(parent);
-  const isSticky = (mode & 0o1000) !== 0;
-  return (uid === user || uid === 0) && ((mode & 0o022) === 0 || isSticky) && isFixed(parent, user);
 }

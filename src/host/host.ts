@@ -29,6 +29,7 @@ import type { ReachedPlugin } from "./reach-plugin.ts";
 import { reachPlugin, withOutput } from "./reach-plugin.ts";
 import type { ReattachedPlugin, ReattachOptions } from "./reattach.ts";
 import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
+import type { VerifiedCommand } from "./verified-command.ts";
 
 /** Largest message that is taken from a plugin made with go-plugin, unless told otherwise; their own hosts set no limit. */
 const goPluginMessageBytes = 64 * 1024 * 1024;
@@ -89,9 +90,15 @@ export interface LoadOptions
   readonly handshake?: GoPluginHandshake;
   /**
    * What the SHA-256 of the command's file has to be, in hexadecimal; else it is not started. Of an interpreter and a
-   * script it is the interpreter that is checked. Default: any.
+   * script it is the interpreter that is checked. Where others than this user and root could change or replace it, a copy
+   * is started, from a directory of this user's own. Default: any.
    */
   readonly sha256?: string;
+  /**
+   * Let Node keep what it compiles of this command, for it alone, so that it starts faster from the second time on. Default:
+   * true, unless `sha256` is given, as nobody checks a cache.
+   */
+  readonly compileCache?: boolean;
   /**
    * Speak TLS with the plugin. "auto": host and plugin each make a certificate for this one start, and trust nothing but
    * the other's, as with AutoMTLS of go-plugin. Otherwise for a plugin with certificates of its own; its certificate then
@@ -105,6 +112,7 @@ const hostNames: OptionNames<HostOptions> = { gracePeriodMs: true, timeoutMs: tr
 
 const loadNames: OptionNames<LoadOptions> = {
   command: true,
+  compileCache: true,
   inheritEnv: true,
   keepalive: true,
   token: true,
@@ -257,6 +265,7 @@ export class Host implements AsyncDisposable {
   async #load(options: LoadOptions & { readonly signal: AbortSignal }): Promise<LoadedPlugin> {
     const {
       command,
+      compileCache,
       cwd,
       config,
       env,
@@ -279,16 +288,17 @@ export class Host implements AsyncDisposable {
     // Before it has said its own name, that of its program.
     let name = programOf(command);
     const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) }, () => name);
-    let file: string | undefined;
+    let verified: VerifiedCommand | undefined;
     if (sha256 !== undefined) {
       const { verifiedCommand } = await import("./verified-command.ts");
       const surroundings = { cwd: cwd ?? process.cwd(), env: { ...process.env, ...added }, signal };
-      file = await verifiedCommand(command[0], sha256, surroundings);
+      verified = await verifiedCommand(command[0], sha256, surroundings);
     }
     const child = startProcess({
       command,
       ...(cwd !== undefined && { cwd }),
-      ...(file !== undefined && { file }),
+      ...verified,
+      compileCache: compileCache ?? sha256 === undefined,
       env: added,
       inheritEnv,
       onStdout: (text) => output.printed({ stream: "stdout", text }),

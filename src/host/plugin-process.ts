@@ -23,6 +23,10 @@ export interface SpawnOptions {
   readonly inheritEnv: true | readonly string[];
   /** The file to start, if that is settled; the command is what it is told that it was started as. */
   readonly file?: string;
+  /** The process's own directory, if there is one already. It is removed, whatever becomes of the process. */
+  readonly directory?: string;
+  /** Whether Node keeps what it compiles of the plugin. */
+  readonly compileCache: boolean;
   /** Gets each line of stdout after the first. */
   readonly onStdout: (line: string) => void;
   readonly onStderr: (line: string) => void;
@@ -80,7 +84,7 @@ const lastChanceMs = 1_000;
 export function startProcess(options: SpawnOptions): PluginProcess {
   const { command, cwd, env, inheritEnv, file: settled, onStdout, onStderr } = options;
   // Made by the host and not by the plugin, so that it is known, and can be removed, whatever becomes of the plugin.
-  const directory = makeSocketDirectory();
+  const directory = options.directory ?? makeSocketDirectory();
   const removeDirectory = () => {
     try {
       fs.rmSync(directory, { recursive: true, force: true });
@@ -95,12 +99,13 @@ export function startProcess(options: SpawnOptions): PluginProcess {
     throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} has a zero byte in it`);
   }
   const given = { ...inheritedEnvironment(withoutHandshake(process.env), inheritEnv), ...env };
+  const cache = options.compileCache ? compileCacheEnvironment(given, command, path.resolve(cwd ?? "")) : {};
   let child: ChildProcessByStdio<Writable, Readable, Readable>;
   try {
     child = spawn(settled ?? file, args, {
       argv0: file,
       ...(cwd !== undefined && { cwd }),
-      env: { ...given, ...compileCacheEnvironment(given), PLUGIN_UNIX_SOCKET_DIR: directory },
+      env: { ...given, ...cache, PLUGIN_UNIX_SOCKET_DIR: directory },
       stdio: ["pipe", "pipe", "pipe"],
       // A process group of its own: it can be killed with all its children, and Ctrl-C reaches only the host.
       detached: true,

@@ -2,6 +2,7 @@ import type { Connect } from "../client/connect.ts";
 import { createConnect } from "../client/connect.ts";
 import { fetchDialers } from "../client/fetch-dialer.ts";
 import { memoryDialer } from "../client/memory-dialer.ts";
+import { parseAddress } from "../client/target.ts";
 import { ttrpcDialers } from "../client/ttrpc-dialers.ts";
 import { socketDialers } from "./ttrpc-dialers.ts";
 
@@ -16,13 +17,25 @@ import { socketDialers } from "./ttrpc-dialers.ts";
  */
 export const connect: Connect = async (target, options) => {
   // Loaded here, as a plugin process imports this module, too, and most never connect to anything.
-  const { httpDialers } = await import("./http-dialers.ts");
+  const [{ httpDialers }, { checkOwner, guardToken }] = await Promise.all([
+    import("./http-dialers.ts"),
+    import("./guard-token.ts"),
+  ]);
+  if (options?.token !== undefined) {
+    // Told here, too, as what a route fails with is told as one reason of several.
+    for (const each of [target].flat()) {
+      const place = /^unix:/i.test(String(each)) ? parseAddress(String(each)) : undefined;
+      if (place?.carrier === "unix") {
+        checkOwner(place.path);
+      }
+    }
+  }
   const byFetch = options?.fetch !== undefined;
   const dial = createConnect([
     memoryDialer,
-    ...socketDialers,
+    ...socketDialers.map(guardToken),
     ...ttrpcDialers,
-    ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch),
+    ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch).map(guardToken),
     ...fetchDialers.filter(({ carrier }) => carrier === "service-binding" || byFetch),
   ]);
   return dial(target, options);

@@ -1,17 +1,31 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { PlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { keepsEntries } from "./own-place.ts";
 
 /**
  * Makes a directory for one socket, in the system's temporary directory, that only this user can enter.
- * @throws PlugboardError PB-SOCKET-DIRECTORY if it can't be made, PB-SOCKET-PATH if no handshake can name it
+ * @throws PlugboardError PB-SOCKET-DIRECTORY if it can't be made, or others could replace it, PB-SOCKET-PATH if no handshake can name it
  */
 export function makeSocketDirectory(): string {
-  checkSocketDirectory(os.tmpdir());
+  const parent = os.tmpdir();
+  checkSocketDirectory(parent);
   try {
-    return fs.mkdtempSync(path.join(os.tmpdir(), "plugboard-"));
+    if (!keepsEntries(parent)) {
+      throw new PlugboardError(
+        "PB-SOCKET-DIRECTORY",
+        `no directory for the socket would be safe in ${JSON.stringify(parent)}: others may write there, and replace it`,
+        {
+          hint: "Set TMPDIR to a directory that only this user may write to, or set its sticky bit (chmod +t), as /tmp has.",
+        },
+      );
+    }
+    return fs.mkdtempSync(path.join(parent, "plugboard-"));
   } catch (cause) {
+    if (isPlugboardError(cause)) {
+      throw cause;
+    }
     throw new PlugboardError("PB-SOCKET-DIRECTORY", `no directory can be made for the socket: ${String(cause)}`, {
       cause,
     });

@@ -276,6 +276,23 @@ describe("a start that fails", () => {
     }
   });
 
+  test("says so when others could put another socket's directory in place of the plugin's", async () => {
+    const usual = process.env.TMPDIR;
+    const open = join(files, "open");
+    mkdirSync(open);
+    chmodSync(open, 0o777);
+    process.env.TMPDIR = open;
+    try {
+      const error = await failure({ command: markdown });
+      expect(error.errorCode).toBe("PB-SOCKET-DIRECTORY");
+      expect(error.hint).toContain("sticky");
+      chmodSync(open, 0o1777);
+      expect((await host.load({ command: markdown })).manifest?.name).toBe("markdown");
+    } finally {
+      process.env.TMPDIR = usual;
+    }
+  });
+
   test.each(["a|b", "a\nb"])(
     "says so when the temporary directory is %j, which no handshake can name",
     async (name) => {

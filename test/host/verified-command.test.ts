@@ -97,6 +97,23 @@ describe("a command with a checksum", () => {
     expect(String(error)).toContain(`as ${realpathSync(target)}`);
   });
 
+  test.each([
+    ["change it", (place: string) => chmodSync(join(place, "tool"), 0o777)],
+    ["put another in its place", (place: string) => chmodSync(place, 0o777)],
+  ])("is started as a copy if others could %s", async (_, open) => {
+    const place = mkdtempSync(join(files, "open-"));
+    const command = script(join(place, "tool"), 5);
+    open(place);
+    const error = await failure({ command: [command], sha256: sha256(command) });
+    expect(error).toMatchObject({ message: expect.stringContaining("with code 5") });
+    expect(String(error)).toMatch(/as \S*\/plugboard-\w+\/tool\n/);
+    expect(await failure({ command: [command], sha256: other })).toMatchObject({
+      errorCode: "PB-LAUNCH-CHECKSUM",
+      message: expect.stringContaining(`of ${realpathSync(command)} is`),
+    });
+    expect(leftovers()).toEqual([]);
+  });
+
   test("that is no script is told that it was started by its own name", async () => {
     const shell = realpathSync("/bin/sh");
     const options = { command: ["sh", "-c", 'echo "as $0" >&2; exit 4'], sha256: sha256(shell) } as const;

@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -84,7 +85,7 @@ describe("started by hand", () => {
       mkdirSync(dirname(script));
       symlinkSync(resolve(markdown), script);
     }
-    const { stderr } = await run([script], { TMPDIR: directory });
+    const { stderr } = await run([script], { XDG_RUNTIME_DIR: "", TMPDIR: directory });
     const load = /new Host\(\)\.load\((.*)\)/.exec(stderr)?.[1] ?? "";
     await using host = new Host();
     const loaded = await host.load({ command: JSON.parse(load.replace(/^\{ command: (.*) \}$/, "$1")) });
@@ -99,6 +100,15 @@ describe("started by hand", () => {
     expect(await stderrOfChild).toBe("");
     expect(String(line)).toBe(`markdown 1.0.0 listens on unix:${join(directory, "markdown.sock")}\n`);
     expect(await exited).toEqual([0, null]);
+  });
+
+  test("proposes no place where others could put a socket first", async () => {
+    const open = mkdtempSync(join(directory, "open-"));
+    chmodSync(open, 0o1777);
+    const places = { XDG_RUNTIME_DIR: open, TMPDIR: open, HOME: directory };
+    expect((await run([markdown], places)).stderr).toContain(`unix:${join(directory, "markdown.sock")}`);
+    const own = { ...places, XDG_RUNTIME_DIR: directory, HOME: open };
+    expect((await run([markdown], own)).stderr).toContain(`unix:${join(directory, "markdown.sock")}`);
   });
 
   test("names the plugin's trouble when it does not start, says where it arose, and leaves nothing", async () => {
