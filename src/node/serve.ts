@@ -368,7 +368,8 @@ function handshakeOf(
   return formatHandshake({
     appProtocolVersion: protocolVersion,
     network: address.carrier,
-    address: address.carrier === "unix" ? address.path : `${address.host}:${address.port}`,
+    // The host may have another working directory.
+    address: address.carrier === "unix" ? path.resolve(address.path) : `${address.host}:${address.port}`,
     protocol,
     certificate,
     multiplex: multiplex !== "unasked",

@@ -9,7 +9,8 @@ import { keepsEntries } from "./own-place.ts";
  * @throws PlugboardError PB-SOCKET-DIRECTORY if it can't be made, or others could replace it, PB-SOCKET-PATH if no handshake can name it
  */
 export function makeSocketDirectory(): string {
-  const parent = os.tmpdir();
+  // A plugin that is told of it may have another working directory.
+  const parent = path.resolve(os.tmpdir());
   checkSocketDirectory(parent);
   try {
     if (!keepsEntries(parent)) {

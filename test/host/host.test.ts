@@ -293,6 +293,19 @@ describe("a start that fails", () => {
     }
   });
 
+  test("finds a plugin that names its socket relative to a working directory of its own", async () => {
+    const cwd = join(files, "elsewhere");
+    mkdirSync(cwd);
+    const [program, flag, script] = markdown;
+    const loaded = await host.load({
+      command: [program, flag, resolve(script), "--listen", "unix:./own.sock"],
+      cwd,
+    });
+    expect(loaded.manifest?.name).toBe("markdown");
+    expect(loaded.routes.unary.routes[0]?.endpoint.address.text).toBe(`unix:${join(realpathSync(cwd), "own.sock")}`);
+    await loaded.close();
+  });
+
   test.each(["a|b", "a\nb"])(
     "says so when the temporary directory is %j, which no handshake can name",
     async (name) => {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createLineSplitter, createOutputTail } from "../../src/host/process-output.ts";
 
 /** Text, and the pieces in which its bytes come. */
@@ -83,4 +83,29 @@ test("the end of the output is kept, without what a terminal would obey", () => 
   tail.add(Buffer.from("0123456789"));
   tail.add(Buffer.from("abc\u001b[1md\n"));
   expect(tail.text()).toBe("...9abcd");
+});
+
+test.each([
+  ["no line end", "x", 1],
+  ["line ends alone", "\n", 2 ** 16],
+  ["lines that are a little too long", `${"y".repeat(65)}\n`, 1],
+])("however much of it comes at once, each byte is searched about once: %s", (_, text, times) => {
+  const maxBytes = 64;
+  const bytes = Buffer.from(text.repeat((times * 2 ** 16) / (times === 1 ? text.length : 2 ** 16)));
+  let searched = 0;
+  const indexOf = vi.spyOn(Buffer.prototype, "indexOf").mockImplementation(function (this: Buffer, value) {
+    const at = Array.prototype.indexOf.call(this, String(value).charCodeAt(0));
+    searched += at === -1 ? this.byteLength : at + 1;
+    return at;
+  });
+  let lines = 0;
+  try {
+    createLineSplitter(maxBytes, () => {
+      lines++;
+    }).add(bytes);
+  } finally {
+    indexOf.mockRestore();
+  }
+  expect(lines).toBeGreaterThan(bytes.byteLength / (maxBytes + 2) - 2);
+  expect(searched).toBeLessThan(bytes.byteLength * 3);
 });

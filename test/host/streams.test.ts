@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
+import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 
 const conditions = "--conditions=plugboard-source";
 
@@ -24,4 +26,24 @@ test("a broker serves in a worker thread, too", async () => {
   const worker = new Worker("./test/host/fixtures/host-in-worker.ts", { execArgv: [conditions] });
   expect(await once(worker, "message")).toEqual(["served"]);
   await worker.terminate();
+});
+
+test("a plugin that stands alone lives on when nobody reads its stderr any more", async () => {
+  const command = [conditions, "test/host/fixtures/unruly-plugin.ts", "--listen", "tcp:127.0.0.1:0"];
+  const plugin = spawn("node", command, { stdio: ["ignore", "pipe", "pipe"] });
+  const exited = once(plugin, "exit");
+  const [line] = (await once(plugin.stdout, "data")) as [Buffer];
+  plugin.stderr.destroy();
+  await once(plugin.stderr, "close");
+  await using connection = await connect(
+    String(line)
+      .replace(/^.* listens on /, "")
+      .trim(),
+  );
+  const client = connection.client(MarkdownService);
+  // What it prints is lost, and what comes after it is answered.
+  await client.render({ markdown: "print" });
+  await client.render({ markdown: "print" });
+  plugin.kill("SIGTERM");
+  expect(await exited).toEqual([0, null]);
 });
