@@ -11,6 +11,7 @@ import { createUniversalMethodHandler } from "@connectrpc/connect/protocol";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "./call-policy.ts";
 import { concealErrors } from "./error-for-caller.ts";
+import { answerText } from "./grpc-web-text.ts";
 import { checkOutput } from "./handler-output.ts";
 import { gateCall, handleCall, runInCall } from "./http-call.ts";
 import type { HttpProtocol } from "./http-protocols.ts";
@@ -74,7 +75,7 @@ export function createHttpHandlers(
   const byPath = new Map<string, HttpCallHandler>(
     handlers.map((handler) => [
       handler.requestPath,
-      (request, keepAlive) => handleCall(handler, request, policy, keepAlive),
+      (request, keepAlive) => answerText(request, (binary) => handleCall(handler, binary, policy, keepAlive)),
     ]),
   );
   return (path) => byPath.get(path);
