@@ -55,7 +55,7 @@ export interface Dialer {
  * connection was refused for who opens it, PB-CALLER-REFUSED.
  */
 export function dialFailed(address: Pick<Address, "text">, cause: unknown): PlugboardError {
-  if (isPlugboardError(cause, "PB-CALLER-REFUSED")) {
+  if (isPlugboardError(cause, "PB-CALLER-REFUSED") || isPlugboardError(cause, "PB-DIAL-FAILED")) {
     return cause;
   }
   const tlsFailure = tlsFailureIn(cause, address.text);

@@ -1,10 +1,11 @@
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { bearerAuthorization } from "../rpc/bearer-token.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
-import { messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
+import { isClosedPort, messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { tokenProtocol } from "../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
@@ -15,9 +16,12 @@ import { dialFailed } from "./dialer.ts";
 import type { Address } from "./endpoint.ts";
 import { detectRuntime } from "./runtime.ts";
 
+/** What to do when a port has closed. */
+const newPort = "A port can't be opened again: give connect() a new one.";
+
 /** Calls over ttrpc: on message ports, WebSockets and carriers that others wrote. */
 export const ttrpcDialers: readonly Dialer[] = [
-  { protocol: "ttrpc", carrier: "message-port", dial: dialTtrpc(openMessagePort) },
+  { protocol: "ttrpc", carrier: "message-port", dial: dialTtrpc(openMessagePort, newPort) },
   { protocol: "ttrpc", carrier: "custom", dial: dialTtrpc(openCustom) },
   { protocol: "ttrpc", carrier: "websocket", dial: dialTtrpc(openWebSocket) },
 ];
@@ -26,15 +30,18 @@ export const ttrpcDialers: readonly Dialer[] = [
  * Makes the `dial` of a ttrpc dialer.
  * @param open Opens a connection to an address, unless the signal is aborted before. Whatever it rejects with means that
  * nobody was reached.
+ * @param again What to do when the connection is lost, where it can't be opened again.
  */
 export function dialTtrpc(
   open: (address: Address, signal: AbortSignal, options: DialOptions) => Promise<CarrierConnection>,
+  again?: string,
 ): Dialer["dial"] {
   return (address, options) => {
     const { plain, knowing, close } = createTtrpcClient({
       address: address.text,
       maxMessageBytes: options.maxMessageBytes,
       keepalive: keepaliveFor(address, options.keepalive),
+      ...(again !== undefined && { again }),
       open: (signal) =>
         open(address, signal, options).catch((error: unknown) => {
           throw dialFailed(address, error);
@@ -62,6 +69,10 @@ function keepaliveFor({ carrier }: Address, own: Partial<Keepalive> | undefined)
 async function openMessagePort(address: Address): Promise<CarrierConnection> {
   if (address.carrier !== "message-port") {
     throw new TypeError(`no message port: ${address.text}`);
+  }
+  if (isClosedPort(address.port)) {
+    const options = { hint: newPort };
+    throw new PlugboardError("PB-DIAL-FAILED", `${address.text} has closed`, options);
   }
   return messagePortCarrier(address.port);
 }

@@ -12,7 +12,7 @@ export interface CarrierConnection {
   start(receiver: CarrierReceiver): void;
   /**
    * Sends bytes, one or more whole frames, in order. The memory behind them is not written to again. What is sent after
-   * the end is dropped.
+   * the end is dropped. If it throws, as anything else here, the connection ends with that error.
    * @returns False if more should wait until `drained`.
    */
   send(bytes: Uint8Array): boolean;
@@ -28,6 +28,11 @@ export interface CarrierConnection {
 export interface CarrierReceiver {
   /** Bytes have come in. */
   receive(bytes: Uint8Array): void;
+  /**
+   * Something has come in that is no bytes, such as a text message. The connection is ended as by bytes that are no ttrpc:
+   * `close(error)` is called.
+   */
+  unreadable(error: Error): void;
   /** More can be sent. */
   drained(): void;
   /** The connection has ended, in whatever way; nothing comes after this. */

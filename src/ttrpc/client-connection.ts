@@ -26,6 +26,8 @@ export interface ClientCall {
 export interface ClientConnectionOptions {
   /** Where it leads, for messages. */
   readonly address: string;
+  /** What to do when it is lost, where it can't be opened again. Default: it can be. */
+  readonly again?: string | undefined;
   /** The last stream id it uses. When that is taken, it ends with its last call. */
   readonly lastId: number;
   /** Called when it has one call less. */
@@ -48,14 +50,14 @@ export class ClientConnection {
   #nextId = 1;
   #ended: ConnectError | undefined;
 
-  constructor(connection: CarrierConnection, { address, lastId, onRoom, keepalive }: ClientConnectionOptions) {
+  constructor(connection: CarrierConnection, { address, again, lastId, onRoom, keepalive }: ClientConnectionOptions) {
     this.#lastId = lastId;
     this.#onRoom = onRoom;
     this.#peer = createPeerWatch(() => this.link, keepalive);
     this.link = createFrameLink(connection, {
       heard: this.#peer.heard,
       frame: (frame) => this.#frame(frame),
-      ended: (error) => this.#end(lost(address, error)),
+      ended: (error) => this.#end(lost({ address, again }, error)),
     });
     this.#answerPing = createPingAnswerer(this.link);
   }
@@ -63,6 +65,13 @@ export class ClientConnection {
   /** False if it has ended, or has used up its stream ids. */
   get usable(): boolean {
     return this.#ended === undefined && this.#nextId <= this.#lastId;
+  }
+
+  /** @throws PlugboardError PB-CONNECTION-LOST if it has ended: what it has ended with. */
+  throwIfEnded(): void {
+    if (this.#ended !== undefined) {
+      throw this.#ended;
+    }
   }
 
   /** How many calls are in flight. */
@@ -162,10 +171,18 @@ export function requestTooLarge(bytes: number, limit: number, remark = ""): Plug
   );
 }
 
-function lost(address: string, error: Error | undefined): PlugboardError {
+function lost(
+  { address, again }: Pick<ClientConnectionOptions, "address" | "again">,
+  error: Error | undefined,
+): PlugboardError {
   if (isPlugboardError(error)) {
     return error;
   }
   const why = error === undefined ? "the other side has closed it" : error.message;
-  return new PlugboardError("PB-CONNECTION-LOST", `the connection to ${address} broke (${why})`, { cause: error });
+  return new PlugboardError("PB-CONNECTION-LOST", `the connection to ${address} broke (${why})`, {
+    cause: error,
+    ...(again !== undefined && {
+      hint: `The call may have been carried out: make it again only if that does no harm. ${again}`,
+    }),
+  });
 }

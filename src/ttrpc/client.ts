@@ -18,6 +18,8 @@ export interface TtrpcClientOptions {
   readonly open: (signal: AbortSignal) => Promise<CarrierConnection>;
   /** Where that leads, for messages. */
   readonly address: string;
+  /** What to do when the connection is lost, where it can't be opened again. Default: it can be. */
+  readonly again?: string;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
   /** How a connection finds out that a server that knows our extension has vanished. Default: it does not. */
@@ -50,7 +52,7 @@ export interface TtrpcClient {
 
 /** Makes a client; see docs/wire.md for what it speaks. */
 export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
-  const { open, address, maxMessageBytes, keepalive, lastStreamId = maxStreamId } = options;
+  const { open, address, again, maxMessageBytes, keepalive, lastStreamId = maxStreamId } = options;
   let current: ClientConnection | undefined;
   /** Have no stream ids left, but calls in flight. */
   let usedUp: readonly ClientConnection[] = [];
@@ -62,10 +64,13 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
     const carrier = await open(closing.signal);
     const connection = new ClientConnection(carrier, {
       address,
+      again,
       lastId: lastStreamId,
       onRoom: () => queue.advance(),
       keepalive,
     });
+    // Who opens another at once, gets one like it.
+    connection.throwIfEnded();
     if (closed !== undefined) {
       connection.close(closed);
       throw closed;

@@ -68,17 +68,29 @@ export function createFrameLink(
   let pauses = 0;
   let frameTimer: ReturnType<typeof setTimeout> | undefined;
   let frameEnded = false;
+  /** What the carrier has thrown. */
+  let failure: Error | undefined;
 
   function sendWritten() {
     flushing = false;
-    for (const chunk of writer.take()) {
-      if (!ended && !connection.send(chunk)) {
-        blocked = true;
+    try {
+      for (const chunk of writer.take()) {
+        if (!ended && failure === undefined && !connection.send(chunk)) {
+          blocked = true;
+        }
       }
+    } catch (thrown) {
+      failed(thrown);
     }
     if (!blocked) {
       wake();
     }
+  }
+
+  /** The carrier has thrown: nothing more can be sent. Not at once, as a call that is just being written has yet to begin. */
+  function failed(thrown: unknown) {
+    failure ??= asError(thrown);
+    queueMicrotask(() => link.close(failure));
   }
 
   function wake() {
@@ -148,14 +160,22 @@ export function createFrameLink(
         return false;
       }
       pauses += 1;
-      connection.pause();
+      try {
+        connection.pause();
+      } catch (thrown) {
+        failed(thrown);
+      }
       watchFrame();
       return true;
     },
     resume() {
       pauses -= 1;
       if (pauses === 0) {
-        connection.resume?.();
+        try {
+          connection.resume?.();
+        } catch (thrown) {
+          failed(thrown);
+        }
         watchFrame();
       }
     },
@@ -164,14 +184,14 @@ export function createFrameLink(
     },
     close(error) {
       if (!ended) {
+        sendWritten();
         // Those who wait are told, whatever becomes of the carrier.
         try {
-          sendWritten();
-          connection.close(error);
+          connection.close(error ?? failure);
         } catch (thrown) {
-          end(error ?? asError(thrown));
+          failure ??= asError(thrown);
         }
-        end(error);
+        end(error ?? failure);
       }
     },
   };
@@ -192,6 +212,7 @@ export function createFrameLink(
         link.close(asError(error));
       }
     },
+    unreadable: (error) => link.close(error),
     drained() {
       blocked = false;
       wake();

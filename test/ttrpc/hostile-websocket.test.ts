@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
 import { WebSocketServer } from "ws";
@@ -15,7 +16,10 @@ test.each([
     await once(server, "listening");
     server.on("connection", (socket) => socket.on("message", () => socket.send(answer)));
     const { port } = server.address() as AddressInfo;
-    await expect(connect(`ws://127.0.0.1:${port}`)).rejects.toThrow(/broke|a message/);
+    await expect(connect(`ws://127.0.0.1:${port}`)).rejects.toMatchObject({
+      code: Code.Unavailable,
+      message: expect.stringMatching(/broke|a message/),
+    });
   } finally {
     for (const socket of server.clients) {
       socket.terminate();

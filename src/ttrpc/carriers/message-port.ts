@@ -8,36 +8,45 @@ export interface MessagePortLike {
   close?(): void;
 }
 
+/** Ports that have closed: they never open again, and don't tell. */
+const closedPorts = new WeakSet<MessagePortLike>();
+
+/** Whether a port is known to be closed for good. */
+export function isClosedPort(port: MessagePortLike): boolean {
+  return closedPorts.has(port);
+}
+
 /**
  * Carries ttrpc over a message port: one message is one Uint8Array of whole frames, whose buffer is transferred; null is
  * the end. A port tells nothing of how much waits in it; the windows of plugboard.stream.v1 bound that.
  */
 export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
-  const close = () => {
-    port.postMessage(null, []);
-    port.close?.();
+  const closePort = () => {
+    if (port.close !== undefined) {
+      closedPorts.add(port);
+      port.close();
+    }
   };
   return {
     wholeFrames: true,
     start(receiver) {
-      const end = (error: Error) => {
-        close();
-        receiver.ended(error);
-      };
       port.addEventListener("message", (event) => {
         const data = "data" in event ? event.data : undefined;
         if (data instanceof Uint8Array) {
           receiver.receive(data);
         } else if (data === null) {
-          port.close?.();
+          closePort();
           receiver.ended();
         } else {
-          end(new Error("a message is no Uint8Array"));
+          receiver.unreadable(new Error("a message is no Uint8Array"));
         }
       });
-      port.addEventListener("messageerror", () => end(new Error("a message can't be read")));
+      port.addEventListener("messageerror", () => receiver.unreadable(new Error("a message can't be read")));
       // Browsers tell this only by now, and not all of them.
-      port.addEventListener("close", () => receiver.ended());
+      port.addEventListener("close", () => {
+        closedPorts.add(port);
+        receiver.ended();
+      });
       port.start?.();
     },
     send(bytes) {
@@ -46,6 +55,12 @@ export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
       port.postMessage(own, [own.buffer]);
       return true;
     },
-    close,
+    close() {
+      try {
+        port.postMessage(null, []);
+      } finally {
+        closePort();
+      }
+    },
   };
 }

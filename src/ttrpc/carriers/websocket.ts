@@ -38,6 +38,7 @@ const pollMs = 5;
 export function webSocketCarrier(socket: WebSocketLike, side: "client" | "server"): CarrierConnection {
   const closeCode = side === "client" ? clientCloseCode : serverCloseCode;
   let open = true;
+  let violation: number = closeCode.protocolError;
   let poll: ReturnType<typeof setInterval> | undefined;
   let onDrain = () => {};
   const waits = () => (socket.bufferedAmount ?? 0) >= highWaterBytes;
@@ -62,8 +63,8 @@ export function webSocketCarrier(socket: WebSocketLike, side: "client" | "server
         if (data instanceof ArrayBuffer) {
           receiver.receive(new Uint8Array(data));
         } else {
-          close(closeCode.unsupportedData, "only binary messages");
-          receiver.ended(new Error("a message is not binary"));
+          violation = closeCode.unsupportedData;
+          receiver.unreadable(new Error("a message is not binary"));
         }
       });
       socket.addEventListener("close", ({ code, reason }) => {
@@ -95,7 +96,7 @@ export function webSocketCarrier(socket: WebSocketLike, side: "client" | "server
       return false;
     },
     close(error) {
-      close(error === undefined ? closeCode.normal : closeCode.protocolError, closeReason(error?.message ?? ""));
+      close(error === undefined ? closeCode.normal : violation, closeReason(error?.message ?? ""));
     },
   };
 }
