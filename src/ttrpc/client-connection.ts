@@ -48,9 +48,13 @@ export class ClientConnection {
   readonly #lastId: number;
   readonly #onRoom: () => void;
   #nextId = 1;
+  /** The server takes no more calls on it. */
+  #goneAway = false;
+  readonly #address: string;
   #ended: ConnectError | undefined;
 
   constructor(connection: CarrierConnection, { address, again, lastId, onRoom, keepalive }: ClientConnectionOptions) {
+    this.#address = address;
     this.#lastId = lastId;
     this.#onRoom = onRoom;
     this.#peer = createPeerWatch(() => this.link, keepalive);
@@ -62,9 +66,9 @@ export class ClientConnection {
     this.#answerPing = createPingAnswerer(this.link);
   }
 
-  /** False if it has ended, or has used up its stream ids. */
+  /** False if it has ended, has used up its stream ids, or takes no more calls. */
   get usable(): boolean {
-    return this.#ended === undefined && this.#nextId <= this.#lastId;
+    return this.#ended === undefined && this.#nextId <= this.#lastId && !this.#goneAway;
   }
 
   /** @throws PlugboardError PB-CONNECTION-LOST if it has ended: what it has ended with. */
@@ -110,9 +114,7 @@ export class ClientConnection {
   /** Forgets a call that has ended; what still comes in for it is ignored. */
   forget(id: number): void {
     this.#calls.delete(id);
-    if (this.#nextId > this.#lastId && this.#calls.size === 0) {
-      this.close(new ConnectError("the connection has no stream ids left", Code.Unavailable));
-    }
+    this.#closeIfDone();
     this.#onRoom();
   }
 
@@ -140,6 +142,10 @@ export class ClientConnection {
       this.#answerPing(frame);
       return;
     }
+    if (type === frameType.goAway && streamId === 0) {
+      this.#goAway(data);
+      return;
+    }
     const call = this.#calls.get(streamId);
     if (call === undefined) {
       return;
@@ -148,6 +154,27 @@ export class ClientConnection {
       call.refuse(new ConnectError("the response is longer than ttrpc allows", Code.ResourceExhausted));
     } else {
       call.frame(frame as Frame & { readonly data: Uint8Array });
+    }
+  }
+
+  /** The server takes no more calls: those after the last that it has taken were not carried out. */
+  #goAway(data: Uint8Array | undefined) {
+    if (data?.byteLength !== 4) {
+      return;
+    }
+    const lastTaken = new DataView(data.buffer, data.byteOffset).getUint32(0);
+    this.#goneAway = true;
+    for (const [id, call] of this.#calls) {
+      if (id > lastTaken) {
+        call.fail(refused(this.#address));
+      }
+    }
+    this.#closeIfDone();
+  }
+
+  #closeIfDone() {
+    if (!this.usable && this.#calls.size === 0) {
+      this.close(new ConnectError("the connection takes no more calls", Code.Unavailable));
     }
   }
 
@@ -169,6 +196,10 @@ export function requestTooLarge(bytes: number, limit: number, remark = ""): Plug
     "PB-MESSAGE-TOO-LARGE",
     `the message has ${bytes} bytes, and the peer takes ${limit}${remark} over ttrpc`,
   );
+}
+
+function refused(address: string): PlugboardError {
+  return new PlugboardError("PB-CALL-REFUSED", `${address} takes no calls on this connection any more`);
 }
 
 function lost(

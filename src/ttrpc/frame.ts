@@ -8,6 +8,7 @@ export const frameType = {
   window: 0x13,
   ping: 0x14,
   chunk: 0x15,
+  goAway: 0x16,
 } as const;
 
 /** Flags of ttrpc frames. */

@@ -26,6 +26,8 @@ export interface TtrpcServerOptions {
   readonly policy: CallPolicy;
   /** Who is at the other end. */
   readonly peer?: Peer | undefined;
+  /** Takes no call at all: who makes one is told so. Default: false. */
+  readonly draining?: boolean;
   /** How long the bytes of one frame may take to come in, in milliseconds. Default: for ever. */
   readonly frameTimeoutMs?: number;
   /** How it finds out that a client that knows our extension has vanished. Default: it does not. */
@@ -34,6 +36,9 @@ export interface TtrpcServerOptions {
 
 /** How much of a name that a caller gave it is told again: with more, the answer might not fit into a frame. */
 const maxNameLength = 200;
+
+/** How long a client that is told to go away may take, in milliseconds. */
+const lingerMs = 1000;
 
 /** The server's end of a ttrpc connection: starts a call for each request, and hands it what comes in for it. */
 export class ServerConnection {
@@ -52,7 +57,10 @@ export class ServerConnection {
   /** How many handlers run. One that does not heed its signal goes on when its call has ended. */
   #handlers = 0;
   #lastId = 0;
-  #draining = false;
+  /** Set once no more calls are taken: the last stream that was. */
+  #lastTaken: number | undefined;
+  /** The other side knows plugboard.stream.v1. */
+  #extended = false;
   #ended = false;
   readonly #onOver: () => void;
   /** The other side does not read its answers; until it does, it gets no more work done. */
@@ -66,6 +74,9 @@ export class ServerConnection {
     this.#onOver = onOver;
     this.#options = options;
     this.#peer = createPeerWatch(() => this.#link, options.keepalive);
+    if (options.draining) {
+      this.#lastTaken = 0;
+    }
     this.#link = createFrameLink(
       carrier,
       {
@@ -82,6 +93,7 @@ export class ServerConnection {
             }
           }
           this.#ended = true;
+          clearTimeout(this.#lingering);
           this.#overIfDone();
           resolve();
         },
@@ -98,17 +110,38 @@ export class ServerConnection {
 
   /** Refuses new calls, and ends the connection once those in flight have ended. */
   drain(): void {
-    this.#draining = true;
+    this.#takeNoMore();
     this.#closeIfDone();
   }
 
   /** Ends calls in flight with the reason, and the connection. */
   close(reason: ConnectError): void {
-    this.#draining = true;
+    this.#aborted = true;
+    this.#takeNoMore();
     for (const call of this.#calls.values()) {
       call.end(reason, reason);
     }
     this.#closeIfDone();
+  }
+
+  /** What is to end at once, whatever the other side does. */
+  #aborted = false;
+  #lingering: ReturnType<typeof setTimeout> | undefined;
+
+  #takeNoMore() {
+    if (this.#lastTaken === undefined) {
+      this.#lastTaken = this.#lastId;
+      if (this.#extended) {
+        this.#sayGoAway(this.#lastTaken);
+      }
+    }
+  }
+
+  /** Only on stream 0, where no handler gets to say anything: so the other side may make later calls again. */
+  #sayGoAway(lastTaken: number) {
+    const data = new Uint8Array(4);
+    new DataView(data.buffer).setUint32(0, lastTaken);
+    this.#link.send(0, frameType.goAway, frameFlag.none, data);
   }
 
   #frame(frame: Frame) {
@@ -171,14 +204,15 @@ export class ServerConnection {
     } else if (unsafe !== undefined) {
       const name = unsafe.slice(0, maxNameLength);
       this.#refuse(streamId, `the metadata ${name} has control characters`, Code.InvalidArgument);
-    } else if (this.#draining) {
-      this.#refuse(streamId, "the plugin is shutting down", Code.Unavailable);
+    } else if (this.#lastTaken !== undefined) {
+      this.#refuseLate(streamId, request, this.#lastTaken);
     } else if (entry === undefined) {
       const name = `${request.service}/${request.method}`.slice(0, maxNameLength);
       this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented);
     } else {
       const link = this.#link;
       const backlog = this.#backlog;
+      this.#extended ||= request.extended;
       const onEnd = () => {
         this.#calls.delete(streamId);
         this.#holdBack();
@@ -208,6 +242,17 @@ export class ServerConnection {
     }
   }
 
+  /** Refuses a call that was on its way when the last one was taken. */
+  #refuseLate(streamId: number, { extended }: Request, lastTaken: number) {
+    if (!extended) {
+      this.#refuse(streamId, "the plugin is shutting down", Code.Unavailable);
+    } else if (!this.#extended) {
+      this.#extended = true;
+      this.#sayGoAway(lastTaken);
+    }
+    this.#closeIfDone();
+  }
+
   #refuse(streamId: number, message: string, code: Code) {
     const response = encodeResponse({ status: toStatus(new ConnectError(message, code)) });
     this.#link.send(streamId, frameType.response, frameFlag.none, response);
@@ -232,8 +277,13 @@ export class ServerConnection {
   }
 
   #closeIfDone() {
-    if (this.#draining && this.#calls.size === 0) {
-      this.#link.close();
+    if (this.#lastTaken !== undefined && this.#calls.size === 0 && !this.#ended) {
+      if (this.#extended && !this.#aborted) {
+        // The other side closes. Closed here, what it is just writing would take GoAway away from it.
+        this.#lingering ??= setTimeout(() => this.#link.close(), lingerMs);
+      } else {
+        this.#link.close();
+      }
     }
   }
 }

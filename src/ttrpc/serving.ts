@@ -36,13 +36,17 @@ export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
   let draining = false;
   return {
     accept(carrier, peer) {
-      const connection = new ServerConnection(carrier, { table, policy, peer, frameTimeoutMs, keepalive });
+      const connection = new ServerConnection(carrier, {
+        table,
+        policy,
+        peer,
+        frameTimeoutMs,
+        keepalive,
+        draining,
+      });
       connections.add(connection);
       const forget = () => connections.delete(connection);
       connection.closed.then(forget, forget);
-      if (draining) {
-        connection.drain();
-      }
       return connection;
     },
     async drain() {

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isPlugboardError } from "../plugin/errors.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CallOptions, CallWatch } from "./client-call.ts";
 import {
@@ -60,6 +61,8 @@ async function open<I extends DescMessage, O extends DescMessage>(
   const started = Promise.withResolvers<void>();
   let requestsEnded = requests === undefined;
   let begun = false;
+  /** Nothing of it was carried out: it can be made again. */
+  let refused: ConnectError | undefined;
   let chunksCome = false;
 
   /** However the call has ended, the caller's iterator must not be left open. */
@@ -136,6 +139,9 @@ async function open<I extends DescMessage, O extends DescMessage>(
     },
     refuse: (error) => watch.cancel(error),
     fail(error) {
+      if (isPlugboardError(error, "PB-CALL-REFUSED")) {
+        refused = error;
+      }
       messages.fail(error);
       finish(error);
     },
@@ -160,6 +166,9 @@ async function open<I extends DescMessage, O extends DescMessage>(
     );
   }
   await started.promise;
+  if (refused !== undefined) {
+    throw refused;
+  }
   const message = readMessages(method, messages, options, watch);
   return { service: method.parent, method, stream: true, header, trailer, message };
 }
