@@ -19,7 +19,11 @@ export function unreachable(input: NegotiateInput<Dialable>): PlugboardError {
 
 function hintFor(offer: Offer, input: NegotiateInput<Dialable>): string {
   if (offer.refused !== undefined) {
-    return defaultHint("PB-CONNECT-UNREACHABLE");
+    const hint = defaultHint("PB-CONNECT-UNREACHABLE");
+    // Browsers don't tell a page why a request failed.
+    return input.runtime === "browser"
+      ? `${hint} If they are, add the page's origin to the plugin's \`origins\`; its log names origins that it refuses.`
+      : hint;
   }
   if (!leadNowhere(negotiate({ ...input, offers: [offer], requirements: {} }))) {
     return "Relax `require`, or let the plugin serve what it asks for.";

@@ -12,7 +12,7 @@ import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
 import { checkHosts, onlyHosts, otherHost } from "../policy/hosts.ts";
 import { policyNames } from "../policy/policy-options.ts";
-import { crossOrigin } from "../rpc/cross-origin.ts";
+import { createOriginLog, crossOrigin } from "../rpc/cross-origin.ts";
 import type { HttpCallHandler } from "../rpc/http-handlers.ts";
 import { noSuchMethod } from "../rpc/no-such-method.ts";
 import { peerKey } from "../rpc/peer.ts";
@@ -69,6 +69,7 @@ export function edge<Config extends DescMessage>(
   checkOptions<EdgeOptions>("edge()", options, optionNames);
   checkOrigins(origins);
   checkHosts(hosts ?? []);
+  const originRefused = createOriginLog();
   // The last is what connect() names over service bindings.
   const allowsHost = hosts && onlyHosts([...hosts, "plugin"]);
   const guarded = options.auth !== undefined;
@@ -93,11 +94,15 @@ export function edge<Config extends DescMessage>(
     const { req } = context;
     const requestId = requestIdFor(req.header(requestIdHeader));
     requestIds.set(req.raw, requestId);
-    const { headers, preflight } = crossOrigin(origins, {
-      method: req.method,
-      origin: req.header("Origin"),
-      requestMethod: req.header("Access-Control-Request-Method"),
-    });
+    const { headers, preflight } = crossOrigin(
+      origins,
+      {
+        method: req.method,
+        origin: req.header("Origin"),
+        requestMethod: req.header("Access-Control-Request-Method"),
+      },
+      originRefused,
+    );
     if (allowsHost?.(new URL(req.url).host) === false) {
       context.res = context.json({ code: "permission_denied", message: otherHost }, 421);
     } else if (preflight) {
@@ -135,7 +140,7 @@ export function edge<Config extends DescMessage>(
     const { serving, admit } = await handlerFor(context);
     const requestId = requestIds.get(context.req.raw) ?? "";
     const stayAlive = (running: Promise<unknown>) => keepAlive(context, running);
-    return upgradeToTtrpc(context, { origins, serving, admit, requestId, keepAlive: stayAlive });
+    return upgradeToTtrpc(context, { origins, originRefused, serving, admit, requestId, keepAlive: stayAlive });
   });
   app.get("/healthz", (context) => context.json({ status: "ok" }));
   app.get("/readyz", async (context) => {

@@ -43,6 +43,8 @@ interface UpgradeOptions {
   readonly admit: CallPolicy["admit"];
   /** Origins whose pages may open one. */
   readonly origins: readonly string[];
+  /** Gets an origin that is refused. */
+  readonly originRefused: (origin: string) => void;
   readonly requestId: string;
   /** Is given what may run on when the WebSocket has closed: handlers that clean up. */
   readonly keepAlive: (running: Promise<unknown>) => void;
@@ -54,10 +56,11 @@ interface UpgradeOptions {
  */
 export async function upgradeToTtrpc(
   context: Context,
-  { origins, serving, admit, requestId, keepAlive }: UpgradeOptions,
+  { origins, originRefused, serving, admit, requestId, keepAlive }: UpgradeOptions,
 ): Promise<Response> {
   const origin = context.req.header("Origin");
   if (origin !== undefined && !allowsOrigin(origins, origin)) {
+    originRefused(origin);
     return context.json({ code: "permission_denied", message: "pages of this origin may not call" }, 403);
   }
   const authorization = upgradeAuthorization(offeredProtocols(context), context.req.header("Authorization"));

@@ -43,6 +43,8 @@ export interface HttpHandlerOptions {
   readonly proxy?: TrustedProxy | undefined;
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
+  /** Gets an origin that is refused. */
+  readonly originRefused?: (origin: string) => void;
   /** Serve gRPC alone. Default: Connect and gRPC-Web, too. */
   readonly onlyGrpc?: boolean;
   /** True while no new calls should come. */
@@ -99,11 +101,15 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       answerJson(response, 417, { code: "invalid_argument", message: "nothing but 100-continue can be expected" });
       return;
     }
-    const { headers, preflight } = crossOrigin(origins, {
-      method: request.method ?? "",
-      origin: request.headers.origin,
-      requestMethod: request.headers["access-control-request-method"],
-    });
+    const { headers, preflight } = crossOrigin(
+      origins,
+      {
+        method: request.method ?? "",
+        origin: request.headers.origin,
+        requestMethod: request.headers["access-control-request-method"],
+      },
+      options.originRefused,
+    );
     setHeaders(response, headers);
     if (preflight) {
       // Both kinds of response have it; their types differ in what it returns.

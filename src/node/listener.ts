@@ -7,6 +7,7 @@ import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { onlyHosts } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
+import { createOriginLog } from "../rpc/cross-origin.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import { defaultKeepalive, localKeepalive } from "../rpc/keepalive.ts";
 import { bind } from "./bind.ts";
@@ -86,6 +87,7 @@ export async function listen(
     table: running.table,
     policy,
     origins,
+    originRefused: createOriginLog(),
     headerTimeoutMs,
     keepalive,
     idleConnectionMs,

@@ -30,6 +30,8 @@ export interface ProtocolServerOptions {
 export interface HttpServerOptions extends ProtocolServerOptions {
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
+  /** Gets an origin that is refused. */
+  readonly originRefused?: (origin: string) => void;
   /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. */
   readonly idleConnectionMs: number;
   /** Whether connections are in TLS. */

@@ -36,7 +36,7 @@ const maxPayload = maxDataBytes + 128 * 1024;
  * programs that are no browser send no origin.
  */
 export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpgrade {
-  const { table, policy, headerTimeoutMs, keepalive, origins, onlyLoopbackHosts } = options;
+  const { table, policy, headerTimeoutMs, keepalive, origins, originRefused, onlyLoopbackHosts } = options;
   const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs, keepalive });
   const server = new WebSocketServer({
     noServer: true,
@@ -91,6 +91,7 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
       return host.status;
     }
     if (origin !== undefined && !allowsOrigin(origins, origin)) {
+      originRefused?.(origin);
       return 403;
     }
     if (request.url?.split("?", 1)[0] !== "/") {

@@ -1,4 +1,6 @@
 import { cors } from "@connectrpc/connect";
+import { log } from "../plugin/log.ts";
+import { printableLine } from "../plugin/printable.ts";
 import { requestIdHeader } from "./request-id.ts";
 import type { HeaderField } from "./response-headers.ts";
 
@@ -30,20 +32,47 @@ export function allowsOrigin(origins: readonly string[], origin: string): boolea
   return origins.includes(origin) || origins.includes("*");
 }
 
+/** How long no other refused origin is logged, in milliseconds: strangers can send any number of them. */
+const quietMs = 10_000;
+
+/** Logs an origin that was refused, one in ten seconds. */
+export function createOriginLog(): (origin: string) => void {
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  return (origin) => {
+    const now = performance.now();
+    if (now - loggedAt >= quietMs) {
+      loggedAt = now;
+      log("WARNING", `origin ${printableLine(origin.slice(0, 200))} is not allowed; add it to \`origins\``);
+    }
+  };
+}
+
 /**
  * Lets pages of the origins call, by the headers of CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): what Connect
  * needs, and authorization, request id, trace context and `Retry-After`.
+ * @param onRefused Gets the origin of a preflight that is refused.
  */
-export function crossOrigin(origins: readonly string[], request: CrossOriginRequest): CrossOriginAnswer {
+export function crossOrigin(
+  origins: readonly string[],
+  request: CrossOriginRequest,
+  onRefused?: (origin: string) => void,
+): CrossOriginAnswer {
   const { method, origin, requestMethod } = request;
-  if (origin === null || origin === undefined || !allowsOrigin(origins, origin)) {
+  const asksFirst = method === "OPTIONS" && requestMethod !== null && requestMethod !== undefined;
+  if (origin === null || origin === undefined) {
+    return none;
+  }
+  if (!allowsOrigin(origins, origin)) {
+    if (asksFirst) {
+      onRefused?.(origin);
+    }
     return none;
   }
   const headers: HeaderField[] = [
     ["Access-Control-Allow-Origin", origin],
     ["Access-Control-Expose-Headers", exposedHeaders.join(", ")],
   ];
-  if (method !== "OPTIONS" || requestMethod === null || requestMethod === undefined) {
+  if (!asksFirst) {
     return { headers, preflight: false };
   }
   headers.push(
