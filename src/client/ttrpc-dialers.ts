@@ -6,6 +6,7 @@ import type { Keepalive } from "../rpc/keepalive.ts";
 import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { isClosedPort, messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
+import type { WebSocketLike } from "../ttrpc/carriers/websocket.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
 import { tokenProtocol } from "../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../ttrpc/client.ts";
@@ -23,8 +24,25 @@ const newPort = "A port can't be opened again: give connect() a new one.";
 export const ttrpcDialers: readonly Dialer[] = [
   { protocol: "ttrpc", carrier: "message-port", dial: dialTtrpc(openMessagePort, newPort) },
   { protocol: "ttrpc", carrier: "custom", dial: dialTtrpc(openCustom) },
-  { protocol: "ttrpc", carrier: "websocket", dial: dialTtrpc(openWebSocket) },
+  webSocketDialer((url, token) => new WebSocket(url, upgradeInit(token))),
 ];
+
+/**
+ * Makes a dialer of WebSockets.
+ * @param create Begins to open one that offers `webSocketProtocol`, authorized by a token.
+ */
+export function webSocketDialer(
+  create: (url: string, token: string | undefined) => ClientWebSocket | Promise<ClientWebSocket>,
+): Dialer {
+  return {
+    protocol: "ttrpc",
+    carrier: "websocket",
+    dial: dialTtrpc((address, signal, options) => openWebSocket(address, signal, options, create)),
+  };
+}
+
+/** A WebSocket that is about to open. */
+export type ClientWebSocket = WebSocketLike & { addEventListener(type: "open", listener: () => void): void };
 
 /**
  * Makes the `dial` of a ttrpc dialer.
@@ -88,13 +106,14 @@ async function openWebSocket(
   address: Address,
   signal: AbortSignal,
   { token }: DialOptions,
+  create: Parameters<typeof webSocketDialer>[0],
 ): Promise<CarrierConnection> {
   if (address.carrier !== "websocket") {
     throw new TypeError(`no URL: ${address.text}`);
   }
   const authorizedBy = await token?.();
   signal.throwIfAborted();
-  const socket = new WebSocket(new URL(address.url), upgradeInit(authorizedBy));
+  const socket = await create(address.url, authorizedBy);
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
   socket.addEventListener("open", () => resolve());
   // Browsers tell nobody why.

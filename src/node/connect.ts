@@ -5,6 +5,7 @@ import { memoryDialer } from "../client/memory-dialer.ts";
 import { parseAddress } from "../client/target.ts";
 import { ttrpcDialers } from "../client/ttrpc-dialers.ts";
 import { socketDialers } from "./ttrpc-dialers.ts";
+import { webSocketDialer } from "./websocket-dialer.ts";
 
 /**
  * Connects to a plugin from Node: in this process, at a Unix socket (`unix:/path`), at a TCP address
@@ -34,7 +35,8 @@ export const connect: Connect = async (target, options) => {
   const dial = createConnect([
     memoryDialer,
     ...socketDialers.map(guardToken),
-    ...ttrpcDialers,
+    ...ttrpcDialers.filter(({ carrier }) => carrier !== "websocket"),
+    webSocketDialer,
     ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch).map(guardToken),
     ...fetchDialers.filter(({ carrier }) => carrier === "service-binding" || byFetch),
   ]);

@@ -43,14 +43,9 @@ process.on("unhandledRejection", (error) => uncaught.push(error));
 /**
  * A test that attacks with generated inputs. A finding is shrunk, and told with the seed and the path that lead to it:
  * FUZZ_SEED and FUZZ_PATH replay it.
- * @param onlyLong It is no part of short runs.
  */
-export function fuzz<Input>(
-  name: string,
-  open: () => Promise<Target<Input> & Partial<AsyncDisposable>>,
-  { onlyLong = false } = {},
-): void {
-  test.skipIf(onlyLong && !isLong)(name, { timeout: 24 * 60 * 60 * 1000 }, async () => {
+export function fuzz<Input>(name: string, open: () => Promise<Target<Input> & Partial<AsyncDisposable>>): void {
+  test(name, { timeout: 24 * 60 * 60 * 1000 }, async () => {
     await using target = { [Symbol.asyncDispose]: async () => {}, ...(await open()) };
     const { input, attempt, probe, share = 1, inputs } = target;
     await probe?.();

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import fc from "fast-check";
 import { connect } from "plugboard/node";
 import { parseAddress } from "../../../src/client/target.ts";
-import { ttrpcDialers } from "../../../src/client/ttrpc-dialers.ts";
+import { webSocketDialer } from "../../../src/node/websocket-dialer.ts";
 import { listenLocally } from "../../rpc/local-listener.ts";
 import { fuzz } from "./fuzz.ts";
 import { anyText, cuts, damaged, junk, mostly } from "./generators.ts";
@@ -95,70 +95,58 @@ fuzz("WebSocket: a server outlives any messages", async () => {
   };
 });
 
-// Node's own WebSocket now and then stumbles over an assertion in undici here, where nobody can catch it: once in some
-// hundred inputs, by timing alone. Hence it is no part of each run of the tests.
-const onlyLong = true;
-
-fuzz(
-  "WebSocket: each call of a client ends, whatever messages a server sends",
-  async () => {
-    let sent: { readonly bytes: Uint8Array; readonly places: readonly number[]; readonly answer: string };
-    const sockets = new Set<net.Socket>();
-    const server = net.createServer((socket) => {
-      sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.once("close", () => sockets.delete(socket));
-      socket.once("data", async (chunk: Buffer) => {
-        const key = /^sec-websocket-key: *(.*?) *\r$/im.exec(chunk.toString("latin1"))?.[1] ?? "";
-        const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-        socket.write(sent.answer.replace("ACCEPT", accept));
-        if (sent.answer.includes("ACCEPT")) {
-          // The first call's frames.
-          await Promise.race([once(socket, "data"), once(socket, "close")]);
-        }
-        await pour(socket, sent.bytes, sent.places);
-        socket.end();
-      });
+fuzz("WebSocket: each call of a client ends, whatever messages a server sends", async () => {
+  let sent: { readonly bytes: Uint8Array; readonly places: readonly number[]; readonly answer: string };
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.once("close", () => sockets.delete(socket));
+    socket.once("data", async (chunk: Buffer) => {
+      const key = /^sec-websocket-key: *(.*?) *\r$/im.exec(chunk.toString("latin1"))?.[1] ?? "";
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      socket.write(sent.answer.replace("ACCEPT", accept));
+      if (sent.answer.includes("ACCEPT")) {
+        // The first call's frames.
+        await Promise.race([once(socket, "data"), once(socket, "close")]);
+      }
+      await pour(socket, sent.bytes, sent.places);
+      socket.end();
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as net.AddressInfo;
-    const address = parseAddress(`ws://127.0.0.1:${port}`);
-    const dialer = ttrpcDialers.find(({ carrier }) => carrier === "websocket");
-    const switching = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n`;
-    const opened = `${switching}Sec-WebSocket-Protocol: ${protocol}\r\n\r\n`;
-    const refused = fc.constantFrom(
-      `${switching}\r\n`,
-      `${switching}Sec-WebSocket-Protocol: chat\r\n\r\n`,
-      opened.replace("ACCEPT", "wrong"),
-      "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-      "HTTP/1.1 401 Unauthorized\r\n\r\n",
-      "",
-    );
-    return {
-      input: fc.record({
-        said: said(false),
-        answer: fc.oneof({ weight: 20, arbitrary: fc.constant(opened) }, refused),
-      }),
-      share: 5,
-      async attempt({ said, answer }) {
-        sent = { ...said, answer };
-        const dialed = dialer?.dial(address, { maxMessageBytes: 4 * 1024 * 1024 });
-        if (dialed === undefined) {
-          throw new Error("there is no dialer for WebSockets");
-        }
-        const known = { extensions: ["plugboard.stream.v1", "plugboard.chunk.v1"], limits: {} };
-        await callAll(clientOver(dialed.knowing?.(known) ?? dialed.transport));
-        await dialed.close(new Error("the test is over"));
-      },
-      async [Symbol.asyncDispose]() {
-        for (const socket of sockets) {
-          socket.destroy();
-        }
-        server.close();
-        await once(server, "close");
-      },
-    };
-  },
-  { onlyLong },
-);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const address = parseAddress(`ws://127.0.0.1:${port}`);
+  const switching = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n`;
+  const opened = `${switching}Sec-WebSocket-Protocol: ${protocol}\r\n\r\n`;
+  const refused = fc.constantFrom(
+    `${switching}\r\n`,
+    `${switching}Sec-WebSocket-Protocol: chat\r\n\r\n`,
+    opened.replace("ACCEPT", "wrong"),
+    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 401 Unauthorized\r\n\r\n",
+    "",
+  );
+  return {
+    input: fc.record({
+      said: said(false),
+      answer: fc.oneof({ weight: 20, arbitrary: fc.constant(opened) }, refused),
+    }),
+    share: 5,
+    async attempt({ said, answer }) {
+      sent = { ...said, answer };
+      const dialed = webSocketDialer.dial(address, { maxMessageBytes: 4 * 1024 * 1024 });
+      const known = { extensions: ["plugboard.stream.v1", "plugboard.chunk.v1"], limits: {} };
+      await callAll(clientOver(dialed.knowing?.(known) ?? dialed.transport));
+      await dialed.close(new Error("the test is over"));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) {
+        socket.destroy();
+      }
+      server.close();
+      await once(server, "close");
+    },
+  };
+});

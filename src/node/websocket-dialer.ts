@@ -1,0 +1,22 @@
+import type { Dialer } from "../client/dialer.ts";
+import { webSocketDialer as dialerOf } from "../client/ttrpc-dialers.ts";
+import { bearerAuthorization } from "../rpc/bearer-token.ts";
+import { webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
+import { maxDataBytes } from "../ttrpc/frame.ts";
+import { withRequire } from "./with-require.ts";
+
+/** Longest message, in bytes: a frame of the longest kind, and what a server sends together with it. */
+const maxPayload = 2 * maxDataBytes;
+
+/**
+ * Calls over ttrpc on WebSockets of the package ws: unlike Node's own they can hold a server back that is too fast, and no server
+ * can end the process through them.
+ */
+export const webSocketDialer: Dialer = dialerOf(async (url, token) => {
+  const { WebSocket } = await withRequire(() => import("ws"));
+  return new WebSocket(url, webSocketProtocol, {
+    perMessageDeflate: false,
+    maxPayload,
+    ...(token !== undefined && { headers: { Authorization: bearerAuthorization(token) } }),
+  });
+});
