@@ -208,7 +208,7 @@ describe.each(runtimes)("a plugin with a bearer secret in %s", (runtime, start) 
       const refused = {
         errorCode: "PB-CALLER-REFUSED",
         code: Code.Unauthenticated,
-        hint: expect.stringContaining("Give connect() a `token`"),
+        hint: expect.stringContaining("a `token`"),
       };
       await using connection = await connect(address, options);
       expect(connection.manifest).toBeUndefined();
