@@ -168,7 +168,7 @@ export function edge<Config extends DescMessage>(
     return answer(raw, (incoming) => handle({ ...incoming, contextValues }, (running) => keepAlive(context, running)));
   });
   app.notFound((context) => {
-    const { body, ...init } = noSuchMethod(context.req.header("Content-Type"));
+    const { body, ...init } = noSuchMethod(context.req.path, context.req.header("Content-Type"));
     return new Response(body, init);
   });
   app.onError((error, context) => {

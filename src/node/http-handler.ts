@@ -1,6 +1,7 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
-import { createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import {
   compressionBrotli,
   compressionGzip,
@@ -68,7 +69,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const { table, policy, secure, shutdownSignal, onlyLoopbackHosts, origins, onlyGrpc = false, draining } = options;
   const protocols = onlyGrpc ? [grpcProtocol] : [grpcProtocol, grpcWebProtocol, connectProtocol];
   const find = createHttpHandlers(table, protocols, policy, {
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [compressionGzip, compressionBrotli].map(refuseBroken),
     shutdownSignal,
   });
 
@@ -184,7 +185,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     } else if (reading && (path === "/healthz" || path === "/readyz")) {
       answerJson(response, 200, { status: "ok" });
     } else {
-      answer(response, noSuchMethod(request.headers["content-type"]));
+      answer(response, noSuchMethod(path, request.headers["content-type"]));
     }
   }
 
@@ -200,6 +201,21 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     (response as http.ServerResponse).end(body === "" ? undefined : body);
     breakOffUnread(response, idleTimeoutMs);
   }
+}
+
+/** Tells the caller that it is the caller's mistake if something can't be decompressed, in whatever way it is broken. */
+function refuseBroken(compression: Compression): Compression {
+  return {
+    ...compression,
+    async decompress(bytes, readMaxBytes) {
+      try {
+        return await compression.decompress(bytes, readMaxBytes);
+      } catch (error) {
+        const { code, rawMessage } = ConnectError.from(error);
+        throw new ConnectError(rawMessage, code === Code.Internal ? Code.InvalidArgument : code);
+      }
+    },
+  };
 }
 
 /** Longest block of headers that Node sends; at a longer one it ends the session, with all other calls on it. */

@@ -6,6 +6,7 @@ import { createBreath } from "./breathing.ts";
 import type { CallObservation } from "./call-observer.ts";
 import { observe, runObserved } from "./call-observer.ts";
 import type { CallPolicy } from "./call-policy.ts";
+import { blameCaller, checkQuery, explainRefusal } from "./callers-mistake.ts";
 import { maxTimerMs, setDeadlineTimer } from "./deadline.ts";
 import { revealErrors } from "./error-for-caller.ts";
 import type { LimitedBody } from "./limited-body.ts";
@@ -27,7 +28,7 @@ export async function handleCall(
 ): Promise<UniversalServerResponse> {
   const call = new HttpCall(handle, request, policy, keepAlive);
   try {
-    return call.respond(await handle(call.request));
+    return call.respond(explainRefusal(await handle(call.request), handle));
   } catch (error) {
     call.end();
     throw error;
@@ -45,6 +46,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
   const call = contextValues.get(callKey);
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const handlerEnds = () => resolve();
+  call?.handle();
   // Now, as a platform may take nothing more for a call whose caller has gone.
   call?.keepAlive(over);
   const running = runObserved(contextValues, () => next(request));
@@ -108,6 +110,8 @@ class HttpCall {
   #observation: CallObservation | undefined;
   readonly #deadline: ReturnType<typeof setTimeout> | undefined;
   #idle: ReturnType<typeof setTimeout> | undefined;
+  /** Whether its handler has begun. */
+  #handled = false;
   #requestBytes = 0;
   #responseBytes = 0;
   /** Nobody wants the rest of the response. */
@@ -167,14 +171,21 @@ class HttpCall {
     this.request = { ...request, header, signal, body, contextValues };
   }
 
+  /** Its handler begins: a unary call's when the request is parsed. */
+  handle(): void {
+    this.#handled = true;
+  }
+
   /** Runs before anything of the body is read. */
   async gate(context: HandlerContext): Promise<void> {
     this.#context = context;
+    blameCaller(context, () => !this.#handled || this.#streams);
     const { observer, gate } = this.#policy;
     this.#observation = observer && observe(observer, context);
     if (this.#tooLong !== undefined) {
       throw this.#tooLong;
     }
+    checkQuery(context);
     if (gate !== undefined) {
       await passGate(gate, context);
     }

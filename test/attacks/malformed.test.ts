@@ -1,7 +1,8 @@
 import { once } from "node:events";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Attacked } from "./attacked.ts";
-import { call, dial, echoes, exchange, head, runtimes, service, startAttacked } from "./attacked.ts";
+import { call, dial, echoes, envelope, exchange, head, runtimes, service, startAttacked } from "./attacked.ts";
 
 const echo = `${service}/Echo`;
 
@@ -112,6 +113,53 @@ describe.each(runtimes)("in %s,", (runtime) => {
         expect(response.status).toBe(404);
       }
       expect(await echoes(attacked)).toBe(before);
+    });
+  });
+
+  describe("what a caller gets wrong is the caller's mistake:", () => {
+    const unparsable = Buffer.of(0x0a, 0x05, 0x61);
+    const cut = gzipSync('{"text":"a"}').subarray(0, 15);
+
+    test.each([
+      ["protobuf that can't be parsed", { "Content-Type": "application/proto" }, unparsable],
+      ["JSON that can't be parsed", {}, '{"text":'],
+      ["gzip that ends too early", { "Content-Encoding": "gzip" }, cut],
+      ["what is no gzip", { "Content-Encoding": "gzip" }, "no gzip"],
+      ["a timeout that is none", { "Connect-Timeout-Ms": "soon" }, "{}"],
+    ])("%s, over Connect", async (_, headers, body) => {
+      const response = await call(attacked, "Echo", typeof body === "string" ? body : Uint8Array.from(body), headers);
+      expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
+    });
+
+    test.each([
+      ["protobuf that can't be parsed", {}, envelope(unparsable)],
+      ["an envelope that ends too early", {}, envelope(unparsable).subarray(0, 6)],
+      ["gzip that ends too early", { "Grpc-Encoding": "gzip" }, envelope(cut, 1)],
+      ["a timeout that is none", { "Grpc-Timeout": "soon" }, envelope("")],
+    ])("%s, over gRPC-Web", async (_, headers, body) => {
+      for (const method of ["Echo", "Collect", "Produce"]) {
+        const own = { "Content-Type": "application/grpc-web+proto", ...headers };
+        const response = await call(attacked, method, Uint8Array.from(body), own);
+        expect((await response.text()) + response.headers.get("grpc-status")).toMatch(/grpc-status: 3\r\n|3$/);
+      }
+    });
+
+    test("a message in the URL that is no Base64", async () => {
+      const response = await fetch(`${attacked.url}${echo}?connect=v1&encoding=json&base64=1&message=***`);
+      expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
+    });
+
+    test("no type, another method: the answer says what is wrong", async () => {
+      const body = new Uint8Array([0x7b, 0x7d]);
+      for (const [status, said, init] of [
+        [415, "application/json", { method: "POST", body }],
+        [415, "application/json", { method: "POST", body, headers: { "Content-Type": "text/plain" } }],
+        [405, "POST", { method: "PUT", body }],
+      ] as const) {
+        const response = await fetch(`${attacked.url}${echo}`, init);
+        expect(response.status).toBe(status);
+        expect(await response.json()).toMatchObject({ message: expect.stringContaining(said) });
+      }
     });
   });
 

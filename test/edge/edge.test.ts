@@ -132,7 +132,10 @@ describe("the markdown Worker", () => {
   ])("answers %s, which is no method, in Connect's error form", async (path) => {
     const response = await post(worker.url + path, {});
     expect(response.status).toBe(404);
-    expect(await response.json()).toEqual({ code: "unimplemented", message: "no such method" });
+    expect(await response.json()).toEqual({
+      code: "unimplemented",
+      message: `no such method: ${new URL(worker.url + path).pathname}`,
+    });
   });
 
   test("answers a call of gRPC-Web of what is no method in gRPC-Web", async () => {

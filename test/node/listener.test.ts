@@ -192,7 +192,7 @@ test("answers in Connect's error form what is no method", async () => {
   for (const path of ["/", "/no.such.Service/Method", "//", "/%zz"]) {
     expect(await request({ ...json, path }, "{}")).toEqual({
       status: 404,
-      body: '{"code":"unimplemented","message":"no such method"}',
+      body: `{"code":"unimplemented","message":"no such method: ${path}"}`,
     });
   }
 });
@@ -203,7 +203,8 @@ test("answers in the protocol of the call what is no method", async () => {
     const stream = session.request({ ":method": "POST", ":path": "/no.such.Service/Method", "content-type": type });
     stream.end();
     const [head] = await once(stream, "response");
-    const expected = { ":status": 200, "content-type": type, "grpc-status": "12", "grpc-message": "no such method" };
+    const message = encodeURIComponent("no such method: /no.such.Service/Method");
+    const expected = { ":status": 200, "content-type": type, "grpc-status": "12", "grpc-message": message };
     expect(head).toMatchObject(expected);
     expect(await text(stream)).toBe("");
   }

@@ -99,8 +99,11 @@ test("the log line about an error that is concealed has the request's id, over e
       const failing = connection.client(BehaviourService).fail({ code: 0, message: "disk full" }, { headers });
       await expect(failing).rejects.toMatchObject({ code: Code.Internal });
     }
-    expect(logged.mock.calls.map(([line]) => line)).toEqual(
-      targets.map((_, index) => `plugboard: plugboard.test.v1.BehaviourService/Fail failed, request request-${index}:`),
+    expect(logged.mock.calls.map(([entry]) => String(entry).split("\n", 1)[0])).toEqual(
+      targets.map(
+        (_, index) =>
+          `plugboard: plugboard.test.v1.BehaviourService/Fail failed, request request-${index}: Error: disk full`,
+      ),
     );
   } finally {
     logged.mockRestore();

@@ -1,0 +1,72 @@
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+
+/**
+ * Makes Connect blame the caller for a message that can't be parsed, for which it blames the server. It asks an error for its code
+ * when it has aborted the call's signal with it.
+ * @param couldBe Whether what the call fails with may be of its request: its handler has not begun, or still reads messages.
+ */
+export function blameCaller({ signal }: HandlerContext, couldBe: () => boolean): void {
+  signal.addEventListener("abort", () => {
+    const error: unknown = signal.reason;
+    const unparsed = error instanceof ConnectError && error.rawMessage.startsWith("parse binary: ");
+    if (unparsed && error.code === Code.Internal && couldBe()) {
+      // Read-only to who has it; there is no other place to say it.
+      Object.assign(error, { code: Code.InvalidArgument });
+    }
+  });
+}
+
+/**
+ * Checks the message of a call by GET.
+ * @throws ConnectError invalid_argument if it is not in the Base64 that it claims to be in.
+ */
+export function checkQuery({ requestMethod, url }: HandlerContext): void {
+  if (requestMethod !== "GET") {
+    return;
+  }
+  const { searchParams } = new URL(url);
+  if (searchParams.get("base64") !== "1") {
+    return;
+  }
+  try {
+    base64Decode(searchParams.get("message") ?? "");
+  } catch {
+    throw new ConnectError("the message in the URL is no Base64", Code.InvalidArgument);
+  }
+}
+
+/** What Connect answers with a status alone. */
+const refusals: Readonly<Record<number, { readonly code: string; readonly message: string }>> = {
+  405: { code: "unimplemented", message: "a method is called by POST; by GET only if it has no side effects" },
+  415: {
+    code: "invalid_argument",
+    message:
+      "the request has no Content-Type that this method is served with: application/json or application/proto; " +
+      "for streams application/connect+json or application/connect+proto; or one of gRPC-Web or, over HTTP/2, gRPC",
+  },
+  505: { code: "unimplemented", message: "a stream in both directions needs HTTP/2 or a WebSocket" },
+};
+
+/** Says what is wrong where Connect answers with a status alone. */
+export function explainRefusal(
+  response: UniversalServerResponse,
+  { allowedMethods }: UniversalHandler,
+): UniversalServerResponse {
+  const refusal = refusals[response.status];
+  if (response.body !== undefined || refusal === undefined) {
+    return response;
+  }
+  const header = new Headers(response.header);
+  header.set("Content-Type", "application/json");
+  if (response.status === 405) {
+    header.set("Allow", allowedMethods.join(", "));
+  }
+  return { ...response, header, body: inOnePiece(JSON.stringify(refusal)) };
+}
+
+async function* inOnePiece(text: string) {
+  yield new TextEncoder().encode(text);
+}
