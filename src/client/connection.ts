@@ -13,6 +13,7 @@ import type { MethodKind } from "./capability.ts";
 import { withDefaultTimeout } from "./default-timeout.ts";
 import type { Dialer } from "./dialer.ts";
 import { isDialFailure, isRefusal } from "./dialer.ts";
+import { heedDeadline } from "./heed-deadline.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
 import { isTooLarge, messageLength, messageLimit, tooLargeFor } from "./message-limit.ts";
@@ -156,7 +157,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       }
     },
   };
-  const transport = readLate(withDefaultTimeout(interceptTransport(direct, interceptors), timeoutMs));
+  const transport = readLate(withDefaultTimeout(interceptTransport(heedDeadline(direct), interceptors), timeoutMs));
 
   function close(reason?: Error): Promise<void> {
     const because = reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
