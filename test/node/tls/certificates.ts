@@ -52,5 +52,8 @@ export async function makeCertificate(options: CertificateOptions = {}): Promise
     crypto,
   );
   const key = derToPem(new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey)), "PRIVATE KEY");
-  return { name: subject, privateKey: keys.privateKey, certificate: derToPem(new Uint8Array(rawData)), key };
+  const identity: Identity = { certificate: derToPem(new Uint8Array(rawData)), key };
+  // No part of what is spread into an option `tls`, which refuses names that it does not know.
+  const issuing = { name: { value: subject }, privateKey: { value: keys.privateKey } };
+  return Object.defineProperties(identity, issuing) as Issuer;
 }
