@@ -5,7 +5,6 @@ import { memoryDialer } from "../client/memory-dialer.ts";
 import { parseAddress } from "../client/target.ts";
 import { ttrpcDialers } from "../client/ttrpc-dialers.ts";
 import { socketDialers } from "./ttrpc-dialers.ts";
-import { webSocketDialer } from "./websocket-dialer.ts";
 
 /**
  * Connects to a plugin from Node: in this process, at a Unix socket (`unix:/path`), at a TCP address
@@ -18,8 +17,9 @@ import { webSocketDialer } from "./websocket-dialer.ts";
  */
 export const connect: Connect = async (target, options) => {
   // Loaded here, as a plugin process imports this module, too, and most never connect to anything.
-  const [{ httpDialers }, { checkOwner, guardToken }] = await Promise.all([
+  const [{ httpDialers }, { webSocketDialer }, { checkOwner, guardToken }] = await Promise.all([
     import("./http-dialers.ts"),
+    import("./websocket-dialer.ts"),
     import("./guard-token.ts"),
   ]);
   if (options?.token !== undefined) {

@@ -16,7 +16,7 @@ for (const protocol of ["connect", "grpc-web", "ttrpc"] as const) {
   describeObservation({
     name: `${protocol} in workerd`,
     protocol,
-    ...(http && { lacks: "bidi_streaming", cancelsLate: true }),
+    ...(http ? { lacks: "bidi_streaming", cancelsLate: true } : { keepsLimits: true }),
     async open() {
       const address = http ? worker.url : worker.url.replace("http:", "ws:");
       const connection = await connect(address, { require: { protocols: [protocol] } });

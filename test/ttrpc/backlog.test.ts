@@ -37,7 +37,12 @@ async function open(options: ServeOnOptions = {}) {
   const { port1, port2 } = new MessageChannel();
   const served = await serveOn(plugin, port1, { gracePeriodMs: 0, ...options });
   const codes = new Map<number, Code | 0>();
-  const decoder = createFrameDecoder((frame: Frame) => codes.set(frame.streamId, answerOf(frame).code));
+  const decoder = createFrameDecoder((frame: Frame) => {
+    // At the end there is also what tells that no further call is taken.
+    if (frame.streamId !== 0) {
+      codes.set(frame.streamId, answerOf(frame).code);
+    }
+  });
   port2.on("message", (bytes: Uint8Array | null) => {
     if (bytes !== null) {
       decoder.push(bytes);

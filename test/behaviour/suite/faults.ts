@@ -26,8 +26,9 @@ export function describeFaults({ carries, client, connection }: OpenRoute) {
   describe("what is mended", () => {
     test("half a character of an error's message and detail, beside its code and metadata", async () => {
       const how = "throws an error with half a character";
-      for (const call of [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))]) {
-        const error = await rejection(call);
+      const calls = [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))];
+      for (const failed of calls.map(rejection)) {
+        const error = await failed;
         expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "cut \ufffd" });
         expect(error.metadata.get("x-error")).toBe("metadata");
         expect(error.findDetails(EchoRequestSchema)).toMatchObject([{ text: "cut \ufffd" }]);

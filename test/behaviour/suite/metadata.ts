@@ -36,8 +36,9 @@ export function describeMetadata({ client }: OpenRoute) {
       // It answers with what is beyond ASCII in headers and trailers, and in an error's metadata.
       expect(await inspect("beyond")).toEqual({ handler: "beyond", header: null, trailer: null });
       const how = "throws an error with metadata beyond ASCII";
-      for (const call of [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))]) {
-        const { metadata } = await rejection(call);
+      const calls = [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))];
+      for (const failed of calls.map(rejection)) {
+        const { metadata } = await failed;
         expect([metadata.get("x-error"), metadata.get("x-beyond")]).toEqual(["metadata", null]);
       }
     });
