@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../plugin/log.ts";
+import { maxTimerMs } from "../rpc/deadline.ts";
 import { countAnswers } from "./answers-in-flight.ts";
 import { answerBare } from "./bare-answer.ts";
 import { allowEarlyAnswer } from "./early-answer.ts";
@@ -48,7 +49,8 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         headersTimeout: headerTimeoutMs,
         connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
         requestTimeout: 0,
-        keepAliveTimeout: idleConnectionMs,
+        // Node adds a second of its own, and takes what is longer than a timer for none at all.
+        keepAliveTimeout: Math.min(idleConnectionMs, maxTimerMs - 1_000),
       },
       handleToEnd,
     );

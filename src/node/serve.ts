@@ -7,7 +7,7 @@ import { checkOptions } from "../plugin/check-options.ts";
 import { readConfigText } from "../plugin/config.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { isPlugboardError } from "../plugin/errors.ts";
+import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { formatLogEntry, log, setLogEntryWriter, setLogLevel } from "../plugin/log.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
@@ -169,6 +169,12 @@ type End = (graceMs: number, stopMs?: number) => void;
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
   checkOptions<ServeOptions>("serve()", options, optionNames);
   checkOptions<ServerTls>("tls", options.tls, { certificate: true, key: true, clientRoots: true });
+  for (const name of ["idleConnectionMs", "maxConnections"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(value >= 1)) {
+      throw new PlugboardError("PB-LIMIT-INVALID", `${name} is ${value}`);
+    }
+  }
   const { gracePeriodMs = 5_000, origins = [] } = options;
   const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;

@@ -71,7 +71,7 @@ const errors = {
   ],
   "PB-CALL-REFUSED": [
     Code.Unavailable,
-    "The call was not carried out, so it can be made again. Unary and server-streaming calls were, once.",
+    "The call was not carried out, so it can be made again. A connection does so once by itself, unless messages of its stream were taken.",
   ],
   "PB-CONNECT-UNREACHABLE": [Code.Unavailable, "Check that the plugin runs and that the address is right."],
   "PB-CONNECT-VERSION": [

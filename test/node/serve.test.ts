@@ -505,6 +505,12 @@ describe("started by a host", () => {
     expect(ended.stderr).not.toContain("    at ");
   });
 
+  test.each([{ idleConnectionMs: 0 }, { maxConnections: -1 }])("is refused with %o", async (options) => {
+    const ended = await run(["test/node/fixtures/by-options.ts"], { ...cookie, OPTIONS: JSON.stringify(options) });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain("PB-LIMIT-INVALID");
+  });
+
   test("can be asked by curl and the like how it is", async () => {
     const { child, exited, socket } = await startHosted();
     const [response] = (await once(http.get({ socketPath: socket, path: "/readyz", agent: false }), "response")) as [
