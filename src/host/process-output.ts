@@ -7,15 +7,25 @@ export interface OutputTail {
   text(): string;
 }
 
-/** Lines that an error shows at most. */
+/** Lines that an error shows of output that came bit by bit, and of what came at once: a crash prints its cause first. */
 const maxTailLines = 12;
+const maxBurstLines = 40;
+
+/** After so long a silence, in milliseconds, what is printed is of something else. */
+const burstGapMs = 1_000;
 
 /** Keeps at most so many bytes. */
 export function createOutputTail(maxBytes: number): OutputTail {
   let kept = Buffer.alloc(0);
   let cut = false;
+  /** How many bytes were printed since the last silence. */
+  let burstBytes = 0;
+  let lastAt = Number.NEGATIVE_INFINITY;
   return {
     add(chunk) {
+      const now = performance.now();
+      burstBytes = chunk.byteLength + (now - lastAt < burstGapMs ? burstBytes : 0);
+      lastAt = now;
       const all = Buffer.concat([kept, chunk.subarray(-maxBytes)]);
       cut ||= kept.byteLength + chunk.byteLength > maxBytes;
       kept = all.subarray(-maxBytes);
@@ -23,8 +33,10 @@ export function createOutputTail(maxBytes: number): OutputTail {
     text() {
       const text = printable(kept.toString("utf8")).trimEnd();
       const lines = text.split("\n");
+      const inBurst = printable(kept.subarray(-burstBytes).toString("utf8")).trimEnd().split("\n").length;
       // What was printed last is what it ended of; what comes before was mostly dealt with.
-      return cut || lines.length > maxTailLines ? `...${lines.slice(-maxTailLines).join("\n")}` : text;
+      const shown = Math.min(Math.max(maxTailLines, inBurst), maxBurstLines);
+      return cut || lines.length > shown ? `...${lines.slice(-shown).join("\n")}` : text;
     },
   };
 }

@@ -60,11 +60,22 @@ test("whoever throws on a line gets the next ones, and that one no more", () => 
 });
 
 test("of much output the last lines are kept", () => {
-  const tail = createOutputTail(10_000);
-  tail.add(Buffer.from(Array.from({ length: 40 }, (_, index) => `line ${index}`).join("\n")));
-  expect(tail.text().split("\n")).toHaveLength(12);
-  expect(tail.text()).toMatch(/^\.\.\.line 28\n/);
-  expect(tail.text()).toMatch(/line 39$/);
+  vi.useFakeTimers({ toFake: ["performance"] });
+  try {
+    const tail = createOutputTail(10_000);
+    for (let index = 0; index < 40; index++) {
+      tail.add(Buffer.from(`line ${index}\n`));
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(tail.text().split("\n")).toHaveLength(12);
+    expect(tail.text()).toMatch(/^\.\.\.line 28\n/);
+    expect(tail.text()).toMatch(/line 39$/);
+    // A crash prints its cause first, and then where it was.
+    tail.add(Buffer.from(`panic\n${"    at somewhere\n".repeat(30)}`));
+    expect(tail.text()).toMatch(/^\.\.\.panic\n/);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("the end of the output is kept, without what a terminal would obey", () => {
