@@ -40,6 +40,7 @@ export { bearer } from "./policy/bearer.ts";
 export type { Authenticate, Caller, Credentials } from "./policy/caller.ts";
 export { callerKey } from "./policy/caller.ts";
 export type { DenialReason } from "./policy/denial.ts";
+export type { Hsts } from "./policy/hsts.ts";
 export type { JwtOptions, KeySetAlgorithm, SecretAlgorithm } from "./policy/jwt.ts";
 export { jwt } from "./policy/jwt.ts";
 export { memoryRateLimit } from "./policy/memory-rate-limit.ts";

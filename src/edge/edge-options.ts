@@ -1,5 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { ConfigInit } from "../plugin/config-json.ts";
+import type { Hsts } from "../policy/hsts.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import type { DebugTools } from "./debug.ts";
@@ -20,6 +21,11 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> extends P
    * the loopback interface, and `connect` over service bindings, are always taken, "*" is any. Default: any.
    */
   readonly hosts?: readonly string[];
+  /**
+   * How long browsers reach this host over HTTPS alone, once they have. `false` sends nothing. Default: two years, without the
+   * hosts below this one.
+   */
+  readonly hsts?: Hsts | false;
   /** Lets callers ask what there is to call: `debug` of plugboard/edge. Default: nothing of it. */
   readonly debug?: DebugTools;
 }

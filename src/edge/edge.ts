@@ -11,6 +11,7 @@ import { methodPath } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
 import { checkHosts, onlyHosts, otherHost } from "../policy/hosts.ts";
+import { hstsValue } from "../policy/hsts.ts";
 import { policyNames } from "../policy/policy-options.ts";
 import { createOriginLog, crossOrigin } from "../rpc/cross-origin.ts";
 import type { HttpCallHandler } from "../rpc/http-handlers.ts";
@@ -43,6 +44,7 @@ const optionNames: OptionNames<EdgeOptions> = {
   config: true,
   origins: true,
   hosts: true,
+  hsts: true,
   debug: true,
 };
 
@@ -73,6 +75,7 @@ export function edge<Config extends DescMessage>(
   // The last is what connect() names over service bindings.
   const allowsHost = hosts && onlyHosts([...hosts, "plugin"]);
   const guarded = options.auth !== undefined;
+  const hsts = hstsValue(options.hsts);
   checkAccessRules(plugin.services, guarded);
   let starting: Promise<EdgeHandler> | undefined;
 
@@ -123,7 +126,10 @@ export function edge<Config extends DescMessage>(
       personal: guarded,
       maxBytes: maxOwnHeaderBytes,
     });
-    for (const [name, value] of [...securityHeaders(requestId, req.url.startsWith("https:")), ...headers]) {
+    for (const [name, value] of [
+      ...securityHeaders(requestId, req.url.startsWith("https:") ? hsts : undefined),
+      ...headers,
+    ]) {
       if (!(ownGoesFirst.has(name) && res.headers.has(name))) {
         res.headers.set(name, value);
       }
@@ -140,7 +146,7 @@ export function edge<Config extends DescMessage>(
     const { serving, admit } = await handlerFor(context);
     const requestId = requestIds.get(context.req.raw) ?? "";
     const stayAlive = (running: Promise<unknown>) => keepAlive(context, running);
-    return upgradeToTtrpc(context, { origins, originRefused, serving, admit, requestId, keepAlive: stayAlive });
+    return upgradeToTtrpc(context, { hsts, origins, originRefused, serving, admit, requestId, keepAlive: stayAlive });
   });
   app.get("/healthz", (context) => context.json({ status: "ok" }));
   app.get("/readyz", async (context) => {

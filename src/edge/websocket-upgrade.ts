@@ -38,6 +38,8 @@ function offeredProtocols({ req }: Context): readonly string[] {
 
 /** How to serve a WebSocket. */
 interface UpgradeOptions {
+  /** `Strict-Transport-Security`, over HTTPS. */
+  readonly hsts: string | undefined;
   readonly serving: TtrpcServing;
   /** Decides whether a request may become one. */
   readonly admit: CallPolicy["admit"];
@@ -56,7 +58,7 @@ interface UpgradeOptions {
  */
 export async function upgradeToTtrpc(
   context: Context,
-  { origins, originRefused, serving, admit, requestId, keepAlive }: UpgradeOptions,
+  { hsts, origins, originRefused, serving, admit, requestId, keepAlive }: UpgradeOptions,
 ): Promise<Response> {
   const origin = context.req.header("Origin");
   if (origin !== undefined && !allowsOrigin(origins, origin)) {
@@ -83,7 +85,7 @@ export async function upgradeToTtrpc(
   keepAlive(serving.accept(webSocketCarrier(server, "server"), peer).over);
   // Only the one subprotocol is echoed, and no token that was offered beside it.
   const responseHeaders = new Headers({ "Sec-WebSocket-Protocol": webSocketProtocol });
-  for (const [name, value] of securityHeaders(requestId, context.req.url.startsWith("https:"))) {
+  for (const [name, value] of securityHeaders(requestId, context.req.url.startsWith("https:") ? hsts : undefined)) {
     responseHeaders.set(name, value);
   }
   const init: ResponseInit & { webSocket: object } = { status: 101, headers: responseHeaders, webSocket: client };

@@ -10,11 +10,11 @@ import { securityHeaders } from "../rpc/response-headers.ts";
 export function answerBare(
   socket: Duplex,
   status: number,
-  secure: boolean,
+  hsts: string | undefined,
   requestId: string = requestIdFor(undefined),
 ): void {
   const fields = [
-    ...securityHeaders(requestId, secure),
+    ...securityHeaders(requestId, hsts),
     ...(status === 401 ? [["WWW-Authenticate", 'Bearer error="invalid_token"']] : []),
     ["Connection", "close"],
     ["Content-Length", "0"],

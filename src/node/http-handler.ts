@@ -35,7 +35,7 @@ export interface HttpHandlerOptions {
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
   /** Whether requests come in TLS. */
-  readonly secure: boolean;
+  readonly hsts?: string | undefined;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
   /** Answers only requests for these hosts, instead. */
@@ -66,7 +66,7 @@ type HttpResponse = http.ServerResponse | http2.Http2ServerResponse;
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const { idleTimeoutMs } = options.policy.limits;
-  const { table, policy, secure, shutdownSignal, onlyLoopbackHosts, origins, onlyGrpc = false, draining } = options;
+  const { table, policy, hsts, shutdownSignal, onlyLoopbackHosts, origins, onlyGrpc = false, draining } = options;
   const protocols = onlyGrpc ? [grpcProtocol] : [grpcProtocol, grpcWebProtocol, connectProtocol];
   const find = createHttpHandlers(table, protocols, policy, {
     acceptCompression: [compressionGzip, compressionBrotli].map(refuseBroken),
@@ -89,7 +89,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
 
   function handleRequest(request: HttpRequest, response: HttpResponse) {
     const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
-    const always = securityHeaders(requestId, secure);
+    const always = securityHeaders(requestId, hsts);
     setHeaders(response, always);
     const refusal = refuseHost(request, onlyLoopbackHosts, options.allowsHost);
     if (refusal !== undefined) {

@@ -14,7 +14,7 @@ import { withRequire } from "./with-require.ts";
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
 export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
-  const { headerTimeoutMs, policy, secure, keepalive, idleConnectionMs } = options;
+  const { headerTimeoutMs, policy, hsts, keepalive, idleConnectionMs } = options;
   const { maxConcurrentStreams, maxHeaderBytes, idleTimeoutMs } = policy.limits;
   const shutdown = new AbortController();
   let draining = false;
@@ -38,7 +38,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         handle(request, response);
       },
       maxConcurrentStreams,
-      secure,
+      hsts,
     );
     const server = http.createServer(
       {
@@ -60,7 +60,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       if (error.code === "ECONNRESET" || !socket.writable) {
         socket.destroy();
       } else {
-        answerBare(socket, statusOf(error), secure);
+        answerBare(socket, statusOf(error), hsts);
       }
     });
     // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
@@ -80,7 +80,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       upgrade ??= loadUpgrade();
       const loaded = await upgrade;
       if (loaded === undefined) {
-        answerBare(socket, 501, secure);
+        answerBare(socket, 501, hsts);
       } else {
         await loaded.accept(request, socket, head);
       }

@@ -9,7 +9,7 @@ type Handler = (request: http.IncomingMessage, response: http.ServerResponse) =>
  * Lets a connection of HTTP/1.1 have so many requests in flight. Node hands out all that a caller sends without waiting for
  * answers; the first beyond the limit is answered 429, as the last on its connection, and those behind it not at all.
  */
-export function limitPipeline(handle: Handler, maxRequests: number, secure: boolean): Handler {
+export function limitPipeline(handle: Handler, maxRequests: number, hsts: string | undefined): Handler {
   const running = new WeakMap<Socket, number>();
   const full = new WeakSet<Socket>();
   return (request, response) => {
@@ -20,7 +20,7 @@ export function limitPipeline(handle: Handler, maxRequests: number, secure: bool
     const count = (running.get(socket) ?? 0) + 1;
     if (count > maxRequests) {
       full.add(socket);
-      refuse(request, response, secure);
+      refuse(request, response, hsts);
       return;
     }
     running.set(socket, count);
@@ -29,8 +29,8 @@ export function limitPipeline(handle: Handler, maxRequests: number, secure: bool
   };
 }
 
-function refuse({ headers }: http.IncomingMessage, response: http.ServerResponse, secure: boolean) {
-  const fields = securityHeaders(requestIdFor(headers["x-request-id"]?.toString()), secure);
+function refuse({ headers }: http.IncomingMessage, response: http.ServerResponse, hsts: string | undefined) {
+  const fields = securityHeaders(requestIdFor(headers["x-request-id"]?.toString()), hsts);
   response.writeHead(429, { ...Object.fromEntries(fields), "Content-Type": "application/json", Connection: "close" });
   response.end(JSON.stringify({ code: "resource_exhausted", message: "too many requests at once on a connection" }));
 }

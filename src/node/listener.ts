@@ -5,6 +5,8 @@ import type { ServerTls } from "../client/tls.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import { onlyHosts } from "../policy/hosts.ts";
+import type { Hsts } from "../policy/hsts.ts";
+import { hstsValue } from "../policy/hsts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
 import { createOriginLog } from "../rpc/cross-origin.ts";
@@ -40,6 +42,8 @@ export interface ListenOptions {
   readonly idleConnectionMs?: number;
   /** How many connections may be open at once, of every protocol; those beyond are closed. Default: any number. */
   readonly maxConnections?: number;
+  /** `Strict-Transport-Security` of responses in TLS. Default: two years, of this host alone. */
+  readonly hsts?: Hsts | false | undefined;
   /**
    * Speak yamux at the address, to one host: the first connection that says something is the only one that is taken,
    * and what is served goes over its streams. Draining closes the multiplexer, too.
@@ -91,7 +95,7 @@ export async function listen(
     headerTimeoutMs,
     keepalive,
     idleConnectionMs,
-    secure: tls !== undefined,
+    hsts: tls && hstsValue(options.hsts),
     // In TLS it is the certificate that says who is meant.
     onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined && !isOnNetwork(address),
     ...(hosts && { allowsHost: onlyHosts(hosts) }),

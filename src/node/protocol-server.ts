@@ -34,8 +34,8 @@ export interface HttpServerOptions extends ProtocolServerOptions {
   readonly originRefused?: (origin: string) => void;
   /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. */
   readonly idleConnectionMs: number;
-  /** Whether connections are in TLS. */
-  readonly secure: boolean;
+  /** `Strict-Transport-Security` of responses, where connections are in TLS. */
+  readonly hsts?: string | undefined;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;
   /** Answers only requests for these hosts, instead. */

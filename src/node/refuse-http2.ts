@@ -12,7 +12,7 @@ export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
   server.on("unknownProtocol", () => connection.destroy());
   server.on("stream", (stream, headers) => {
     stream.on("error", () => stream.destroy());
-    const always = Object.fromEntries(securityHeaders(requestIdFor(undefined), false));
+    const always = Object.fromEntries(securityHeaders(requestIdFor(undefined), undefined));
     if (/^application\/grpc/i.test(headers["content-type"] ?? "")) {
       stream.respond(
         {

@@ -78,7 +78,7 @@ function http1Answer(error: PlugboardError): Buffer {
   return Buffer.from(
     [
       ...http1Status(error.errorCode),
-      ...securityHeaders(requestIdFor(undefined), false).map(([name, value]) => `${name}: ${value}`),
+      ...securityHeaders(requestIdFor(undefined), undefined).map(([name, value]) => `${name}: ${value}`),
       "Content-Type: application/json",
       `Content-Length: ${Buffer.byteLength(body)}`,
       "",

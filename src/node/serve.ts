@@ -14,6 +14,8 @@ import { startPlugin } from "../plugin/running-plugin.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
 import { checkHosts } from "../policy/hosts.ts";
+import type { Hsts } from "../policy/hsts.ts";
+import { hstsValue } from "../policy/hsts.ts";
 import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import { createCallPolicy, policyNames } from "../policy/policy-options.ts";
@@ -65,6 +67,11 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly idleConnectionMs?: number;
   /** How many connections may be open at once, of every protocol; those beyond are closed. Default: any number. */
   readonly maxConnections?: number;
+  /**
+   * How long browsers reach this host over HTTPS alone, once they have; sent in TLS only. `false` sends nothing. Default: two
+   * years, without the hosts below this one.
+   */
+  readonly hsts?: Hsts | false;
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
   readonly origins?: readonly string[];
   /**
@@ -107,6 +114,7 @@ const optionNames: OptionNames<ServeOptions> = {
   keepalive: true,
   idleConnectionMs: true,
   maxConnections: true,
+  hsts: true,
   origins: true,
   hosts: true,
   behindProxy: true,
@@ -169,6 +177,7 @@ type End = (graceMs: number, stopMs?: number) => void;
 async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, options: ServeOptions<Config>) {
   checkOptions<ServeOptions>("serve()", options, optionNames);
   checkOptions<ServerTls>("tls", options.tls, { certificate: true, key: true, clientRoots: true });
+  hstsValue(options.hsts);
   for (const name of ["idleConnectionMs", "maxConnections"] as const) {
     const value = options[name];
     if (value !== undefined && !(value >= 1)) {
@@ -283,6 +292,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     keepalive: withKeepalive(options.keepalive, address.carrier === "unix" ? localKeepalive : defaultKeepalive),
     ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),
     ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
+    hsts: options.hsts,
     ...(hosts && { hosts }),
     ...(proxy && { proxy }),
     ...(family.multiplexer && { multiplexer: family.multiplexer }),

@@ -57,11 +57,11 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
         refused = refusal(request) ?? (await refusedByPolicy(headers, socket, peer, requestId));
       } catch (error) {
         log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
-        answerBare(socket, 500, options.secure, requestId);
+        answerBare(socket, 500, options.hsts, requestId);
         return;
       }
       if (refused !== undefined) {
-        answerBare(socket, refused, options.secure, requestId);
+        answerBare(socket, refused, options.hsts, requestId);
         return;
       }
       server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket, "server"), peer));

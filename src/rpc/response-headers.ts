@@ -23,22 +23,21 @@ const vary: HeaderField = ["Vary", "Origin, Accept-Encoding, Authorization"];
 
 const noStore: HeaderField = ["Cache-Control", "no-store"];
 
-/** To be reached over HTTPS alone, for two years (RFC 6797). Hosts below this one belong to others, maybe. */
-const strictTransport: HeaderField = ["Strict-Transport-Security", "max-age=63072000"];
+const strictTransport = "Strict-Transport-Security";
 
 /**
  * The header fields of every answer, whatever its status.
- * @param secure Whether it goes over HTTPS.
+ * @param hsts `Strict-Transport-Security`, of an answer over HTTPS.
  */
-export function securityHeaders(requestId: string, secure: boolean): readonly HeaderField[] {
+export function securityHeaders(requestId: string, hsts: string | undefined): readonly HeaderField[] {
   const id: HeaderField = [requestIdHeader, requestId];
   const fields = [...always, vary, noStore, id];
-  return secure ? [...fields, strictTransport] : fields;
+  return hsts === undefined ? fields : [...fields, [strictTransport, hsts]];
 }
 
 /** What a handler has no say in: the headers above, and whose request it was. */
 const notTheirs: ReadonlySet<string> = new Set(
-  [...[...always, strictTransport].map(([name]) => name), requestIdHeader, "Server"].map((name) => name.toLowerCase()),
+  [...always.map(([name]) => name), strictTransport, requestIdHeader, "Server"].map((name) => name.toLowerCase()),
 );
 
 /** What an answer was given to. */

@@ -41,7 +41,6 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
   const handler = createHttpHandler({
     table: createServiceTable([routes]),
     policy: { limits },
-    secure: secure !== undefined,
     shutdownSignal: shutdown.signal,
     // go-plugin's clients call a host named "unused".
     onlyLoopbackHosts: false,

@@ -1,0 +1,31 @@
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
+import { PlugboardError } from "../plugin/errors.ts";
+
+/** How long browsers reach a host over HTTPS alone, once they have: `Strict-Transport-Security` (RFC 6797). */
+export interface Hsts {
+  /** In seconds; 0 has browsers forget it. Default: 63,072,000, two years. */
+  readonly maxAge?: number;
+  /** Whether it holds for all hosts below this one, too, which may be others'. Default: false. */
+  readonly includeSubDomains?: boolean;
+}
+
+const optionNames: OptionNames<Hsts> = { maxAge: true, includeSubDomains: true };
+
+const twoYears = 63_072_000;
+
+/**
+ * The header's value; `undefined` if it is not to be sent.
+ * @throws PlugboardError PB-LIMIT-INVALID, PB-OPTION-UNKNOWN
+ */
+export function hstsValue(hsts: Hsts | false = {}): string | undefined {
+  if (hsts === false) {
+    return undefined;
+  }
+  checkOptions<Hsts>("hsts", hsts, optionNames);
+  const { maxAge = twoYears, includeSubDomains = false } = hsts;
+  if (!(Number.isSafeInteger(maxAge) && maxAge >= 0)) {
+    throw new PlugboardError("PB-LIMIT-INVALID", `hsts.maxAge is ${maxAge}`);
+  }
+  return `max-age=${maxAge}${includeSubDomains ? "; includeSubDomains" : ""}`;
+}
