@@ -215,6 +215,10 @@ async function describe(
       return { kind: "shut", failure: cause };
     }
     const error = ConnectError.from(cause);
+    // What an interceptor of the caller's says in the server's place comes over no wire.
+    if (error.code === Code.Unimplemented && !error.isWireError) {
+      return { kind: "foreign", asksWhoCalls: false };
+    }
     // Some proxies add an HTTP status that is none of gRPC's.
     if (isServersWord(error) || (protocol !== "connect" && error.metadata.has("grpc-status"))) {
       return { kind: "foreign", asksWhoCalls: error.code === Code.Unauthenticated };

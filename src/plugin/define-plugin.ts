@@ -98,7 +98,8 @@ export interface Plugin<Config extends DescMessage = DescMessage>
 export function definePlugin<Config extends DescMessage = GenMessage<Empty>, State = undefined>(
   definition: PluginDefinition<Config, State>,
 ): Plugin<Config> {
-  checkOptions("definePlugin()", definition as unknown as PluginDefinition, optionNames);
+  // Another plugin may be spread into it; which services there are is found out anew.
+  checkOptions("definePlugin()", definition as unknown as Plugin, { ...optionNames, services: true, [brand]: true });
   const {
     name,
     version,

@@ -38,16 +38,13 @@ export function checkQuery({ requestMethod, url }: HandlerContext): void {
   }
 }
 
-/** What Connect answers with a status alone. */
-const refusals: Readonly<Record<number, { readonly code: string; readonly message: string }>> = {
-  405: { code: "unimplemented", message: "a method is called by POST; by GET only if it has no side effects" },
-  415: {
-    code: "invalid_argument",
-    message:
-      "the request has no Content-Type that this method is served with: application/json or application/proto; " +
-      "for streams application/connect+json or application/connect+proto; or one of gRPC-Web or, over HTTP/2, gRPC",
-  },
-  505: { code: "unimplemented", message: "a stream in both directions needs HTTP/2 or a WebSocket" },
+/** What Connect answers with a status alone. In words, as there is no protocol yet that an error could be told in. */
+const refusals: Readonly<Record<number, string>> = {
+  405: "a method is called by POST; by GET only if it has no side effects",
+  415:
+    "the request has no Content-Type that this method is served with: application/json or application/proto; " +
+    "for streams application/connect+json or application/connect+proto; or one of gRPC-Web or, over HTTP/2, gRPC",
+  505: "a stream in both directions needs HTTP/2 or a WebSocket",
 };
 
 /** Says what is wrong where Connect answers with a status alone. */
@@ -60,11 +57,11 @@ export function explainRefusal(
     return response;
   }
   const header = new Headers(response.header);
-  header.set("Content-Type", "application/json");
+  header.set("Content-Type", "text/plain; charset=utf-8");
   if (response.status === 405) {
     header.set("Allow", allowedMethods.join(", "));
   }
-  return { ...response, header, body: inOnePiece(JSON.stringify(refusal)) };
+  return { ...response, header, body: inOnePiece(refusal) };
 }
 
 async function* inOnePiece(text: string) {

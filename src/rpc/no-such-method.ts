@@ -7,6 +7,9 @@ export interface Answer {
   readonly body: string;
 }
 
+/** How much of a name is repeated, in characters. */
+const maxMethodLength = 200;
+
 /** Of gRPC, as https://grpc.io/docs/guides/status-codes has them. */
 const unimplemented = "12";
 
@@ -17,7 +20,9 @@ const unimplemented = "12";
  * @param contentType The request's.
  */
 export function noSuchMethod(path: string, contentType: string | null | undefined): Answer {
-  const message = `no such method: ${printableLine(path)}`;
+  // Of a whole URL no more than service and method: whatever else it names is not repeated.
+  const method = path.slice(path.lastIndexOf("/", path.lastIndexOf("/") - 1)).slice(0, maxMethodLength);
+  const message = `no such method: ${printableLine(method)}`;
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   return /^application\/grpc(-web(-text)?)?(\+|$)/.test(type)
     ? {

@@ -158,7 +158,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
       ] as const) {
         const response = await fetch(`${attacked.url}${echo}`, init);
         expect(response.status).toBe(status);
-        expect(await response.json()).toMatchObject({ message: expect.stringContaining(said) });
+        expect(await response.text()).toContain(said);
       }
     });
   });
