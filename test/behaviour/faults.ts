@@ -32,7 +32,7 @@ const internal = { code: Code.Internal, message: "internal error" } as const;
 const handlers: FaultGroup = {
   title: "The handler",
   advice:
-    "In a unary method, or at any message of a stream. Nothing that trying again would mend: tell the plugin's author, with the request id that the error's metadata has " +
+    "In a unary method, or at any message of a stream. Trying again does not help: tell the plugin's author, with the request id that the error's metadata has " +
     "(`x-request-id`). The plugin's log has a line under that id which says what was wrong.",
   faults: [
     ...Object.keys({ ...unfitErrors, ...unfitMessages }).map(
@@ -61,7 +61,7 @@ const namesOfConnections = ["connection", "keep-alive", "transfer-encoding", "up
 
 const callers: FaultGroup = {
   title: "The caller's own program",
-  advice: "Mend the call: it fails before anything is sent, and would fail again.",
+  advice: "Correct the call. It fails before the message at fault is sent, and would fail again.",
   faults: [
     {
       fault: "a number where a text belongs",
