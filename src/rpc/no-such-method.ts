@@ -20,8 +20,8 @@ const unimplemented = "12";
  * @param contentType The request's.
  */
 export function noSuchMethod(path: string, contentType: string | null | undefined): Answer {
-  // Of a whole URL no more than service and method: whatever else it names is not repeated.
-  const method = path.slice(path.lastIndexOf("/", path.lastIndexOf("/") - 1)).slice(0, maxMethodLength);
+  // HTTP/1.1 lets a request name a whole URL: host and credentials are not repeated.
+  const method = path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, "").slice(0, maxMethodLength);
   const message = `no such method: ${printableLine(method)}`;
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   return /^application\/grpc(-web(-text)?)?(\+|$)/.test(type)
