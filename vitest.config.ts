@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { build } from "esbuild";
@@ -11,6 +12,9 @@ process.env.WRANGLER_SEND_METRICS = "false";
 const source = "plugboard-source";
 
 const compatibilityDate = "2026-11-17";
+
+/** Most tests wait for a process that they have started. The other suites measure, or send floods, and run file by file. */
+const maxWorkers = availableParallelism() + 1;
 
 /** Bundles a Worker that the tests call by service binding. */
 async function bundle(entry: string): Promise<string> {
@@ -42,16 +46,29 @@ export default defineConfig({
             "test/conformance/**",
           ],
           pool: "forks",
+          maxWorkers,
           testTimeout: 30_000,
         },
       },
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
-        test: { name: "attacks", include: ["test/attacks/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
+        test: {
+          name: "attacks",
+          include: ["test/attacks/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 30_000,
+        },
       },
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
-        test: { name: "browser", include: ["test/browser/**/*.test.ts"], pool: "forks", testTimeout: 30_000 },
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 30_000,
+        },
       },
       {
         ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
@@ -60,6 +77,7 @@ export default defineConfig({
           include: ["test/interop/**/*.test.ts"],
           globalSetup: "test/interop/go-folder.ts",
           pool: "forks",
+          fileParallelism: false,
           testTimeout: 30_000,
           // The first to need a Go program builds it.
           hookTimeout: 300_000,
@@ -71,6 +89,7 @@ export default defineConfig({
           include: ["test/conformance/**/*.test.ts"],
           globalSetup: ["test/interop/go-folder.ts", "test/conformance/generate.ts"],
           pool: "forks",
+          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },
@@ -94,7 +113,7 @@ export default defineConfig({
             },
           })),
         ],
-        test: { name: "workers", include: ["test/**/*.workers.test.ts"], testTimeout: 30_000 },
+        test: { name: "workers", include: ["test/**/*.workers.test.ts"], maxWorkers, testTimeout: 30_000 },
       },
     ],
   },

@@ -347,7 +347,7 @@ export function describeBehaviour(route: BehaviourRoute) {
 
       test("holds the caller back while the handler does not read", async () => {
         const id = uniqueId();
-        const count = 4000;
+        const count = 1000;
         let taken = 0;
         const data = pattern(64 * 1024);
         const response = client().collect(

@@ -19,7 +19,9 @@ describe.each(["unix", "tcp"] as const)("over %s", (carrier) => {
     const [route] = connection.routes.unary.routes;
     expect(route).toMatchObject({ name: `${carrier}+${name}`, endpoint: { encrypted: true } });
     const data = new Uint8Array(1_000_000).fill(7);
-    expect(await connection.client(BehaviourService).echo({ text: "hi", data })).toMatchObject({ text: "hi", data });
+    const response = await connection.client(BehaviourService).echo({ text: "hi", data });
+    expect(response.text).toBe("hi");
+    expect(Buffer.compare(response.data, data)).toBe(0);
   });
 
   test("a bidi stream goes both ways by turns, by ttrpc and by grpc", async () => {
