@@ -28,6 +28,11 @@ async function bundle(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
+async function bundledWorker(entry: string) {
+  const script = await bundle(entry);
+  return { modules: true, script, compatibilityDate, compatibilityFlags: ["no_nodejs_compat"] };
+}
+
 export default defineConfig({
   test: {
     // What a test prints, such as the errors that a plugin logs, is of interest if it fails.
@@ -100,15 +105,16 @@ export default defineConfig({
           cloudflareTest(async () => ({
             miniflare: {
               compatibilityDate,
-              serviceBindings: { BEHAVIOUR: "behaviour" },
+              serviceBindings: { BEHAVIOUR: "behaviour", PATIENT: "patient", BRIEF: "brief" },
               workers: [
-                {
-                  name: "behaviour",
-                  modules: true,
-                  script: await bundle("test/behaviour/worker.ts"),
-                  compatibilityDate,
-                  compatibilityFlags: ["no_nodejs_compat"],
-                },
+                { name: "behaviour", ...(await bundledWorker("test/behaviour/worker.ts")) },
+                ...(await Promise.all(
+                  ["patient", "brief"].map(async (name) => ({
+                    name,
+                    bindings: { MOOD: name },
+                    ...(await bundledWorker("test/behaviour/refusing/worker.ts")),
+                  })),
+                )),
               ],
             },
           })),

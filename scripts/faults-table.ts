@@ -3,14 +3,24 @@
  * says whether they are up to date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import type { Code } from "@connectrpc/connect";
 import { codeName } from "../src/rpc/code-name.ts";
 import { faultGroups } from "../test/behaviour/faults.ts";
+import { refusals } from "../test/behaviour/refusals.ts";
 
 const file = "docs/faults.md";
 const [begin, end] = ["<!-- faults: npm run faults -->", "<!-- end of faults -->"];
 
-const sections = faultGroups.map(({ title, advice, faults }) => {
-  const told = faults.filter(({ again }) => !again);
+/** What of a fault goes into the tables. */
+interface Told {
+  readonly fault: string;
+  readonly code: Code;
+  readonly again?: true;
+}
+
+const groups = [...faultGroups, refusals];
+const sections = groups.map(({ title, advice, faults }) => {
+  const told = faults.filter(({ again }: Told) => !again);
   const rows = told.map(({ fault, code }) => `| ${fault.replaceAll("|", "\\|")} | \`${codeName(code)}\` |`);
   return `\n## ${title}\n\n${advice}\n\n| what happens | code |\n| --- | --- |\n${rows.join("\n")}\n`;
 });
@@ -29,5 +39,5 @@ if (!process.argv.includes("--check")) {
   console.error(`the tables in ${file} do not match test/behaviour/faults.ts, run: npm run faults`);
   process.exitCode = 1;
 } else {
-  console.log(`the tables of ${faultGroups.flatMap(({ faults }) => faults).length} faults are up to date`);
+  console.log(`the tables of ${groups.reduce((sum, { faults }) => sum + faults.length, 0)} faults are up to date`);
 }

@@ -2,5 +2,8 @@
 declare module "cloudflare:workers" {
   export const env: {
     readonly BEHAVIOUR: import("plugboard").ServiceBinding;
+    /** The plugin of test/behaviour/refusing, in its two moods. */
+    readonly PATIENT: import("plugboard").ServiceBinding;
+    readonly BRIEF: import("plugboard").ServiceBinding;
   };
 }

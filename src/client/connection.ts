@@ -16,7 +16,15 @@ import { isDialFailure, isRefusal } from "./dialer.ts";
 import { heedDeadline } from "./heed-deadline.ts";
 import { interceptTransport } from "./intercepted-transport.ts";
 import { lendMessages, lendStream } from "./lender.ts";
-import { isTooLarge, messageLength, messageLimit, tooLargeFor } from "./message-limit.ts";
+import type { MeasuredMessage } from "./message-limit.ts";
+import {
+  explainTooLarge,
+  isTooLarge,
+  messageLength,
+  messageLimit,
+  tooLargeFor,
+  tooMuchMetadata,
+} from "./message-limit.ts";
 import type { Route, Routes } from "./negotiate.ts";
 import { readLate } from "./read-late.ts";
 import type { TransportPool } from "./transport-pool.ts";
@@ -68,14 +76,16 @@ export function createConnection(parts: ConnectionParts): Connection {
   /**
    * Makes a call over the best route and, where that is safe, over the next ones until somebody is reached who takes its
    * message.
-   * @param measure How long its message is, in bytes, where that is known before it is sent.
+   * @param metadata As it is sent.
+   * @param message Its message, where that is known before it is sent.
    */
   function overRoutes<T>(
     method: DescMethodUnary | DescMethodStreaming,
     timeoutMs: number | undefined,
     run: (transport: Transport, timeoutMs: number | undefined) => Promise<T>,
     canRepeat: () => boolean,
-    measure?: () => number,
+    metadata: Headers | undefined,
+    message?: MeasuredMessage,
   ): Promise<T> {
     if (closeReason !== undefined) {
       return Promise.reject(closeReason);
@@ -87,11 +97,13 @@ export function createConnection(parts: ConnectionParts): Connection {
     const deadline = startDeadline(timeoutMs);
     const next = fallback ? others : [];
     const attempt = (route: Route<Dialer>) => {
-      const problem = measure && tooLargeFor(route, next.slice(next.indexOf(route) + 1), measure);
+      const problem =
+        tooMuchMetadata(route, metadata) ??
+        (message && tooLargeFor(route, next.slice(next.indexOf(route) + 1), message));
       return problem === undefined ? run(pool.get(route), deadline?.left()) : Promise.reject(problem);
     };
     return attempt(best).catch(async (error: unknown) => {
-      let failure = error;
+      let failure = explainTooLarge(error, best, message);
       let tried = best;
       /** What the message is known to be longer than, in bytes. */
       let tooShort = -1;
@@ -113,7 +125,7 @@ export function createConnection(parts: ConnectionParts): Connection {
         try {
           return await attempt(route);
         } catch (next) {
-          failure = next;
+          failure = explainTooLarge(next, route, message);
         }
       }
       throw failure;
@@ -129,7 +141,8 @@ export function createConnection(parts: ConnectionParts): Connection {
           timeoutMs,
           (each, left) => each.unary(method, signal, left, metadata, input, contextValues),
           always,
-          () => messageLength(method.input, input),
+          metadata,
+          { measure: () => messageLength(method.input, input), streams: false },
         );
       } catch (error) {
         return Promise.reject(error);
@@ -149,7 +162,8 @@ export function createConnection(parts: ConnectionParts): Connection {
           deadline?.left(),
           (each, left) => each.stream(method, signal, left, metadata, lender.lend(), contextValues),
           lender.canLendAgain,
-          message && (() => messageLength(method.input, message)),
+          metadata,
+          message && { measure: () => messageLength(method.input, message), streams: true },
         );
       } catch (error) {
         lender.giveBack(error);

@@ -1,6 +1,8 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
+import { fieldBytes, maxFieldBlockBytes } from "../rpc/connection-fields.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
 import { chunkExtension } from "../ttrpc/endpoint.ts";
 import { maxDataBytes } from "../ttrpc/frame.ts";
@@ -30,24 +32,70 @@ export function messageLength<I extends DescMessage>(schema: I, message: Message
   }
 }
 
+/** The message of a call, and what is worth measuring it for. */
+export interface MeasuredMessage {
+  /** How long it is, in bytes. */
+  readonly measure: () => number;
+  /** Its call streams responses: a refusal would be among them, too late for another route. */
+  readonly streams: boolean;
+}
+
 /**
  * Finds out before sending that a route does not take a message. Measuring takes as long as sending it, so that is done only
- * where a route after it carries more; and not for ttrpc, which sees it for itself.
+ * where a route after it carries more, and for streams; and not for ttrpc, which sees it for itself.
  */
 export function tooLargeFor(
-  { name, endpoint }: Route,
+  route: Route,
   later: readonly Route[],
-  measure: () => number,
+  { measure, streams }: MeasuredMessage,
 ): PlugboardError | undefined {
-  if (endpoint.protocol === "ttrpc" || endpoint.protocol === "none") {
+  const limit = messageLimit(route.endpoint);
+  const worthIt = streams
+    ? limit < Number.POSITIVE_INFINITY
+    : later.some((each) => messageLimit(each.endpoint) > limit);
+  return worthIt && isHttp(route) ? tooLarge(route, measure) : undefined;
+}
+
+/**
+ * Says of what a server has refused, as it was more than it takes, that this was the message, if it was known to be: the same as
+ * where that is found out before sending.
+ */
+export function explainTooLarge(error: unknown, route: Route, message: MeasuredMessage | undefined): unknown {
+  const refused = error instanceof ConnectError && error.code === Code.ResourceExhausted && !isPlugboardError(error);
+  if (!refused || message === undefined || !isHttp(route)) {
+    return error;
+  }
+  const explained = tooLarge(route, message.measure, error);
+  error.metadata.forEach((value, key) => {
+    explained?.metadata.append(key, value);
+  });
+  return explained ?? error;
+}
+
+/**
+ * Finds out before sending that HTTP does not carry a call's metadata: over HTTP/2 it would cost the connection, and what refuses
+ * it over HTTP/1.1 does so in no protocol's words.
+ */
+export function tooMuchMetadata(route: Route, metadata: Headers | undefined): ConnectError | undefined {
+  if (metadata === undefined || !isHttp(route)) {
     return undefined;
   }
+  let bytes = 0;
+  metadata.forEach((value, name) => {
+    bytes += fieldBytes(name, value);
+  });
+  const what = `the call's metadata has ${bytes} bytes, and HTTP carries ${maxFieldBlockBytes}`;
+  return bytes > maxFieldBlockBytes ? new ConnectError(what, Code.ResourceExhausted) : undefined;
+}
+
+function isHttp({ endpoint: { protocol } }: Route): boolean {
+  return protocol !== "ttrpc" && protocol !== "none";
+}
+
+function tooLarge({ name, endpoint }: Route, measure: () => number, cause?: unknown): PlugboardError | undefined {
   const limit = messageLimit(endpoint);
-  if (!later.some((each) => messageLimit(each.endpoint) > limit)) {
-    return undefined;
-  }
-  const bytes = measure();
-  return bytes > limit
-    ? new PlugboardError("PB-MESSAGE-TOO-LARGE", `the message has ${bytes} bytes, and ${name} takes ${limit}`)
-    : undefined;
+  // What is not known to be limited, need not be measured.
+  const bytes = limit === Number.POSITIVE_INFINITY ? 0 : measure();
+  const what = `the message has ${bytes} bytes, and ${name} takes ${limit}`;
+  return bytes > limit ? new PlugboardError("PB-MESSAGE-TOO-LARGE", what, { cause }) : undefined;
 }

@@ -12,6 +12,7 @@ import { log } from "../plugin/log.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { HostRule } from "../policy/hosts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
+import { maxFieldBlockBytes } from "../rpc/connection-fields.ts";
 import { crossOrigin } from "../rpc/cross-origin.ts";
 import { fitTrailers } from "../rpc/fit-trailers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
@@ -218,9 +219,6 @@ function refuseBroken(compression: Compression): Compression {
   };
 }
 
-/** Longest block of headers that Node sends; at a longer one it ends the session, with all other calls on it. */
-const maxHttp2FieldBytes = 60 * 1024;
-
 /** What goes beside a handler's headers in each answer, in bytes, generously. */
 const ofEveryAnswer = 1024;
 
@@ -230,8 +228,8 @@ function maxFieldBytes(request: HttpRequest): number {
     return maxOwnHeaderBytes;
   }
   // There is none when the caller has gone already.
-  const said = request.stream.session?.remoteSettings.maxHeaderListSize ?? maxHttp2FieldBytes;
-  return Math.max(1024, Math.min(said, maxHttp2FieldBytes) - ofEveryAnswer);
+  const said = request.stream.session?.remoteSettings.maxHeaderListSize ?? maxFieldBlockBytes;
+  return Math.max(1024, Math.min(said, maxFieldBlockBytes) - ofEveryAnswer);
 }
 
 function ignore() {

@@ -12,6 +12,9 @@ import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
 import type { WebSocketUpgrade } from "./websocket-upgrade.ts";
 import { withRequire } from "./with-require.ts";
 
+/** What Node takes of a request's headers over HTTP/2, and so over HTTP/1.1, in bytes: more than what our clients send. */
+const maxNodeHeaderBytes = 64 * 1024;
+
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
 export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
   const { headerTimeoutMs, policy, hsts, keepalive, idleConnectionMs } = options;
@@ -45,7 +48,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         // Said by our own answers.
         requireHostHeader: false,
         // Calls whose headers are too long are told so in their protocol; what is far beyond that is not even read.
-        ...(maxHeaderBytes !== undefined && { maxHeaderSize: 4 * maxHeaderBytes }),
+        maxHeaderSize: Math.max(maxNodeHeaderBytes, 4 * (maxHeaderBytes ?? 0)),
         headersTimeout: headerTimeoutMs,
         connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
         requestTimeout: 0,

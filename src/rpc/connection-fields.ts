@@ -18,6 +18,12 @@ export const connectionFields: readonly string[] = [
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
 export const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
 
+/**
+ * Longest block of fields that Node sends over HTTP/2, in bytes; at a longer one it ends the connection, with all other calls
+ * on it. Few servers and proxies of any HTTP take more.
+ */
+export const maxFieldBlockBytes = 60 * 1024;
+
 /** How many bytes a field takes, as HTTP/2 counts (RFC 9113, section 6.5.2). */
 export function fieldBytes(name: string, value: string): number {
   return name.length + value.length + 32;

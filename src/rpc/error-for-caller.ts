@@ -5,7 +5,7 @@ import { log } from "../plugin/log.ts";
 import type { CallContext } from "./call-context.ts";
 import { fitError } from "./fit-error.ts";
 import { dropUnsendable } from "./metadata.ts";
-import { requestIdOf } from "./request-id.ts";
+import { requestIdHeader, requestIdOf } from "./request-id.ts";
 
 /** What has to be known of a call to conceal its errors. */
 export type CallInTrouble = Pick<HandlerContext, "method" | "signal" | "values" | "requestHeader">;
@@ -100,6 +100,9 @@ export function errorForCaller(thrown: unknown, context: CallContext): ConnectEr
     headers?.forEach((value, key) => {
       metadata.append(key, value);
     });
+  }
+  if (!metadata.has(requestIdHeader)) {
+    metadata.set(requestIdHeader, requestIdOf(context));
   }
   const forCaller = new ConnectError(error.rawMessage, error.code, metadata);
   forCaller.details = error.details;

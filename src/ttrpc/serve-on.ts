@@ -63,7 +63,7 @@ export interface ServedPlugin extends AsyncDisposable {
  * await serveOn(plugin, parentPort);
  * ```
  *
- * @throws PlugboardError PB-PLUGIN-START, PB-PLUGIN-ROUTES, PB-ACCESS-UNGUARDED if the contract requires scopes and there is
+ * @throws PlugboardError PB-PLUGIN-START, PB-PLUGIN-ROUTES, PB-RATE-LIMIT-BINDING, PB-ACCESS-UNGUARDED if the contract requires scopes and there is
  * no `auth`, PB-ACCESS-RULE if a rule in the contract contradicts itself; PB-OPTION-UNKNOWN.
  */
 export async function serveOn<Config extends DescMessage>(
@@ -74,7 +74,7 @@ export async function serveOn<Config extends DescMessage>(
   checkOptions<ServeOnOptions>("serveOn()", options, optionNames);
   const { config, env, gracePeriodMs = 5_000 } = options;
   checkAccessRules(plugin.services, options.auth !== undefined);
-  const policy = createCallPolicy(options, trustedLimits);
+  const policy = createCallPolicy(options, trustedLimits, [options.rateLimit?.open(env ?? {})]);
   const isPort = "postMessage" in end;
   const manifest = createManifest(plugin, {
     endpoints: [ttrpcEndpoint(isPort ? Carrier.MESSAGE_PORT : Carrier.CUSTOM)],

@@ -1,10 +1,14 @@
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { KeyValue } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { KeyValueSchema } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { log } from "../plugin/log.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import type { Peer } from "../rpc/peer.ts";
+import { requestIdFor, requestIdHeader } from "../rpc/request-id.ts";
 import type { Backlog } from "./backlog.ts";
 import { createBacklog } from "./backlog.ts";
 import type { CarrierConnection } from "./carrier.ts";
@@ -203,12 +207,12 @@ export class ServerConnection {
       this.#refuse(streamId, "the request can't be read", Code.InvalidArgument);
     } else if (unsafe !== undefined) {
       const name = unsafe.slice(0, maxNameLength);
-      this.#refuse(streamId, `the metadata ${name} has control characters`, Code.InvalidArgument);
+      this.#refuse(streamId, `the metadata ${name} has control characters`, Code.InvalidArgument, request);
     } else if (this.#lastTaken !== undefined) {
       this.#refuseLate(streamId, request, this.#lastTaken);
     } else if (entry === undefined) {
       const name = `${request.service}/${request.method}`.slice(0, maxNameLength);
-      this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented);
+      this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented, request);
     } else {
       const link = this.#link;
       const backlog = this.#backlog;
@@ -253,8 +257,9 @@ export class ServerConnection {
     this.#closeIfDone();
   }
 
-  #refuse(streamId: number, message: string, code: Code) {
-    const response = encodeResponse({ status: toStatus(new ConnectError(message, code)) });
+  #refuse(streamId: number, message: string, code: Code, request?: Request) {
+    const trailer = request?.extended ? [requestIdFrom(request)] : [];
+    const response = encodeResponse({ status: toStatus(new ConnectError(message, code)), trailer });
     this.#link.send(streamId, frameType.response, frameFlag.none, response);
     this.#holdBack();
   }
@@ -286,6 +291,13 @@ export class ServerConnection {
       }
     }
   }
+}
+
+/** The id of a request, as each answer over HTTP has it. */
+function requestIdFrom({ metadata }: Request): KeyValue {
+  const name = requestIdHeader.toLowerCase();
+  const given = metadata.find(({ key }) => key.toLowerCase() === name)?.value;
+  return create(KeyValueSchema, { key: name, value: requestIdFor(given) });
 }
 
 function parse(data: Uint8Array): Request | undefined {

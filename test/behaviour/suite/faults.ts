@@ -17,6 +17,10 @@ export function describeFaults({ carries, client, connection }: OpenRoute) {
           const error = await rejection(provoke(client(), connection()));
           expect([Code[error.code], error.rawMessage]).toEqual([Code[code], message ?? error.rawMessage]);
           expect(error.message + JSON.stringify([...error.metadata])).not.toContain("swordfish");
+          if (message !== undefined) {
+            // It is all that leads to the line of the log that says more.
+            expect(error.metadata.get("x-request-id")).toMatch(/./);
+          }
           expect((await client().echo({ text: "still here" })).text).toBe("still here");
         });
       }

@@ -1,0 +1,15 @@
+import { edge } from "plugboard/edge";
+import { refusingOptions } from "./options.ts";
+import plugin from "./plugin.ts";
+
+type Edge = ReturnType<typeof edge>;
+
+let app: Edge | undefined;
+
+/** What the variables say is known only with the first request. */
+export default {
+  fetch(request: Request, env: { readonly MOOD: string }, context: Parameters<Edge["fetch"]>[2]) {
+    app ??= edge(plugin, { ...refusingOptions(env.MOOD), accessLog: false });
+    return app.fetch(request, env, context);
+  },
+};

@@ -1,0 +1,48 @@
+import { Code } from "@connectrpc/connect";
+import type { Connection, ConnectOptions, MethodKind } from "plugboard";
+import { isPlugboardError } from "plugboard";
+import { describe, expect, test } from "vitest";
+import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { Refusal } from "../refusals.ts";
+import { refusals } from "../refusals.ts";
+import { tokens } from "../refusing/options.ts";
+import { rejection } from "./route.ts";
+
+/** A way to the plugin whose refusals are looked at. */
+export interface RefusingRoute {
+  readonly name: string;
+  /** The kinds of method that it can't carry. */
+  readonly lacks?: readonly MethodKind[];
+  /** What can happen on it beyond what can on all. */
+  readonly also: readonly NonNullable<Refusal["only"]>[];
+  connect(mood: Refusal["mood"], options: ConnectOptions): Promise<Connection>;
+}
+
+/** What a gate or a limit refuses has the same error over every route, and the next call works. */
+export function describeRefusals({ name, lacks = [], also, connect }: RefusingRoute) {
+  describe(`what is refused over ${name}`, () => {
+    for (const refusal of refusals.faults) {
+      const { fault, code, errorCode, kind = "unary", only, mood, unsent, retryAfter, takesTime, provoke } = refusal;
+      if (lacks.includes(kind) || (only !== undefined && !also.includes(only))) {
+        continue;
+      }
+      const run = takesTime ? test.concurrent : test;
+      run(`${fault}: ${Code[code]}`, async () => {
+        await using connection = await connect(mood, { token: tokens.known, ...refusal.connect });
+        const client = connection.client(BehaviourService);
+        const id = `refused-${crypto.randomUUID()}`;
+        const error = await rejection(provoke(client, new Headers({ "x-request-id": id }), connection));
+        expect([Code[error.code], isPlugboardError(error) ? error.errorCode : undefined]).toEqual([
+          Code[code],
+          errorCode,
+        ]);
+        expect(error.message + JSON.stringify([...error.metadata])).not.toContain("swordfish");
+        if (!unsent) {
+          expect(error.metadata.get("x-request-id")).toBe(id);
+        }
+        expect(Number(error.metadata.get("retry-after")) > 0).toBe(retryAfter === true);
+        expect((await client.echo({ text: "still here" })).text).toBe("still here");
+      });
+    }
+  });
+}
