@@ -3,7 +3,7 @@ import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { log } from "../plugin/log.ts";
 import type { CallContext } from "./call-context.ts";
-import { fitError } from "./fit-error.ts";
+import { fitError, fitMessage } from "./fit-error.ts";
 import { dropUnsendable } from "./metadata.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 
@@ -45,7 +45,7 @@ export function concealError(thrown: unknown, call: CallInTrouble): ConnectError
 /** Something that was thrown as one text, whatever it is. */
 function messageOf(thrown: unknown): string {
   try {
-    return String(thrown).toWellFormed();
+    return fitMessage(String(thrown));
   } catch {
     return "looking at it throws";
   }

@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { log } from "../plugin/log.ts";
 import { dropUnsendable } from "./metadata.ts";
 
 /**
@@ -11,8 +12,14 @@ const notOfErrors =
   /^(?:access-control-.*|set-cookie2?|clear-site-data|refresh|connection|keep-alive|proxy-.*|transfer-encoding|upgrade|te|trailer|host|date|content-(?:type|length|encoding|security-policy)|grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)|connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version))$/;
 
 /**
+ * How long the message of an error may be, its details together, and its metadata together, in bytes: what fits into the
+ * trailers of gRPC with its escapes, and into the headers of HTTP/1.1, and so can be the same over every route.
+ */
+export const maxErrorPartBytes = 8 * 1024;
+
+/**
  * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD), details
- * as bytes, metadata that can be sent. Metadata that came over a wire stays behind, as with Connect: it was meant for
+ * as bytes, metadata that can be sent; of each no more than 8 KiB, see `maxErrorPartBytes`. Metadata that came over a wire stays behind, as with Connect: it was meant for
  * whoever made that call.
  * @throws Error that says what does not fit, or whatever looking at the error throws.
  */
@@ -30,18 +37,53 @@ export function fitError(error: ConnectError): ConnectError {
   if (typeof metadata !== "object" || metadata === null) {
     throw new TypeError("its metadata is none");
   }
-  const fit = new ConnectError(rawMessage.toWellFormed(), code, undefined, undefined, cause);
-  fit.details = details.map(fitDetail);
+  const fit = new ConnectError(fitMessage(rawMessage), code, undefined, undefined, cause);
+  fit.details = whatFits(
+    details.map(fitDetail),
+    ({ value }) => value.byteLength,
+    ({ type }) => `detail ${type}`,
+  );
   if (!isWireError) {
     const own = new Headers(metadata);
     dropUnsendable(own, "error's metadata");
-    for (const [name, value] of own) {
-      if (!notOfErrors.test(name)) {
-        fit.metadata.append(name, value);
-      }
+    const fields = [...own].filter(([name]) => !notOfErrors.test(name));
+    for (const [name, value] of whatFits(
+      fields,
+      (field) => field.join("").length,
+      ([name]) => `metadata ${name}`,
+    )) {
+      fit.metadata.append(name, value);
     }
   }
   return fit;
+}
+
+/** The beginning of an error's message, without half a character at its end. */
+export function fitMessage(message: string): string {
+  const text = message.toWellFormed();
+  // No character takes more than three bytes for each of its units.
+  if (text.length <= maxErrorPartBytes / 3) {
+    return text;
+  }
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxErrorPartBytes));
+  if (read < text.length) {
+    log("WARNING", `the message of a call's error is cut, as it has more than ${maxErrorPartBytes} bytes`);
+  }
+  return text.slice(0, read);
+}
+
+/** What of a list fits, taken in its order. */
+function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (each: T) => string): T[] {
+  let left = maxErrorPartBytes;
+  return list.filter((each) => {
+    const bytes = bytesOf(each);
+    if (bytes <= left) {
+      left -= bytes;
+      return true;
+    }
+    log("WARNING", `the error's ${nameOf(each)} is left out, as its ${bytes} bytes don't fit`);
+    return false;
+  });
 }
 
 function fitDetail(detail: ConnectError["details"][number], index: number) {

@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import type { Connection, MethodKind } from "plugboard";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import type { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { unfitErrors, unfitMessages } from "./misbehaviour.ts";
+import { longErrors, unfitErrors, unfitMessages } from "./misbehaviour.ts";
 
 /** Something that goes wrong with a call, and what its caller is told, over every route. docs/faults.md is made of these. */
 export interface Fault {
@@ -48,6 +48,22 @@ const handlers: FaultGroup = {
       }),
     ),
   ],
+};
+
+const long: FaultGroup = {
+  title: "An error that is too long",
+  advice:
+    "It keeps its code. Of its message, its details and its metadata, 8 KiB each arrive over every route: the message is cut, and details and metadata " +
+    "that don't fit are left out. The plugin's log says so. For more, define a response message that says what went wrong.",
+  faults: Object.keys(longErrors).map(
+    (how): Fault => ({
+      fault: how,
+      code: Code.NotFound,
+      // Those that fit, or are just too long, are the same to readers.
+      ...(!how.includes("5 MiB") && { again: true }),
+      provoke: (client) => client.misbehave({ how }),
+    }),
+  ),
 };
 
 /** What TypeScript would not let a caller send. */
@@ -186,4 +202,4 @@ const calls: FaultGroup = {
 };
 
 /** All of them. */
-export const faultGroups: readonly FaultGroup[] = [handlers, callers, calls];
+export const faultGroups: readonly FaultGroup[] = [handlers, long, callers, calls];

@@ -101,5 +101,48 @@ export const mended: Readonly<Record<string, () => unknown>> = {
   ),
 };
 
+/** How long the parts of an error are, in bytes. */
+export const errorSizes = {
+  "1 KiB": 1024,
+  "8 KiB": 8192,
+  "more than 8 KiB": 8193,
+  "64 KiB": 64 * 1024,
+  "5 MiB": 5 * 1024 * 1024,
+};
+
+/** The name of metadata whose length is asked for. */
+export const longName = "x-long";
+
+const detailOf = (bytes: number) => ({ type: "example.Detail", value: new Uint8Array(bytes).fill(7) });
+const metadataOf = (bytes: number) => ({ [longName]: "x".repeat(bytes - longName.length) });
+
+/** Errors that are long: of each, what is beyond 8 KiB does not arrive. */
+export const longErrors: Readonly<Record<string, () => never>> = Object.fromEntries([
+  ...Object.entries(errorSizes).flatMap(([size, bytes]) => [
+    [`throws an error whose message has ${size}`, thrower(() => new ConnectError("x".repeat(bytes), Code.NotFound))],
+    [
+      `throws an error whose detail has ${size}`,
+      thrower(() => Object.assign(new ConnectError("detailed", Code.NotFound), { details: [detailOf(bytes)] })),
+    ],
+    [
+      `throws an error whose metadata has ${size}`,
+      thrower(() => new ConnectError("with metadata", Code.NotFound, metadataOf(bytes))),
+    ],
+  ]),
+  [
+    "throws an error of which everything is as long as may be",
+    thrower(() =>
+      Object.assign(new ConnectError("\u4e16".repeat(3000), Code.NotFound, metadataOf(8192)), {
+        details: [detailOf(4096), detailOf(4096)],
+      }),
+    ),
+  ],
+]);
+
 /** Everything that Misbehave and MisbehaveStreaming do, by name. */
-export const misbehaviour: Readonly<Record<string, () => unknown>> = { ...unfitErrors, ...unfitMessages, ...mended };
+export const misbehaviour: Readonly<Record<string, () => unknown>> = {
+  ...unfitErrors,
+  ...unfitMessages,
+  ...mended,
+  ...longErrors,
+};

@@ -8,7 +8,7 @@ import type { WatchResponse } from "../../src/gen/plugboard/test/v1/behaviour_pb
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { describeDeadlines } from "./suite/deadlines.ts";
 import { describeFaults } from "./suite/faults.ts";
-import { describeLimits } from "./suite/limits.ts";
+import { describeLimits, describeLongErrors } from "./suite/limits.ts";
 import { describeMetadata } from "./suite/metadata.ts";
 import { describeIf, rejection } from "./suite/route.ts";
 import { describeUnreadAndEndless } from "./suite/unread.ts";
@@ -460,6 +460,7 @@ export function describeBehaviour(route: BehaviourRoute) {
     describeUnreadAndEndless(open);
     describeMetadata(open);
     describeLimits(open, route.name === "memory");
+    describeLongErrors(open);
 
     test("keeps calls apart that run at the same time", async () => {
       const unary = Array.from({ length: 100 }, async (_, index) => {

@@ -8,6 +8,7 @@ import {
   EchoRequestSchema,
   ProduceResponseSchema,
 } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { errorSizes, longName } from "../misbehaviour.ts";
 import type { OpenRoute } from "./route.ts";
 import { rejection } from "./route.ts";
 
@@ -78,5 +79,62 @@ export function describeLimits({ carries, client }: OpenRoute, unlimited: boolea
           return only?.text.length === length;
         }));
     }
+  });
+}
+
+/** Errors whose parts are at their limits and over them. Nothing of that costs a connection, or makes it another error. */
+export function describeLongErrors({ client }: OpenRoute) {
+  describe("an error that is long", () => {
+    const kinds = [
+      (how: string) => client().misbehave({ how }),
+      (how: string) => Array.fromAsync(client().misbehaveStreaming({ how })),
+    ];
+    /** What is told by calls of both kinds, while another is in flight, and the next one works. */
+    async function told(how: string) {
+      const seen: unknown[] = [];
+      for (const kind of kinds) {
+        const [error, beside] = await Promise.all([rejection(kind(how)), client().echo({ text: "beside" })]);
+        expect(beside.text).toBe("beside");
+        expect(error.code).toBe(Code.NotFound);
+        seen.push({
+          message: error.rawMessage,
+          details: error.details.map((detail) => ("value" in detail ? (detail.value as Uint8Array).byteLength : -1)),
+          metadata: error.metadata.get(longName)?.length,
+        });
+      }
+      expect((await client().echo({ text: "next" })).text).toBe("next");
+      expect(seen[1]).toEqual(seen[0]);
+      return seen[0];
+    }
+
+    test.each(Object.entries(errorSizes))(
+      "tells of a message, a detail or metadata of %s what fits",
+      async (size, bytes) => {
+        const fits = bytes <= 8192;
+        expect(await told(`throws an error whose message has ${size}`)).toEqual({
+          message: "x".repeat(Math.min(bytes, 8192)),
+          details: [],
+          metadata: undefined,
+        });
+        expect(await told(`throws an error whose detail has ${size}`)).toEqual({
+          message: "detailed",
+          details: fits ? [bytes] : [],
+          metadata: undefined,
+        });
+        expect(await told(`throws an error whose metadata has ${size}`)).toEqual({
+          message: "with metadata",
+          details: [],
+          metadata: fits ? bytes - longName.length : undefined,
+        });
+      },
+    );
+
+    test("tells all of it where each part is as long as may be, and cuts no character in two", async () => {
+      expect(await told("throws an error of which everything is as long as may be")).toEqual({
+        message: "\u4e16".repeat(2730),
+        details: [4096, 4096],
+        metadata: 8192 - longName.length,
+      });
+    });
   });
 }
