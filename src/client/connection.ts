@@ -157,7 +157,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       const lender = only === undefined ? lendStream(breathe(input)) : lendMessages(only);
       const [message] = only ?? [];
       try {
-        return await overRoutes(
+        const response = await overRoutes(
           method,
           deadline?.left(),
           (each, left) => each.stream(method, signal, left, metadata, lender.lend(), contextValues),
@@ -165,6 +165,8 @@ export function createConnection(parts: ConnectionParts): Connection {
           metadata,
           message && { measure: () => messageLength(method.input, message), streams: true },
         );
+        lender.keep();
+        return response;
       } catch (error) {
         lender.giveBack(error);
         throw error;

@@ -4,6 +4,8 @@ export interface Lender<T> {
   lend(): AsyncIterable<T>;
   /** False once an attempt has taken messages that nobody can give to the next. */
   canLendAgain(): boolean;
+  /** No other attempt will be made. What the last one gave back untouched ends now. */
+  keep(): void;
   /** Ends the caller's iterator, if no attempt has. Somebody may still be waiting for it, so nobody waits for this. */
   giveBack(reason: unknown): void;
 }
@@ -15,6 +17,7 @@ export function lendMessages<T>(messages: readonly T[]): Lender<T> {
       yield* messages;
     },
     canLendAgain: () => true,
+    keep() {},
     giveBack() {},
   };
 }
@@ -26,6 +29,8 @@ export function lendMessages<T>(messages: readonly T[]): Lender<T> {
 export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
   let iterator: AsyncIterator<T> | undefined;
   let ended = false;
+  let kept = false;
+  let givenBack = false;
   const open = () => {
     iterator ??= source[Symbol.asyncIterator]();
     return iterator;
@@ -37,24 +42,28 @@ export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
       await close(open());
     }
   };
+  /** Ends it for an attempt, unless the next one can still have it. */
+  const endLent = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
+    givenBack = true;
+    if (kept || iterator !== undefined) {
+      await end(close);
+    }
+    return { done: true, value: undefined } as const;
+  };
   const lent: AsyncIterator<T> = {
     next: () => open().next(),
-    async return(value?: unknown) {
-      if (iterator !== undefined) {
-        await end((it) => it.return?.(value));
-      }
-      return { done: true, value: undefined };
-    },
-    async throw(reason?: unknown) {
-      if (iterator !== undefined) {
-        await end((it) => it.throw?.(reason) ?? it.return?.());
-      }
-      return { done: true, value: undefined };
-    },
+    return: (value?: unknown) => endLent((it) => it.return?.(value)),
+    throw: (reason?: unknown) => endLent((it) => it.throw?.(reason) ?? it.return?.()),
   };
   return {
     lend: () => ({ [Symbol.asyncIterator]: () => lent }),
     canLendAgain: () => iterator === undefined,
+    keep() {
+      kept = true;
+      if (givenBack) {
+        end((it) => it.return?.()).catch(() => undefined);
+      }
+    },
     giveBack(reason) {
       end((it) => it.throw?.(reason) ?? it.return?.()).catch(() => undefined);
     },

@@ -59,6 +59,15 @@ function failIfAsked(code: number) {
   }
 }
 
+/** How a handler of a stream of requests leaves it before its end: after how many messages, and with which code if not well. */
+function leavesEarly(requestHeader: Headers): { readonly taken: number; readonly failCode: number } {
+  const taken = requestHeader.get("x-behaviour-taken");
+  return {
+    taken: taken === null ? Number.POSITIVE_INFINITY : Number(taken),
+    failCode: Number(requestHeader.get("x-behaviour-fail-code") ?? 0),
+  };
+}
+
 export default definePlugin({
   name: "behaviour",
   version: "1.2.3-test.1",
@@ -130,10 +139,15 @@ export default definePlugin({
         }
       },
 
-      async collect(requests, { signal }) {
+      async collect(requests, { signal, requestHeader }) {
+        const { taken, ...leaving } = leavesEarly(requestHeader);
         let record: CallRecord | undefined;
         let messages = 0;
         let bytes = 0n;
+        if (taken === 0) {
+          failIfAsked(leaving.failCode);
+          return { messages, bytes };
+        }
         try {
           for await (const { id, data, hold, failCode } of requests) {
             record ??= track(id, signal);
@@ -142,6 +156,10 @@ export default definePlugin({
             failIfAsked(failCode);
             if (hold) {
               await untilWatched(record);
+            }
+            if (messages === taken) {
+              failIfAsked(leaving.failCode);
+              break;
             }
           }
         } finally {
@@ -152,9 +170,14 @@ export default definePlugin({
         return { messages, bytes };
       },
 
-      async *converse(requests, { signal }) {
+      async *converse(requests, { signal, requestHeader }) {
+        const { taken, ...leaving } = leavesEarly(requestHeader);
         let record: CallRecord | undefined;
         let index = 0;
+        if (taken === 0) {
+          failIfAsked(leaving.failCode);
+          return;
+        }
         try {
           for await (const { id, text, failCode } of requests) {
             record ??= track(id, signal);
@@ -162,6 +185,10 @@ export default definePlugin({
             failIfAsked(failCode);
             yield { text, index };
             index += 1;
+            if (index === taken) {
+              failIfAsked(leaving.failCode);
+              break;
+            }
           }
         } finally {
           if (record !== undefined) {

@@ -8,6 +8,7 @@ import type { WatchResponse } from "../../src/gen/plugboard/test/v1/behaviour_pb
 import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { describeDeadlines } from "./suite/deadlines.ts";
 import { describeFaults } from "./suite/faults.ts";
+import { describeLeftEarly } from "./suite/left-early.ts";
 import { describeLimits, describeLongErrors } from "./suite/limits.ts";
 import { describeMetadata } from "./suite/metadata.ts";
 import { describeIf, rejection } from "./suite/route.ts";
@@ -26,6 +27,8 @@ export interface BehaviourRoute {
    * ends at its deadline.
    */
   readonly cancelsLate?: boolean;
+  /** The runtime breaks the connection, and the answer with it, of a caller that goes on sending long after it was answered. */
+  readonly breaksUploads?: boolean;
   open(): Promise<{ readonly connection: Connection; close(): Promise<void> }>;
 }
 
@@ -296,31 +299,6 @@ export function describeBehaviour(route: BehaviourRoute) {
         expect(await client().collect(repeat(0, () => ({})))).toMatchObject({ messages: 0, bytes: 0n });
       });
 
-      test("delivers the error of a handler that does not wait for the end, and ends the caller's iterator", async () => {
-        const closed = Promise.withResolvers<void>();
-        const messages = [{ data: Uint8Array.of(1) }, { failCode: Code.Aborted }];
-        const end = async () => {
-          closed.resolve();
-          return { done: true, value: undefined } as const;
-        };
-        // It has more to send, but not now: over HTTP/1.1, what still comes for a call that is over can take its answer away.
-        const requests: AsyncIterableIterator<(typeof messages)[number]> = {
-          async next() {
-            const value = messages.shift();
-            if (value === undefined) {
-              await closed.promise;
-              return end();
-            }
-            return { done: false, value };
-          },
-          return: end,
-          throw: end,
-          [Symbol.asyncIterator]: () => requests,
-        };
-        expect((await rejection(client().collect(requests))).code).toBe(Code.Aborted);
-        await closed.promise;
-      });
-
       test("tells the handler when the caller's iterator fails", async () => {
         const id = uniqueId();
         async function* requests() {
@@ -458,6 +436,7 @@ export function describeBehaviour(route: BehaviourRoute) {
     describeFaults(open);
     describeDeadlines(open);
     describeUnreadAndEndless(open);
+    describeLeftEarly(open, route.breaksUploads);
     describeMetadata(open);
     describeLimits(open, route.name === "memory");
     describeLongErrors(open);
