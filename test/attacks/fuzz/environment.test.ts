@@ -4,7 +4,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { definePlugin } from "plugboard";
 import { Host } from "plugboard/node";
-import { afterAll, beforeAll, expect, vi } from "vitest";
+import { expect } from "vitest";
 import { EveryKindSchema, OddKindsSchema } from "../../../src/gen/plugboard/test/v1/every_kind_pb.ts";
 import { NestRequestSchema } from "../../../src/gen/plugboard/test/v1/nesting_pb.ts";
 import type { ReattachTarget } from "../../../src/host/reattach-target.ts";
@@ -15,7 +15,7 @@ import { readSettings } from "../../../src/node/settings.ts";
 import { settingsSchema } from "../../../src/node/settings-schema.ts";
 import { clientTlsOf, serverTlsOf } from "../../../src/node/tls/environment.ts";
 import { readConfig, readConfigText } from "../../../src/plugin/config.ts";
-import { checkCoded, fuzz, isLong, settle } from "./fuzz.ts";
+import { checkCoded, discardLog, fuzz, isLong, settle } from "./fuzz.ts";
 import { anyText, mostly } from "./generators.ts";
 
 /** Runs what may throw, though only what has a code. */
@@ -48,13 +48,9 @@ const variables = [
   ...["PLUGBOARD_CONFIG", "PLUGIN_MULTIPLEX_GRPC", "PLUGIN_UNIX_SOCKET_GROUP", "PLUGIN_UNIX_SOCKET_DIR"],
 ];
 const environments = fc.dictionary(fc.constantFrom(...variables), value, { maxKeys: 8 });
-/** Which versions are passed over goes to stderr, and is not what is looked at here. */
-beforeAll(() => {
-  vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-});
-afterAll(() => {
-  vi.restoreAllMocks();
-});
+
+// Which versions are passed over goes to stderr, and is not what is looked at here.
+discardLog();
 
 const plugin = definePlugin({ name: "fuzzed", version: "1.0.0", protocolVersions: [1, 3], routes() {} });
 

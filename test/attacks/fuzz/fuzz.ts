@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { isPlugboardError } from "plugboard";
-import { expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 /** What is attacked with generated inputs. */
 interface Target<Input> {
@@ -87,6 +87,20 @@ export function fuzz<Input>(name: string, open: () => Promise<Target<Input> & Pa
       const check = () => expect(heldBytes() - before).toBeLessThan(maxHeldBytes);
       await vi.waitFor(check, { timeout: 20_000, interval: 500 });
     }
+  });
+}
+
+/** Discards what the tests of a file log. A spy would keep it: hundreds of megabytes in a long run. */
+export function discardLog(): void {
+  const { error } = console;
+  const { write } = process.stderr;
+  beforeAll(() => {
+    console.error = () => undefined;
+    process.stderr.write = () => true;
+  });
+  afterAll(() => {
+    console.error = error;
+    process.stderr.write = write;
   });
 }
 

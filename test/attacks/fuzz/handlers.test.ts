@@ -2,10 +2,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { definePlugin, PlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
-import { afterAll, beforeAll, expect, vi } from "vitest";
+import { expect } from "vitest";
 import { BehaviourService, EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../../rpc/local-listener.ts";
-import { fuzz } from "./fuzz.ts";
+import { discardLog, fuzz } from "./fuzz.ts";
 import { anyText, junk } from "./generators.ts";
 
 /** What the handlers throw next. */
@@ -148,14 +148,8 @@ const errors = fc.oneof(
   ),
 );
 
-beforeAll(() => {
-  // What handlers throw is logged, which is not what is looked at here.
-  vi.spyOn(console, "error").mockImplementation(() => undefined);
-  vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-});
-afterAll(() => {
-  vi.restoreAllMocks();
-});
+// What handlers throw is logged, which is not what is looked at here.
+discardLog();
 
 /** What a call fails with has a code, and is what every other route would say. */
 async function failsWith(call: Promise<unknown>): Promise<Code> {
