@@ -7,6 +7,7 @@ import { dialFailed } from "../client/dialer.ts";
 import type { Address } from "../client/endpoint.ts";
 import { isPlugboardError, PlugboardError } from "../plugin/errors.ts";
 import { untilAborted } from "../plugin/until-aborted.ts";
+import { maxFields } from "../rpc/connection-fields.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive, Liveness } from "../rpc/keepalive.ts";
 import { watchHttp2 } from "./http2-liveness.ts";
@@ -68,6 +69,7 @@ export function createHttp2Connection(options: Http2ConnectionOptions): Http2Con
     const { promise, resolve, reject } = Promise.withResolvers<http2.ClientHttp2Session>();
     const session = http2.connect(baseUrl, {
       maxSessionMemory,
+      maxHeaderListPairs: maxFields,
       createConnection: () => carrier,
       settings: { enablePush: false },
     });

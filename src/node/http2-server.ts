@@ -1,4 +1,5 @@
 import * as http2 from "node:http2";
+import { maxFields } from "../rpc/connection-fields.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import { countAnswers } from "./answers-in-flight.ts";
@@ -31,7 +32,10 @@ export function createHttp2Server(
     closeWhenAnswered(request, response);
     handle(request, response);
   };
-  const server = http2.createServer({ maxSessionMemory, settings: { maxConcurrentStreams } }, handleToEnd);
+  const server = http2.createServer(
+    { maxSessionMemory, maxHeaderListPairs: maxFields, settings: { maxConcurrentStreams } },
+    handleToEnd,
+  );
   // Node would answer these itself.
   server.on("checkExpectation", handleToEnd).on("connect", handleToEnd);
   server.on("session", (session) => {

@@ -24,6 +24,9 @@ export const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
  */
 export const maxFieldBlockBytes = 60 * 1024;
 
+/** As many fields as that has room for. Over HTTP/2 Node takes 128 unless told otherwise, and resets a stream that has more. */
+export const maxFields = maxFieldBlockBytes / 32;
+
 /** How many bytes a field takes, as HTTP/2 counts (RFC 9113, section 6.5.2). */
 export function fieldBytes(name: string, value: string): number {
   return name.length + value.length + 32;

@@ -92,6 +92,10 @@ export const mended: Readonly<Record<string, () => unknown>> = {
         refresh: "0; url=https://example.com",
       }),
   ),
+  "throws an error with metadata of 200 names": thrower(
+    () =>
+      new ConnectError("many", Code.NotFound, new Headers(Array.from({ length: 200 }, (_, n) => [`x-many-${n}`, "v"]))),
+  ),
   "throws an error with metadata beyond ASCII": thrower(
     () =>
       new ConnectError("beyond", Code.NotFound, { "x-error": "metadata", "x-beyond": "gr\u00fc\u00dfe \u0080\u00ff" }),

@@ -29,6 +29,18 @@ export function describeMetadata({ client }: OpenRoute) {
       expect(await inspect(allowed)).toEqual({ handler: allowed, header: allowed, trailer: allowed });
     });
 
+    test("of 200 names, and of 14 KiB, reaches the handler; of 200 names the caller, too", async () => {
+      const many = Array.from({ length: 200 }, (_, index): [string, string] => [`x-many-${index}`, "v"]);
+      const long: [string, string] = ["x-long", "x".repeat(14 * 1024)];
+      for (const others of [many, [long]]) {
+        const headers = new Headers([...others, ["x-behaviour", "beside"]]);
+        expect((await client().inspect({}, { headers })).header).toBe("beside");
+      }
+      const error = await rejection(client().misbehave({ how: "throws an error with metadata of 200 names" }));
+      expect(error.rawMessage).toBe("many");
+      expect([...error.metadata.keys()].filter((name) => name.startsWith("x-many-"))).toHaveLength(200);
+    });
+
     test("of each byte beyond those is refused, or of a plugin's own left out", async () => {
       for (const code of [0x01, 0x1b, 0x7f, 0x80, 0xa0, 0xe4, 0xff]) {
         await rejection(client().inspect({}, { headers: { "x-behaviour": `a${String.fromCharCode(code)}b` } }));
