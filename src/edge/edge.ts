@@ -1,5 +1,5 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { createContextValues } from "@connectrpc/connect";
+import { Code, createContextValues } from "@connectrpc/connect";
 import { universalServerResponseToFetch } from "@connectrpc/connect/protocol";
 import type { Context, Hono } from "hono";
 import { Hono as TinyHono } from "hono/tiny";
@@ -15,8 +15,9 @@ import { hstsValue } from "../policy/hsts.ts";
 import { policyNames } from "../policy/policy-options.ts";
 import { createOriginLog, crossOrigin } from "../rpc/cross-origin.ts";
 import type { HttpCallHandler } from "../rpc/http-handlers.ts";
-import { noSuchMethod } from "../rpc/no-such-method.ts";
 import { peerKey } from "../rpc/peer.ts";
+import type { RequestRefusal } from "../rpc/refuse-request.ts";
+import { noSuchMethod, refuseRequest } from "../rpc/refuse-request.ts";
 import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
 import { fitResponseHeaders, maxOwnHeaderBytes, securityHeaders } from "../rpc/response-headers.ts";
 import { answerWhole, isSmallUnary } from "./answer-whole.ts";
@@ -107,7 +108,7 @@ export function edge<Config extends DescMessage>(
       originRefused,
     );
     if (allowsHost?.(new URL(req.url).host) === false) {
-      context.res = context.json({ code: "permission_denied", message: otherHost }, 421);
+      context.res = refuse(context, { status: 421, code: Code.PermissionDenied, message: otherHost });
     } else if (preflight) {
       context.res = new Response(null, { status: 204 });
     } else {
@@ -173,16 +174,18 @@ export function edge<Config extends DescMessage>(
     const answer = isSmallUnary(raw) ? answerWhole : answerInPieces;
     return answer(raw, (incoming) => handle({ ...incoming, contextValues }, (running) => keepAlive(context, running)));
   });
-  app.notFound((context) => {
-    const { body, ...init } = noSuchMethod(context.req.path, context.req.header("Content-Type"));
-    return new Response(body, init);
-  });
+  app.notFound((context) => refuse(context, noSuchMethod(context.req.path)));
   app.onError((error, context) => {
     // For whoever runs the Worker; the caller learns nothing of it.
     console.error(error);
     return context.json({ code: "internal", message: "internal error" }, 500);
   });
   return app;
+}
+
+function refuse({ req }: Context<EdgeEnv>, refusal: RequestRefusal): Response {
+  const { body, ...init } = refuseRequest(refusal, req.header("Content-Type"));
+  return new Response(body, init);
 }
 
 async function answerInPieces(request: Request, handle: HttpCallHandler): Promise<Response> {

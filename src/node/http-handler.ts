@@ -17,9 +17,9 @@ import { crossOrigin } from "../rpc/cross-origin.ts";
 import { fitTrailers } from "../rpc/fit-trailers.ts";
 import { createHttpHandlers } from "../rpc/http-handlers.ts";
 import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../rpc/http-protocols.ts";
-import type { Answer } from "../rpc/no-such-method.ts";
-import { noSuchMethod } from "../rpc/no-such-method.ts";
 import { peerKey } from "../rpc/peer.ts";
+import type { Answer } from "../rpc/refuse-request.ts";
+import { noSuchMethod, refuseRequest } from "../rpc/refuse-request.ts";
 import { requestIdFor, requestIdHeader, setRequestId } from "../rpc/request-id.ts";
 import type { HeaderField } from "../rpc/response-headers.ts";
 import { fitResponseHeaders, maxOwnHeaderBytes, securityHeaders } from "../rpc/response-headers.ts";
@@ -94,8 +94,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     setHeaders(response, always);
     const refusal = refuseHost(request, onlyLoopbackHosts, options.allowsHost);
     if (refusal !== undefined) {
-      const { status, ...error } = refusal;
-      answerJson(response, status, error);
+      answer(response, refuseRequest(refusal, request.headers["content-type"]));
       return;
     }
     const { expect } = request.headers;
@@ -186,7 +185,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     } else if (reading && (path === "/healthz" || path === "/readyz")) {
       answerJson(response, 200, { status: "ok" });
     } else {
-      answer(response, noSuchMethod(path, request.headers["content-type"]));
+      answer(response, refuseRequest(noSuchMethod(path), request.headers["content-type"]));
     }
   }
 

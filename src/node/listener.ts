@@ -98,7 +98,8 @@ export async function listen(
     hsts: tls && hstsValue(options.hsts),
     // In TLS it is the certificate that says who is meant.
     onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined && !isOnNetwork(address),
-    ...(hosts && { allowsHost: onlyHosts(hosts) }),
+    // No website leads to a Unix socket, whose clients may name whatever they like.
+    ...(hosts && address.carrier === "tcp" && { allowsHost: onlyHosts(hosts) }),
     proxy,
   };
   const secureServer = tls && (await loadTls(tls, headerTimeoutMs));

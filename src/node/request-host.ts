@@ -1,15 +1,10 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
+import { Code } from "@connectrpc/connect";
 import { isLoopback } from "../plugin/loopback.ts";
 import type { HostRule } from "../policy/hosts.ts";
 import { otherHost } from "../policy/hosts.ts";
-
-/** Why a request is refused for the host that it names. */
-export interface HostRefusal {
-  readonly status: 400 | 421;
-  readonly code: "invalid_argument" | "permission_denied";
-  readonly message: string;
-}
+import type { RequestRefusal } from "../rpc/refuse-request.ts";
 
 /**
  * Checks the host that a request is for: `Host`, or `:authority` in HTTP/2. With `onlyLoopback` it has to be a name of
@@ -21,28 +16,28 @@ export function refuseHost(
   request: http.IncomingMessage | http2.Http2ServerRequest,
   onlyLoopback: boolean,
   allowsHost?: HostRule,
-): HostRefusal | undefined {
+): RequestRefusal | undefined {
   const isHttp2 = "stream" in request;
   const named = [isHttp2 ? request.authority : undefined, request.headers.host].filter((each) => each !== undefined);
   // Node reads the first; others on the way might have read another (RFC 9112, section 3.2).
   if (request.rawHeaders.filter((each, index) => index % 2 === 0 && each.toLowerCase() === "host").length > 1) {
-    return { status: 400, code: "invalid_argument", message: "the request has more than one Host header" };
+    return { status: 400, code: Code.InvalidArgument, message: "the request has more than one Host header" };
   }
-  if (isHttp2 && !onlyLoopback) {
+  if (isHttp2 && !onlyLoopback && allowsHost === undefined) {
     return undefined;
   }
   if (named.length === 0) {
-    return { status: 400, code: "invalid_argument", message: "the request has no Host header" };
+    return { status: 400, code: Code.InvalidArgument, message: "the request has no Host header" };
   }
   if (!named.every(isHostAndPort)) {
-    return { status: 400, code: "invalid_argument", message: "the request's Host header is not host:port" };
+    return { status: 400, code: Code.InvalidArgument, message: "the request's Host header is not host:port" };
   }
   if (allowsHost !== undefined) {
-    return named.every(allowsHost) ? undefined : { status: 421, code: "permission_denied", message: otherHost };
+    return named.every(allowsHost) ? undefined : { status: 421, code: Code.PermissionDenied, message: otherHost };
   }
   if (onlyLoopback && !named.every(isLoopbackAuthority)) {
     const message = "only requests for localhost, 127.0.0.1 and [::1] are answered here";
-    return { status: 421, code: "permission_denied", message };
+    return { status: 421, code: Code.PermissionDenied, message };
   }
   return undefined;
 }

@@ -176,6 +176,37 @@ test("requests for other hosts get 421, over both versions of HTTP and for WebSo
   expect([await upgrade("notes.test"), await upgrade("evil.test")]).toEqual([undefined, 421]);
 });
 
+test.each([
+  ["in TLS", true],
+  ["behind a proxy", false],
+])("on the network requests over HTTP/2 for other hosts are refused, too, %s", async (_, secure) => {
+  const { certificate, key } = await makeCertificate();
+  const { port } = await start("tcp:0.0.0.0:0", {
+    hosts: ["notes.test"],
+    ...(secure ? { tls: { certificate, key } } : { behindProxy: { from: ["127.0.0.0/8"] } }),
+  });
+  const session = http2.connect(`http${secure ? "s" : ""}://127.0.0.1:${port}`, { rejectUnauthorized: false });
+  onTestFinished(() => session.destroy());
+  const ask = async (authority: string, contentType: string) => {
+    const headers = { ":authority": authority, ":method": "POST", ":path": path, "content-type": contentType };
+    const call = session.request({ ...headers, "x-user": "ann" }).end("{}");
+    const [answered] = await once(call, "response");
+    return [answered[":status"], answered["grpc-status"], await text(call)];
+  };
+  expect((await ask("notes.test", "application/json"))[0]).toBe(200);
+  expect(await ask("evil.test", "application/json")).toEqual([
+    421,
+    undefined,
+    '{"code":"permission_denied","message":"requests for this host are not answered here"}',
+  ]);
+  expect(await ask("evil.test", "application/grpc")).toEqual([200, "7", ""]);
+  expect(await ask("evil.test", "application/connect+json")).toEqual([
+    200,
+    undefined,
+    expect.stringContaining('{"error":{"code":"permission_denied",'),
+  ]);
+});
+
 test.each(["https://notes.test", "notes.test/", "", "a b", "notes.test:port"])(
   "%j is no host to serve",
   async (host) => {
