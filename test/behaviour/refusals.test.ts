@@ -44,8 +44,8 @@ afterAll(async () => {
 /** The plugin in a process, by a scheme. */
 const toProcess =
   (scheme: "tcp:" | "http://" | "ws://", require: Requirements): RefusingRoute["connect"] =>
-  (mood, options) =>
-    connect(sockets[mood].address.replace("tcp:", scheme), { ...options, require });
+  (mood, options, host = "127.0.0.1") =>
+    connect(sockets[mood].address.replace("tcp:127.0.0.1", scheme + host), { ...options, require });
 
 /** The plugin in a Worker, by a scheme. */
 const toWorker =
@@ -65,8 +65,9 @@ async function onPort(mood: Mood, options: ConnectOptions) {
   });
 }
 
-const http1 = { lacks: ["bidi_streaming"], also: ["http", "addressed"] } as const;
-const http2 = { also: ["http", "addressed"] } as const;
+const http1 = { lacks: ["bidi_streaming"], also: ["http", "addressed", "named"] } as const;
+const http1OfWorker = { lacks: ["bidi_streaming"], also: ["http", "addressed"] } as const;
+const http2 = { also: ["http", "addressed", "named"] } as const;
 const grpc = { protocols: ["grpc"] } as const;
 const grpcWeb = { protocols: ["grpc-web"] } as const;
 const ttrpc = { protocols: ["ttrpc"] } as const;
@@ -82,8 +83,8 @@ const routes: readonly RefusingRoute[] = [
   { name: "http+connect of a process", ...http1, connect: toProcess("http://", { protocols: ["connect"] }) },
   { name: "http+grpc-web of a process", ...http1, connect: toProcess("http://", grpcWeb) },
   { name: "websocket+ttrpc of a process", also: ["addressed"], connect: toProcess("ws://", ttrpc) },
-  { name: "http+connect of a Worker", ...http1, connect: toWorker("http:", { protocols: ["connect"] }) },
-  { name: "http+grpc-web of a Worker", ...http1, connect: toWorker("http:", grpcWeb) },
+  { name: "http+connect of a Worker", ...http1OfWorker, connect: toWorker("http:", { protocols: ["connect"] }) },
+  { name: "http+grpc-web of a Worker", ...http1OfWorker, connect: toWorker("http:", grpcWeb) },
   { name: "websocket+ttrpc of a Worker", also: ["addressed"], connect: toWorker("ws:", ttrpc) },
 ];
 

@@ -20,7 +20,9 @@ export interface Refusal {
   /** The kind of method that it needs. Default: unary. */
   readonly kind?: MethodKind;
   /** It can happen on some routes alone. */
-  readonly only?: "http" | "addressed";
+  readonly only?: "http" | "addressed" | "named";
+  /** Under which name the plugin is called, without a token. */
+  readonly host?: string;
   /** Of which plugin, see `refusingOptions`. */
   readonly mood: "patient" | "brief";
   /** How its caller has connected. Default: with a token that is known. */
@@ -71,7 +73,28 @@ function silent<T>(message: T): AsyncIterable<T> {
   return { [Symbol.asyncIterator]: () => ({ next, return: end, throw: end }) };
 }
 
+/** Leads to this machine, and is no name of its loopback interface. */
+const otherHost = "0.0.0.0";
+
 const gates: readonly Refusal[] = [
+  {
+    fault: "a request over HTTP for a host that the plugin is not served for",
+    code: Code.PermissionDenied,
+    only: "named",
+    host: otherHost,
+    mood: "patient",
+    provoke: (client, headers) => client.echo({}, { headers }),
+  },
+  {
+    fault: "a stream over HTTP for such a host",
+    code: Code.PermissionDenied,
+    again: true,
+    kind: "server_streaming",
+    only: "named",
+    host: otherHost,
+    mood: "patient",
+    provoke: (client, headers) => Array.fromAsync(client.produce({ count: 1 }, { headers })),
+  },
   {
     fault: "no token, where one is needed",
     code: Code.Unauthenticated,

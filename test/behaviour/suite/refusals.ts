@@ -15,20 +15,33 @@ export interface RefusingRoute {
   readonly lacks?: readonly MethodKind[];
   /** What can happen on it beyond what can on all. */
   readonly also: readonly NonNullable<Refusal["only"]>[];
-  connect(mood: Refusal["mood"], options: ConnectOptions): Promise<Connection>;
+  connect(mood: Refusal["mood"], options: ConnectOptions, host?: string): Promise<Connection>;
 }
 
 /** What a gate or a limit refuses has the same error over every route, and the next call works. */
 export function describeRefusals({ name, lacks = [], also, connect }: RefusingRoute) {
   describe(`what is refused over ${name}`, () => {
     for (const refusal of refusals.faults) {
-      const { fault, code, errorCode, kind = "unary", only, mood, unsent, retryAfter, takesTime, provoke } = refusal;
+      const {
+        fault,
+        code,
+        errorCode,
+        host,
+        kind = "unary",
+        only,
+        mood,
+        unsent,
+        retryAfter,
+        takesTime,
+        provoke,
+      } = refusal;
       if (lacks.includes(kind) || (only !== undefined && !also.includes(only))) {
         continue;
       }
       const run = takesTime ? test.concurrent : test;
       run(`${fault}: ${Code[code]}`, async () => {
-        await using connection = await connect(mood, { token: tokens.known, ...refusal.connect });
+        const known = { token: tokens.known, ...refusal.connect };
+        await using connection = await connect(mood, host === undefined ? known : {}, host);
         const client = connection.client(BehaviourService);
         const id = `refused-${crypto.randomUUID()}`;
         const error = await rejection(provoke(client, new Headers({ "x-request-id": id }), connection));
@@ -41,7 +54,9 @@ export function describeRefusals({ name, lacks = [], also, connect }: RefusingRo
           expect(error.metadata.get("x-request-id")).toBe(id);
         }
         expect(Number(error.metadata.get("retry-after")) > 0).toBe(retryAfter === true);
-        expect((await client.echo({ text: "still here" })).text).toBe("still here");
+        await using next = host === undefined ? undefined : await connect(mood, known);
+        const { text } = await (next?.client(BehaviourService) ?? client).echo({ text: "still here" });
+        expect(text).toBe("still here");
       });
     }
   });
