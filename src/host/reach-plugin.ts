@@ -2,6 +2,7 @@ import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Requirements } from "../client/negotiate.ts";
 import { parseAddress } from "../client/target.ts";
+import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { connect } from "../node/connect.ts";
 import type { Handshake } from "../node/handshake.ts";
 import { parseHandshake } from "../node/handshake.ts";
@@ -44,7 +45,7 @@ type ReachSettings = Pick<
 
 /**
  * Waits for the handshake of a process, and connects to where it leads.
- * @throws PlugboardError PB-HANDSHAKE-*, PB-TLS-*, PB-CONFIG-INVALID
+ * @throws PlugboardError PB-HANDSHAKE-*, PB-TLS-*, PB-CONFIG-INVALID, PB-CALLER-REFUSED
  */
 export async function reachPlugin(child: PluginProcess, options: ReachOptions): Promise<ReachedPlugin> {
   const { startTimeoutMs, settings, signal, isGoPlugin, hasConfig, hostTls, ...given } = options;
@@ -91,12 +92,23 @@ export async function reachPlugin(child: PluginProcess, options: ReachOptions): 
     };
     const connection = await connectTo(handshake, connecting);
     if (hasConfig && connection.manifest === undefined) {
+      const refused = await refusesToTell(connection, either);
       await connection.close();
-      throw configUnseen();
+      throw refused ?? configUnseen();
     }
     return { handshake, connection, tls };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** What a plugin refuses its host with that asks what it is, if it does so for who asks. */
+async function refusesToTell(connection: Connection, signal: AbortSignal): Promise<PlugboardError | undefined> {
+  try {
+    await connection.client(PluginService).describe({}, { signal });
+    return undefined;
+  } catch (error) {
+    return isPlugboardError(error, "PB-CALLER-REFUSED") ? error : undefined;
   }
 }
 

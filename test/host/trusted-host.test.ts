@@ -36,6 +36,17 @@ test("at an endpoint of its own a plugin with auth lets nobody in for a certific
   }
 });
 
+test("a plugin with auth that was given a configuration says that its host lacks a token", async () => {
+  const { env, tls } = await withCertificates();
+  await using host = new Host();
+  const guarded = { ...options, env: { ...env, NOTES_BEARER: token }, tls, config: {} };
+  await expect(host.load(guarded)).rejects.toMatchObject({
+    errorCode: "PB-CALLER-REFUSED",
+    hint: expect.stringContaining("`token`"),
+  });
+  await host.load({ ...guarded, token });
+});
+
 test("where nobody else can call, the host is trusted without a token", async () => {
   await using host = new Host();
   const env = { NOTES_BEARER: token };
