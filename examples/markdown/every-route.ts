@@ -148,7 +148,7 @@ async function run(file: string) {
     ),
   );
   console.log('\n"first answer" includes starting the plugin, process or Worker.\n');
-  console.log(`Which route each kind of method takes, and why others were passed over\n\n${explanations.join("\n\n")}`);
+  console.log(`Which route each kind of method takes, and why others were skipped\n\n${explanations.join("\n\n")}`);
   if (results.some(({ html }) => html !== results[0]?.html)) {
     throw new Error("the answers are not all identical");
   }

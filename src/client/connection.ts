@@ -27,6 +27,7 @@ import {
 } from "./message-limit.ts";
 import type { Route, Routes } from "./negotiate.ts";
 import { readLate } from "./read-late.ts";
+import { tellRejections } from "./tell-rejections.ts";
 import type { TransportPool } from "./transport-pool.ts";
 
 /** Typed clients over the negotiated routes. Closing it ends its calls in flight, and what `connect` has started. */
@@ -36,7 +37,7 @@ export interface Connection extends AsyncDisposable {
    * early cancels the call.
    */
   client<Service extends DescService>(service: Service): Client<Service>;
-  /** For each kind of method: the routes, best first, and what was passed over, with the reasons. */
+  /** For each kind of method: the routes, best first, and what was skipped, with the reasons. */
   readonly routes: Routes;
   /**
    * What the plugin says of itself; undefined for a server without PluginService, and for a plugin with `auth` that does not
@@ -224,7 +225,7 @@ const always = () => true;
 
 function noRoute(method: DescMethodUnary | DescMethodStreaming, routes: Routes): PlugboardError {
   const kind: MethodKind = method.methodKind;
-  const reasons = routes[kind].rejected.map((each) => `\n- ${each.endpoint}: ${each.reason}`);
+  const reasons = tellRejections(routes[kind].rejected).map((line) => `\n- ${line}`);
   return new PlugboardError(
     "PB-ROUTE-NONE",
     `no route carries ${methodPath(method).slice(1)}, which is ${kind.replace("_", "-")}${reasons.join("")}`,

@@ -234,9 +234,15 @@ async function describe(
       case Code.Unauthenticated:
         return { kind: "shut", failure: callerRefused(`${address.text} answers ${brief(error.rawMessage)}`, error) };
       default:
-        return { kind: "misunderstood", reason: brief(error.rawMessage) };
+        return { kind: "misunderstood", reason: reasonOf(error) };
     }
   }
+}
+
+/** What an error says; for one of fetch, which says only that it failed, why. */
+function reasonOf({ rawMessage, cause }: ConnectError): string {
+  const why = cause instanceof TypeError && cause.cause instanceof Error ? cause.cause.message : "";
+  return brief(why === "" || rawMessage !== "fetch failed" ? rawMessage : `${rawMessage}: ${why}`);
 }
 
 /** The first line of an error, which may be the server's own words: the rest does not belong into a table of reasons. */

@@ -1,9 +1,10 @@
 import { methodKinds } from "./capability.ts";
 import type { Routes } from "./negotiate.ts";
+import { tellRejections } from "./tell-rejections.ts";
 
 /**
- * Says in words which route each kind of method takes, and why other endpoints were passed over: one line for each
- * kind, then one for each reason.
+ * Says in words which route each kind of method takes, and why others were skipped: one line for each kind, then one for
+ * each reason.
  */
 export function explainRoutes(routes: Routes): string {
   const lines = methodKinds.map((kind) => {
@@ -13,13 +14,12 @@ export function explainRoutes(routes: Routes): string {
   });
   const reasons = new Map<string, string[]>();
   for (const kind of methodKinds) {
-    for (const { endpoint, reason } of routes[kind].rejected) {
-      const text = `${endpoint}: ${reason}`;
+    for (const text of tellRejections(routes[kind].rejected)) {
       reasons.set(text, [...(reasons.get(text) ?? []), kind.replace("_", "-")]);
     }
   }
   for (const [text, kinds] of reasons) {
-    lines.push(`passed over${kinds.length === methodKinds.length ? "" : ` for ${kinds.join(", ")}`}: ${text}`);
+    lines.push(`skipped${kinds.length === methodKinds.length ? "" : ` for ${kinds.join(", ")}`}: ${text}`);
   }
   return lines.join("\n");
 }

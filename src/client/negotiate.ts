@@ -3,6 +3,7 @@ import type { Capability, HttpVersion, MethodKind } from "./capability.ts";
 import { capabilities, methodKinds } from "./capability.ts";
 import type { Carrier, Endpoint, Protocol } from "./endpoint.ts";
 import { describeEndpoint, isSocket } from "./endpoint.ts";
+import { notFrom, whyNotDialed } from "./not-dialed.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What the caller can dial. */
@@ -25,7 +26,7 @@ export interface Offer {
 /** What the caller insists on. */
 export interface Requirements {
   /**
-   * Nobody on the way may read along. What counts: https:, sockets on which TLS is spoken (see the option `tls`), a
+   * Calls go only where they can't be read on the way. What counts: https:, sockets on which TLS is spoken (see the option `tls`), a
    * Worker's service binding, and a plugin in this process. A Unix socket without TLS does not, though nobody else may
    * enter its directory: what travels there is not encrypted.
    */
@@ -48,9 +49,9 @@ export interface Route<D extends Dialable = Dialable> {
   readonly dialer: D;
 }
 
-/** An endpoint that was passed over. */
+/** An endpoint that was skipped. */
 export interface Rejection {
-  /** What was passed over, such as "connect at unix:/run/markdown.sock (HTTP/1.1)". */
+  /** What was skipped, such as "connect at unix:/run/markdown.sock (HTTP/1.1)". */
   readonly endpoint: string;
   readonly reason: string;
 }
@@ -96,7 +97,10 @@ export function negotiate<D extends Dialable>(input: NegotiateInput<D>): Routes<
       if (carries === true) {
         routes.push(outcome);
       } else {
-        rejected.push({ endpoint: describeRoute(outcome), reason: carries ?? `not from ${runtime}` });
+        rejected.push({
+          endpoint: describeRoute(outcome),
+          reason: carries ?? notFrom(outcome.endpoint.address.carrier, runtime),
+        });
       }
     }
     routes.sort((a, b) => table.indexOf(a.capability) - table.indexOf(b.capability));
@@ -136,7 +140,7 @@ function assess<D extends Dialable>(
       .map((dialer): Route<D> => ({ name: routeName(capability), endpoint, capability, dialer })),
   );
   if (candidates.length === 0) {
-    return reject(`no dialer for ${protocol} over ${address.carrier} in this ${runtime} connect()`);
+    return reject(whyNotDialed(endpoint, only, runtime, table));
   }
   return candidates.map((route) => {
     const { capability } = route;
@@ -151,7 +155,7 @@ function assess<D extends Dialable>(
       return { endpoint: describeRoute(route), reason: `the caller allows only HTTP/${httpVersion}` };
     }
     if (capability.carries[runtime] === undefined) {
-      return { endpoint: describeRoute(route), reason: `not from ${runtime}` };
+      return { endpoint: describeRoute(route), reason: notFrom(endpoint.address.carrier, runtime) };
     }
     return route;
   });

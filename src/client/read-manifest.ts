@@ -112,7 +112,7 @@ function offerOf(
     const same = carrier === source.carrier ? source : sameHost(source, carrier);
     return same !== undefined
       ? { endpoint: endpointAt(protocol, same, { extensions, limits, encrypted: tls }) }
-      : { endpoint: unnamed(protocol, carrier), refused: `its address is not known, as ${source.text} was asked` };
+      : { endpoint: unnamed(protocol, carrier), refused: withoutAddress(carrier, source) };
   }
   const shown = unnamed(protocol, printableLine(withoutCredentials(address)));
   if (carrier !== "unix" && carrier !== "tcp" && carrier !== "http" && carrier !== "websocket") {
@@ -129,6 +129,13 @@ function offerOf(
         endpoint,
         refused: `${source.text} may not send callers there; pass that address to connect() if you trust it`,
       };
+}
+
+/** Why an endpoint that means "where this was asked" is of no use to who asked in another place. */
+function withoutAddress(carrier: WireableCarrier, { text }: DialableAddress): string {
+  return carrier === "service-binding"
+    ? "only a Worker that has the binding can call it"
+    : `the manifest names no address for it, and comes from ${text}`;
 }
 
 function unnamed(protocol: Protocol, text: string): Endpoint {

@@ -2,15 +2,16 @@ import { defaultHint, PlugboardError } from "../plugin/errors.ts";
 import { methodKinds } from "./capability.ts";
 import type { Dialable, NegotiateInput, Offer, Routes } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
+import { tellRejections } from "./tell-rejections.ts";
 
 /** Whether no call of any kind can be made. */
 export function leadNowhere(routes: Routes): boolean {
   return methodKinds.every((kind) => routes[kind].routes.length === 0);
 }
 
-/** The error for a negotiation that has given no route: each endpoint with its reason, and what to do about them. */
+/** The error for a negotiation that has given no route: each place with its reasons, and what to do about them. */
 export function unreachable(input: NegotiateInput<Dialable>): PlugboardError {
-  const reasons = negotiate(input).unary.rejected.map(({ endpoint, reason }) => `\n- ${endpoint}: ${reason}`);
+  const reasons = tellRejections(negotiate(input).unary.rejected).map((line) => `\n- ${line}`);
   const hints = new Set(input.offers.map((offer) => hintFor(offer, input)));
   return new PlugboardError("PB-CONNECT-UNREACHABLE", `no way to the plugin works${reasons.join("")}`, {
     hint: hints.size === 0 ? "Give connect() at least one target." : [...hints].join(" "),

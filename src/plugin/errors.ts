@@ -92,7 +92,7 @@ const errors = {
     "Split the message, or raise `limits.maxMessageBytes` where the plugin is served. Over ttrpc, a peer without plugboard.chunk.v1 " +
       'takes at most 4 MiB: serve the plugin over another protocol, too, or choose one by `require`, such as { protocols: ["grpc"] }.',
   ],
-  "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for the endpoints that were passed over, and why."],
+  "PB-ROUTE-NONE": [Code.Unimplemented, "Read connection.routes for what was skipped, and why."],
 
   "PB-COOKIE-INVALID": [
     Code.InvalidArgument,

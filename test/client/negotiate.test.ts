@@ -65,14 +65,16 @@ describe("negotiate", () => {
     expect(names(routes, "bidi_streaming")).toEqual(["unix+grpc", "unix+connect"]);
     expect(reasons(routes, "bidi_streaming")).toEqual([
       "connect at unix:/a (HTTP/1.1): HTTP/1.1 can't carry both directions of a call at once",
-      "grpc-web at unix:/a: no dialer for grpc-web over unix in this node connect()",
+      "grpc-web at unix:/a: over Unix sockets connect() speaks ttrpc, gRPC, Connect, not gRPC-Web",
     ]);
   });
 
   test("gives a browser no Unix socket, though somebody had made a dialer for it", () => {
     const routes = negotiate({ runtime: "browser", dialers: nodeDialers, offers: inAProcess });
     expect(names(routes, "unary")).toEqual([]);
-    expect(reasons(routes, "unary")).toContain("grpc at unix:/a (HTTP/2): not from browser");
+    expect(reasons(routes, "unary")).toContain(
+      "grpc at unix:/a (HTTP/2): connect() can't dial Unix sockets in a browser",
+    );
   });
 
   test("gives a service binding to Workers only", () => {
@@ -164,12 +166,10 @@ describe("negotiate", () => {
     expect(reasons(routes, "unary")).toEqual(["connect at unix:/a (HTTP/2): it does not speak HTTP/2"]);
   });
 
-  test("names the version of HTTP for which there is no dialer", () => {
+  test("says which version of HTTP a protocol needs", () => {
     const offers: Offer[] = [{ ...offer("grpc", "unix", "unix:/a"), httpVersion: "1.1" }];
     const routes = negotiate({ runtime: "node", dialers: nodeDialers, offers });
-    expect(reasons(routes, "unary")).toEqual([
-      "grpc at unix:/a (HTTP/1.1): no dialer for grpc over unix in this node connect()",
-    ]);
+    expect(reasons(routes, "unary")).toEqual(["grpc at unix:/a (HTTP/1.1): gRPC needs HTTP/2"]);
   });
 
   test("takes an offer for every version of HTTP once, though it stands there for one version, too", () => {
@@ -184,12 +184,12 @@ describe("negotiate", () => {
     }
   });
 
-  test("names the protocol, carrier and runtime for which there is no dialer", () => {
+  test("says which protocol can't be spoken, and what can't be dialed where", () => {
     const offers = [offer("ttrpc", "websocket", "websocket"), offer("grpc", "unix", "unix:/a")];
     const routes = negotiate({ runtime: "browser", dialers: portableDialers, offers });
     expect(reasons(routes, "unary")).toEqual([
-      "ttrpc at websocket: no dialer for ttrpc over websocket in this browser connect()",
-      "grpc at unix:/a: no dialer for grpc over unix in this browser connect()",
+      "ttrpc at websocket: this connect() does not speak ttrpc over WebSockets",
+      "grpc at unix:/a: connect() can't dial Unix sockets in a browser",
     ]);
   });
 
@@ -212,7 +212,7 @@ describe("negotiate", () => {
   });
 });
 
-test("explainRoutes says which route each kind of method takes, what comes after it, and what was passed over", () => {
+test("explainRoutes says which route each kind of method takes, what comes after it, and what was skipped", () => {
   const offers = [offer("grpc", "unix", "unix:/a"), ...atTheEdge];
   expect(explainRoutes(negotiate({ runtime: "browser", dialers: portableDialers, offers }))).toBe(
     [
@@ -220,9 +220,8 @@ test("explainRoutes says which route each kind of method takes, what comes after
       "server-streaming: http+connect, then http+grpc-web",
       "client-streaming: no route",
       "bidi-streaming: no route",
-      "passed over: grpc at unix:/a: no dialer for grpc over unix in this browser connect()",
-      "passed over for client-streaming, bidi-streaming: connect at https://host: fetch can't stream a request body in a browser",
-      "passed over for client-streaming, bidi-streaming: grpc-web at https://host: fetch can't stream a request body in a browser",
+      "skipped: grpc at unix:/a: connect() can't dial Unix sockets in a browser",
+      "skipped for client-streaming, bidi-streaming: connect, grpc-web at https://host: fetch can't stream a request body in a browser",
     ].join("\n"),
   );
 });

@@ -27,7 +27,7 @@ async function start(file: string): Promise<Outcome> {
   return { code: outcome.code, stdout: outcome.stdout, stderr: outcome.stderr, left: readdirSync(own) };
 }
 
-test("renders a file over every route, identically, and says why others were passed over", async () => {
+test("renders a file over every route, identically, and says why it skipped others", async () => {
   const file = join(files, "document.md");
   writeFileSync(file, "# Title\n\n| a | b |\n| - | - |\n| ~~1~~ | 2 |\n");
   const { code, stdout, stderr, left } = await start(file);
@@ -46,7 +46,7 @@ test("renders a file over every route, identically, and says why others were pas
   const rows = stdout.split("\n").filter((line) => line.endsWith("  yes"));
   expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual(routes);
   expect(stdout).toContain("bidi-streaming: websocket+ttrpc");
-  expect(stdout).toMatch(/passed over for bidi-streaming: connect at http:/);
+  expect(stdout).toMatch(/skipped for bidi-streaming: connect, grpc-web at http:/);
 }, 60_000);
 
 test.each<[string, string | Uint8Array | undefined, string]>([
