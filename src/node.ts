@@ -4,9 +4,10 @@
  */
 import { checkNodeVersion } from "./node/check-node-version.ts";
 
-export type { HostOptions, LoadOptions } from "./host/host.ts";
+export type { HostOptions } from "./host/host.ts";
 export { Host } from "./host/host.ts";
 export type { GoPluginHandshake } from "./host/launch-environment.ts";
+export type { LoadOptions } from "./host/load-options.ts";
 export type { LoadedPlugin } from "./host/loaded-plugin.ts";
 export type { OutputLine } from "./host/plugin-output.ts";
 export type { ProcessExit } from "./host/plugin-process.ts";

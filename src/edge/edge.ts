@@ -7,6 +7,7 @@ import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
+import { isPlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/access-rule.ts";
 import { checkOrigins } from "../policy/check-origins.ts";
@@ -176,9 +177,10 @@ export function edge<Config extends DescMessage>(
   });
   app.notFound((context) => refuse(context, noSuchMethod(context.req.path)));
   app.onError((error, context) => {
-    // For whoever runs the Worker; the caller learns nothing of it.
     console.error(error);
-    return context.json({ code: "internal", message: "internal error" }, 500);
+    // Ours come from the start alone. What is wrong with it is for those who run the Worker, not for its callers.
+    const message = isPlugboardError(error) ? "the plugin can't start; its log says why" : "internal error";
+    return context.json({ code: "internal", message }, 500);
   });
   return app;
 }

@@ -1,27 +1,20 @@
 import * as path from "node:path";
 import { onExit } from "signal-exit";
-import type { ConnectOptions } from "../client/connect.ts";
-import type { Requirements } from "../client/negotiate.ts";
-import { requirementNames } from "../client/negotiate.ts";
 import type { ClientTls } from "../client/tls.ts";
-import { clientTlsNames } from "../client/tls.ts";
-import type { Token } from "../client/token.ts";
 import type { HostSettings } from "../node/settings.ts";
 import { cookieOf, readSettings } from "../node/settings.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import type { ConfigInit } from "../plugin/config-json.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { setLogLevel } from "../plugin/log.ts";
-import { checkLoadOptions } from "./check-load-options.ts";
 import type { GoPluginServicesOptions } from "./go-plugin-services.ts";
 import { exceptForHousekeeping } from "./housekeeping.ts";
-import type { GoPluginHandshake } from "./launch-environment.ts";
 import { launchEnvironment } from "./launch-environment.ts";
+import type { LoadOptions } from "./load-options.ts";
+import { checkLoadOptions } from "./load-options.ts";
 import type { LoadedPlugin } from "./loaded-plugin.ts";
 import { createLoadedPlugin } from "./loaded-plugin.ts";
 import { mayPass } from "./may-pass.ts";
-import type { OutputListeners } from "./plugin-output.ts";
 import { pluginOutput } from "./plugin-output.ts";
 import type { PluginProcess } from "./plugin-process.ts";
 import { startProcess } from "./plugin-process.ts";
@@ -47,101 +40,7 @@ export interface HostOptions {
   readonly settings?: Partial<HostSettings>;
 }
 
-/** What to load, and how. */
-export interface LoadOptions
-  extends OutputListeners,
-    Pick<
-      ConnectOptions,
-      "require" | "fallback" | "interceptors" | "protocolVersions" | "maxMessageBytes" | "keepalive" | "signal"
-    > {
-  /** The program and its arguments. No shell is involved. */
-  readonly command: readonly [string, ...string[]];
-  /**
-   * Deadline of each call that has none of its own, in milliseconds. A call that is to have none says `timeoutMs: 0`. Default:
-   * the host's.
-   */
-  readonly timeoutMs?: number;
-  /**
-   * Who the host is, for a plugin with `auth` that others can call, too, as it listens at an endpoint of its own; see
-   * connect(). Elsewhere a plugin trusts its host without. Default: none.
-   */
-  readonly token?: Token;
-  /** Working directory. Default: the host's. */
-  readonly cwd?: string;
-  /** Added to what the plugin gets of the host's own environment. */
-  readonly env?: Readonly<Record<string, string>>;
-  /**
-   * Further variables of the host's environment that the plugin gets; true: all of them but PLUGIN_*_KEY. Default: those of
-   * docs/settings.md ("What a plugin gets of its host's environment"), none of which is a secret.
-   */
-  readonly inheritEnv?: true | readonly string[];
-  /** The plugin's configuration: a message of its config schema, its fields, or protobuf JSON. */
-  readonly config?: ConfigInit;
-  /**
-   * Longest wait for the handshake and the first answer together, in milliseconds. Default: 10 s for the handshake
-   * (PLUGIN_HANDSHAKE_TIMEOUT), and then 30 s for the answer (PLUGIN_CONNECTION_TIMEOUT).
-   */
-  readonly startTimeoutMs?: number;
-  /**
-   * For a plugin made with HashiCorp's go-plugin, or for its hosts: what its author has agreed on with them. The host then
-   * does as those do: it speaks gRPC and has a broker, also with a plugin of Plugboard. Messages may have 64 MiB, unless
-   * `maxMessageBytes` says else. Default: the plugin is one of Plugboard.
-   */
-  readonly handshake?: GoPluginHandshake;
-  /**
-   * What the SHA-256 of the command's file has to be, in hexadecimal; else it is not started. Of an interpreter and a
-   * script it is the interpreter that is checked. Where others than this user and root could change or replace it, a copy
-   * is started, from a directory of this user's own. Default: any.
-   */
-  readonly sha256?: string;
-  /**
-   * Let Node keep what it compiles of this command, for it alone, so that it starts faster from the second time on. Default:
-   * true, unless `sha256` is given, as nobody checks a cache.
-   */
-  readonly compileCache?: boolean;
-  /**
-   * Speak TLS with the plugin. "auto": host and plugin each make a certificate for this one start, and trust nothing but
-   * the other's, as with AutoMTLS of go-plugin. Otherwise for a plugin with certificates of its own; its certificate then
-   * has to carry the name "localhost", or `serverName`. Default: as the settings PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY and
-   * PLUGIN_SERVER_ROOT_CERTS say, and no TLS without them.
-   */
-  readonly tls?: "auto" | ClientTls;
-}
-
 const hostNames: OptionNames<HostOptions> = { gracePeriodMs: true, timeoutMs: true, settings: true };
-
-const loadNames: OptionNames<LoadOptions> = {
-  command: true,
-  compileCache: true,
-  inheritEnv: true,
-  keepalive: true,
-  token: true,
-  cwd: true,
-  env: true,
-  config: true,
-  startTimeoutMs: true,
-  timeoutMs: true,
-  handshake: true,
-  sha256: true,
-  tls: true,
-  onOutput: true,
-  onLog: true,
-  require: true,
-  fallback: true,
-  interceptors: true,
-  protocolVersions: true,
-  maxMessageBytes: true,
-  signal: true,
-};
-
-/** Refuses misspelt options before anything is started. */
-function checkLoadNames(options: LoadOptions) {
-  const { handshake, require, tls } = options;
-  checkOptions<LoadOptions>("load()", options, loadNames);
-  checkOptions<GoPluginHandshake>("handshake", handshake, { cookie: true, protocolVersions: true });
-  checkOptions<Requirements>("require", require, requirementNames);
-  checkOptions<ClientTls>("tls", tls === "auto" ? undefined : tls, clientTlsNames);
-}
 
 /**
  * Launches plugin processes. However the host ends, it leaves no process, socket or directory behind.
@@ -191,7 +90,6 @@ export class Host implements AsyncDisposable {
    */
   async load(options: LoadOptions): Promise<LoadedPlugin> {
     checkLoadOptions(options);
-    checkLoadNames(options);
     return await this.#start(options.signal, (signal) => this.#loadAgain({ ...options, signal }));
   }
 

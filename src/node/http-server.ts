@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { log } from "../plugin/log.ts";
 import { maxTimerMs } from "../rpc/deadline.ts";
 import { countAnswers } from "./answers-in-flight.ts";
+import type { BareRefusal } from "./bare-answer.ts";
 import { answerBare } from "./bare-answer.ts";
 import { allowEarlyAnswer } from "./early-answer.ts";
 import { createHttpHandler } from "./http-handler.ts";
@@ -63,7 +64,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       if (error.code === "ECONNRESET" || !socket.writable) {
         socket.destroy();
       } else {
-        answerBare(socket, statusOf(error), hsts);
+        answerBare(socket, refusalOf(error), hsts);
       }
     });
     // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
@@ -83,7 +84,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       upgrade ??= loadUpgrade();
       const loaded = await upgrade;
       if (loaded === undefined) {
-        answerBare(socket, 501, hsts);
+        answerBare(socket, { status: 501, message: "WebSockets can't be served here" }, hsts);
       } else {
         await loaded.accept(request, socket, head);
       }
@@ -131,15 +132,15 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
 }
 
 /** As Node itself would answer. */
-function statusOf({ code }: NodeJS.ErrnoException): number {
+function refusalOf({ code }: NodeJS.ErrnoException): BareRefusal {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      return 431;
+      return { status: 431, message: "the request's headers are too long" };
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return 413;
+      return { status: 413, message: "the extensions of a chunk of the body are too long" };
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return 408;
+      return { status: 408, message: "the request's headers did not come in time" };
     default:
-      return 400;
+      return { status: 400, message: "this can't be read as a request of HTTP/1.1" };
   }
 }

@@ -12,6 +12,7 @@ import { upgradeAuthorization } from "../ttrpc/carriers/websocket-token.ts";
 import { maxDataBytes } from "../ttrpc/frame.ts";
 import { createTtrpcServing } from "../ttrpc/serving.ts";
 import { upgradeFields } from "../ttrpc/upgrade-headers.ts";
+import type { BareRefusal } from "./bare-answer.ts";
 import { answerBare } from "./bare-answer.ts";
 import { requestPeer } from "./peer-of.ts";
 import type { HttpServerOptions } from "./protocol-server.ts";
@@ -50,14 +51,14 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
       socket.on("error", () => socket.destroy());
       const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
       let peer: Peer;
-      let refused: number | undefined;
+      let refused: BareRefusal | undefined;
       try {
         const headers = headersOf(request);
         peer = upgradePeer(request, headers, options.proxy);
         refused = refusal(request) ?? (await refusedByPolicy(headers, socket, peer, requestId));
       } catch (error) {
         log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
-        answerBare(socket, 500, options.hsts, requestId);
+        answerBare(socket, { status: 500, message: "internal error" }, options.hsts, requestId);
         return;
       }
       if (refused !== undefined) {
@@ -80,24 +81,25 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
     const signal = AbortSignal.any([given.signal, AbortSignal.timeout(headerTimeoutMs)]);
     const error = await policy.admit({ headers, peer, requestId, signal });
     socket.off("close", giveUp);
-    return error && upgradeStatus(error);
+    return error && { status: upgradeStatus(error), message: error.rawMessage };
   }
 
-  /** Why a request to upgrade is refused: an HTTP status. */
-  function refusal(request: http.IncomingMessage): number | undefined {
+  function refusal(request: http.IncomingMessage): BareRefusal | undefined {
     const host = refuseHost(request, onlyLoopbackHosts, options.allowsHost);
     const { origin } = request.headers;
     if (host !== undefined) {
-      return host.status;
+      return host;
     }
     if (origin !== undefined && !allowsOrigin(origins, origin)) {
       originRefused?.(origin);
-      return 403;
+      return { status: 403, message: "pages of this origin may not call" };
     }
     if (request.url?.split("?", 1)[0] !== "/") {
-      return 404;
+      return { status: 404, message: "WebSockets are opened at /" };
     }
-    return offeredProtocols(request).includes(webSocketProtocol) ? undefined : 400;
+    return offeredProtocols(request).includes(webSocketProtocol)
+      ? undefined
+      : { status: 400, message: `a WebSocket has to offer the subprotocol ${webSocketProtocol}` };
   }
 }
 

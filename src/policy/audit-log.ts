@@ -1,5 +1,6 @@
 import { callSafely } from "../plugin/call-safely.ts";
-import { log, logEntry } from "../plugin/log.ts";
+import { logEntry } from "../plugin/log.ts";
+import { createRareLog } from "../plugin/log-rarely.ts";
 import type { DenialReason } from "./denial.ts";
 
 /** A call, or a WebSocket, that was denied. Nothing in it is secret. */
@@ -10,7 +11,7 @@ export interface DenialRecord {
   readonly requestId: string;
   /** Such as "notes.v1.NotesService/Write"; "websocket" for one that was not opened. */
   readonly method: string;
-  /** Address of whoever has called, if that is known. */
+  /** Address of the caller, if that is known. */
   readonly peer?: string;
   readonly reason: DenialReason;
   /** Who has called, if that is known. */
@@ -20,25 +21,18 @@ export interface DenialRecord {
 /** Where records of denials go. */
 export interface AuditLogOptions {
   /**
-   * Takes a record; nobody waits for it. If it fails, that goes to the log, and the call is answered as ever. Default:
+   * Takes a record; what it returns is not waited for. If it fails, that goes to the log, and the call is answered as ever. Default:
    * writes it as a structured line with the message "denied" to the log of the process.
    */
   readonly write?: (record: DenialRecord) => unknown;
 }
 
-/** How long not to say again that records can't be written, in milliseconds: a disk that is full is so for each of them. */
-const quietMs = 10_000;
-
 /** Makes a log of who was denied what. It never throws. */
 export function createAuditLog({ write }: AuditLogOptions = {}): (denial: Omit<DenialRecord, "time">) => void {
-  let toldAt = Number.NEGATIVE_INFINITY;
-  function failed(error: unknown) {
-    const now = performance.now();
-    if (now - toldAt >= quietMs) {
-      toldAt = now;
-      log("ERROR", "a denial could not be recorded, as audit.write failed:", error);
-    }
-  }
+  // A disk that is full is so for each record.
+  const logRarely = createRareLog();
+  const failed = (error: unknown) =>
+    logRarely("write", "ERROR", "a denial could not be recorded, as audit.write failed:", error);
   return (denial) =>
     callSafely(() => {
       if (write === undefined) {

@@ -1,5 +1,5 @@
 import { cors } from "@connectrpc/connect";
-import { log } from "../plugin/log.ts";
+import { createRareLog } from "../plugin/log-rarely.ts";
 import { printableLine } from "../plugin/printable.ts";
 import { requestIdHeader } from "./request-id.ts";
 import type { HeaderField } from "./response-headers.ts";
@@ -32,18 +32,12 @@ export function allowsOrigin(origins: readonly string[], origin: string): boolea
   return origins.includes(origin) || origins.includes("*");
 }
 
-/** How long no other refused origin is logged, in milliseconds: strangers can send any number of them. */
-const quietMs = 10_000;
-
-/** Logs an origin that was refused, one in ten seconds. */
+/** Logs origins that were refused, one in ten seconds. */
 export function createOriginLog(): (origin: string) => void {
-  let loggedAt = Number.NEGATIVE_INFINITY;
+  const logRarely = createRareLog();
   return (origin) => {
-    const now = performance.now();
-    if (now - loggedAt >= quietMs) {
-      loggedAt = now;
-      log("WARNING", `origin ${printableLine(origin.slice(0, 200))} is not allowed; add it to \`origins\``);
-    }
+    const shown = printableLine(origin.slice(0, 200));
+    logRarely("origin", "WARNING", `origin ${shown} is not allowed; add it to \`origins\``);
   };
 }
 

@@ -6,7 +6,7 @@ import { requestIdHeader } from "./request-id.ts";
 export type HeaderField = readonly [name: string, value: string];
 
 /**
- * What every answer over HTTP has, for browsers: nothing of it is to be run, shown in a frame or kept. See
+ * What every answer over HTTP has, for browsers: nothing of it is to be run, shown in a frame, embedded by other origins or kept. See
  * https://cheatsheetseries.owasp.org/cheatsheets/HTTP_Headers_Cheat_Sheet.html.
  */
 const always: readonly HeaderField[] = [
@@ -16,6 +16,8 @@ const always: readonly HeaderField[] = [
   ["Referrer-Policy", "no-referrer"],
   ["Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"],
   ["Cross-Origin-Opener-Policy", "same-origin"],
+  // Keeps answers out of elements of other sites' pages; what `origins` lets in asks by CORS, for which this does not hold.
+  ["Cross-Origin-Resource-Policy", "same-origin"],
 ];
 
 /** A cache that is asked by another origin, for another encoding or by somebody else has to ask here. */

@@ -27,6 +27,7 @@ function check({ status, headers }: Answer, secure: boolean, cacheable = false) 
     "referrer-policy": "no-referrer",
     "permissions-policy": expect.stringMatching(/camera=\(\)/),
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "x-request-id": expect.stringMatching(/^[\w.:-]+$/),
     vary: expect.stringMatching(/^Origin, Accept-Encoding/),
   });

@@ -119,7 +119,7 @@ test.each(["unbound", "text"])("does not serve at all without the binding (%s)",
     body: "{}",
   });
   expect(response.status).toBe(500);
-  expect(await response.json()).toEqual({ code: "internal", message: "internal error" });
+  expect(await response.json()).toEqual({ code: "internal", message: "the plugin can't start; its log says why" });
 });
 
 test("lets no call pass when the binding fails, and says nothing of the reason", async () => {

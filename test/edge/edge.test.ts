@@ -237,16 +237,20 @@ describe("a Worker whose plugin does not start", () => {
     worker = await startWorker("test/edge/fixtures/worker.ts", { FAIL_FIRST_START: "yes" });
     const first = await post(worker.url + render, {});
     expect(first.status).toBe(500);
-    expect(await first.text()).toBe('{"code":"internal","message":"internal error"}');
+    expect(await first.json()).toEqual({ code: "internal", message: "the plugin can't start; its log says why" });
     expect((await post(worker.url + render, {})).status).toBe(200);
   }, 60_000);
 
-  test("refuses a configuration that does not fit", async () => {
+  test("refuses a configuration that does not fit, and has its callers look into its log", async () => {
     const misconfigured = await startWorker("test/edge/fixtures/worker.ts", {
       PLUGBOARD_CONFIG: '{"maxDocumentBytes":"x"}',
     });
     try {
       expect((await post(misconfigured.url + render, {})).status).toBe(500);
+      await using connection = await connect(misconfigured.url);
+      await expect(connection.client(MarkdownService).render({})).rejects.toThrow(
+        "[internal] the plugin can't start; its log says why",
+      );
       expect((await fetch(`${misconfigured.url}/readyz`)).status).toBe(503);
     } finally {
       await misconfigured.stop();

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { Standalone } from "./standalone.ts";
@@ -23,12 +24,12 @@ async function open(headers: Record<string, string> = {}, protocols: readonly st
   return socket;
 }
 
-/** The status that a request to upgrade is refused with. */
+/** The status and the words that a request to upgrade is refused with. */
 async function refusal(url: string, protocols: readonly string[], headers: Record<string, string>) {
   const socket = new WebSocket(url, [...protocols], { headers });
   socket.on("error", () => undefined);
   const [, response] = await once(socket, "unexpected-response");
-  return response.statusCode;
+  return [response.statusCode, await text(response)];
 }
 
 test("a WebSocket speaks ttrpc, and answers in binary", async () => {
@@ -71,13 +72,34 @@ describe("a request to become a WebSocket", () => {
     socket.close();
   });
 
-  test.each<[string, number, string, readonly string[], Record<string, string>]>([
-    ["from a page of another origin", 403, "", [protocol], { Origin: "https://other.example.com" }],
-    ["from a page without an origin of its own", 403, "", [protocol], { Origin: "null" }],
-    ["for another path", 404, "/elsewhere", [protocol], {}],
-    ["for another protocol", 400, "", ["chat"], {}],
-    ["for another host, to which a page made its own name lead", 421, "", [protocol], { Host: "evil.example.com" }],
-  ])("%s is refused with %i", async (_, status, path, protocols, headers) => {
-    expect(await refusal(address + path, protocols, headers)).toBe(status);
+  test.each<[string, number, string, string, readonly string[], Record<string, string>]>([
+    [
+      "from a page of another origin",
+      403,
+      "pages of this origin may not call",
+      "",
+      [protocol],
+      { Origin: "https://other.example.com" },
+    ],
+    [
+      "from a page without an origin of its own",
+      403,
+      "pages of this origin may not call",
+      "",
+      [protocol],
+      { Origin: "null" },
+    ],
+    ["for another path", 404, "WebSockets are opened at /", "/elsewhere", [protocol], {}],
+    ["for another protocol", 400, "a WebSocket has to offer the subprotocol plugboard.ttrpc.v1", "", ["chat"], {}],
+    [
+      "for another host, to which a page made its own name lead",
+      421,
+      "only requests for localhost, 127.0.0.1 and [::1] are answered here",
+      "",
+      [protocol],
+      { Host: "evil.example.com" },
+    ],
+  ])("%s is refused with %i", async (_, status, words, path, protocols, headers) => {
+    expect(await refusal(address + path, protocols, headers)).toEqual([status, words]);
   });
 });

@@ -43,6 +43,7 @@ test.each<[string, () => unknown, string]>([
   ["serveOn, in audit,", () => overPort({ audit: { writ: () => undefined } }), "`write`"],
   ["new Host", () => new Host(misspelt({ gracePeriod: 1 })), "`gracePeriodMs`"],
   ["load", () => load({ confg: {} }), "`config`"],
+  ["load, without a command,", () => load({ command: undefined, comand: ["nothing"] }), "`command`"],
   ["load, in handshake,", () => load({ handshake: { cokie: {} } }), "`cookie`"],
   ["load, in require,", () => load({ require: { encrypted: true } }), "`encryption`"],
   ["load, in tls,", () => load({ tls: { serverNme: "x" } }), "`serverName`"],

@@ -140,6 +140,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
       "referrer-policy": "no-referrer",
       "permissions-policy": expect.any(String),
       "cross-origin-opener-policy": "same-origin",
+      "cross-origin-resource-policy": "same-origin",
       "cache-control": "no-store",
       "x-request-id": requestId,
     });

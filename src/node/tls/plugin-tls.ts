@@ -1,6 +1,7 @@
 import type { ClientTls, ServerTls } from "../../client/tls.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { log } from "../../plugin/log.ts";
+import { createRareLog } from "../../plugin/log-rarely.ts";
 import type { BrokerOptions } from "../broker/create-broker.ts";
 import type { PluginSettings } from "../settings.ts";
 import type { ServerTlsSettings } from "./environment.ts";
@@ -8,7 +9,6 @@ import { serverTlsOf } from "./environment.ts";
 import { certificatesIn, derToField } from "./pem.ts";
 import { readServerTls } from "./read-pem.ts";
 import { secureConnections } from "./secure-connections.ts";
-import { createRefusalLog } from "./tell-refusals.ts";
 import { createThrowawayCertificate } from "./throwaway-certificate.ts";
 
 /** How a plugin process speaks TLS. */
@@ -71,4 +71,10 @@ function withServer(server: ServerTls, certificate: string): PluginTls {
 /** With the same certificates, which go-plugin uses for both roles, too. */
 function asClient({ certificate, key, clientRoots }: ServerTls): ClientTls {
   return { certificate, key, ...(clientRoots !== undefined && { roots: clientRoots }) };
+}
+
+/** Logs connections that were refused for TLS; of each code one in ten seconds. */
+function createRefusalLog(): PluginTls["onRefused"] {
+  const logRarely = createRareLog();
+  return ({ errorCode, rawMessage }) => logRarely(errorCode, "WARNING", `a connection was refused: ${rawMessage}`);
 }
