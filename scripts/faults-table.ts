@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Code } from "@connectrpc/connect";
 import { codeName } from "../src/rpc/code-name.ts";
+import { endings } from "../test/behaviour/endings.ts";
 import { faultGroups } from "../test/behaviour/faults.ts";
 import { refusals } from "../test/behaviour/refusals.ts";
 
@@ -18,7 +19,7 @@ interface Told {
   readonly again?: true;
 }
 
-const groups = [...faultGroups, refusals];
+const groups = [...faultGroups, refusals, endings];
 const sections = groups.map(({ title, advice, faults }) => {
   const told = faults.filter(({ again }: Told) => !again);
   const rows = told.map(({ fault, code }) => `| ${fault.replaceAll("|", "\\|")} | \`${codeName(code)}\` |`);

@@ -4,23 +4,17 @@ import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
 import { BehaviourService, EchoResponseSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { http2Endings } from "../behaviour/http2-endings.ts";
 import type { RawRequest } from "../support/raw-http2-server.ts";
 import { startRawHttp2Server } from "../support/raw-http2-server.ts";
 
 const { constants } = http2;
-const rows = [
-  [constants.NGHTTP2_NO_ERROR, Code.Internal],
-  [constants.NGHTTP2_PROTOCOL_ERROR, Code.Internal],
-  [constants.NGHTTP2_INTERNAL_ERROR, Code.Internal],
-  [constants.NGHTTP2_REFUSED_STREAM, Code.Unavailable],
-  [constants.NGHTTP2_CANCEL, Code.Canceled],
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted],
-  [constants.NGHTTP2_INADEQUATE_SECURITY, Code.PermissionDenied],
-] as const;
-
 const data = { type: 0, end: 1 } as const;
 const message = toBinary(EchoResponseSchema, create(EchoResponseSchema, { text: "hi" }));
+/** Stands for a message of a stream, too. */
 const envelope = Buffer.concat([Buffer.of(0, 0, 0, 0, message.byteLength), message]);
+
+const stream = (request: RawRequest) => request.send(data.type, 0, envelope);
 
 /** What a server says in each protocol: without PluginService, or to Echo. */
 const says = {
@@ -33,7 +27,7 @@ const says = {
       ),
     whole(request: RawRequest) {
       says.grpc.begin(request);
-      request.send(data.type, 0, envelope);
+      stream(request);
       request.respond({ "grpc-status": "0" }, { endStream: true });
     },
   },
@@ -71,19 +65,12 @@ describe.each(["grpc", "connect"] as const)("over %s", (protocol) => {
     };
   }
 
-  test.each(rows)("a reset with code %i before headers is %i", async (rstCode, code) => {
-    await using peer = await start((request) => request.reset(rstCode));
-    await expect(peer.client.echo({})).rejects.toMatchObject({ code });
+  test.each(http2Endings)("$fault: $code", async ({ code, late, answer }) => {
+    await using peer = await start((request) => answer(request, { headers: begin, message: stream }));
     await expect(Array.fromAsync(peer.client.produce({}))).rejects.toMatchObject({ code });
-  });
-
-  test.each(rows)("a reset with code %i after headers is %i", async (rstCode, code) => {
-    await using peer = await start((request) => {
-      begin(request);
-      request.send(data.type, 0, envelope);
-      request.reset(rstCode);
-    });
-    await expect(Array.fromAsync(peer.client.produce({}))).rejects.toMatchObject({ code });
+    if (!late) {
+      await expect(peer.client.echo({})).rejects.toMatchObject({ code });
+    }
   });
 
   test("a call whose stream is refused is made again", async () => {

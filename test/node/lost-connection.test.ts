@@ -31,26 +31,6 @@ describe.each<[string, string, Requirements]>([
     expect(connection.routes.unary.routes[0]?.name).toBe(name);
     return { plugin, connection, client: connection.client(BehaviourService) };
   }
-  const lost = { code: Code.Unavailable, errorCode: "PB-CONNECTION-LOST" };
-
-  test("calls in flight fail with unavailable when the plugin's process is killed", async () => {
-    const { plugin, connection, client } = await start();
-    await using _connection = connection;
-    const call = rejection(client.hang({ id: "lost" }));
-    const responses = client.produce({ id: "endless", count: 1 << 30, size: 1000 })[Symbol.asyncIterator]();
-    await responses.next();
-    await vi.waitFor(async () => expect(await client.watch({ id: "lost" })).toMatchObject({ started: true }));
-    await plugin.stop("SIGKILL");
-    expect(await call).toMatchObject(lost);
-    const drained = (async () => {
-      while (!(await responses.next()).done) {
-        // What came before the end.
-      }
-    })();
-    expect(await rejection(drained)).toMatchObject(lost);
-    await expect(client.echo({})).rejects.toMatchObject({ code: Code.Unavailable, errorCode: "PB-DIAL-FAILED" });
-  });
-
   test("a call that its caller has cancelled stays canceled, though the connection is lost", async () => {
     const { plugin, connection, client } = await start();
     await using _connection = connection;

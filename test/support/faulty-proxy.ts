@@ -48,6 +48,9 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       from.on("end", () => !pair.silent && to.end());
       from.on("error", () => !pair.silent && reset(to));
       from.on("close", () => {
+        if (!pair.silent) {
+          to.destroySoon();
+        }
         if (near.destroyed && far.destroyed) {
           pairs.delete(pair);
         }
