@@ -58,7 +58,7 @@ export function createHttp2Connection(options: Http2ConnectionOptions): Http2Con
   const { baseUrl, opener, address, explain = (error) => error } = options;
   let { keepalive } = options;
   let pingsIdle = false;
-  /** Of the connection that was opened last. Those that only end their calls are watched on. */
+  /** Of the connection that was opened last, once it is open. Those that only end their calls are watched on. */
   let watching: Pick<Liveness, "stop"> | undefined;
   let current: http2.ClientHttp2Session | undefined;
   let opening: Promise<http2.ClientHttp2Session> | undefined;
@@ -74,6 +74,8 @@ export function createHttp2Connection(options: Http2ConnectionOptions): Http2Con
       settings: { enablePush: false },
     });
     current = session;
+    // That of the one before, which only ends its calls.
+    watching = undefined;
     watchGoaway(session);
     // Pushed all the same, before the server knew: without a listener, its error would end the process.
     session.on("stream", (pushed: http2.ClientHttp2Stream) => {
