@@ -3,7 +3,8 @@ import type { Keepalive, Liveness } from "../rpc/keepalive.ts";
 import { watchLiveness } from "../rpc/keepalive.ts";
 
 /**
- * Tells once when the other side of an HTTP/2 connection does not respond to pings any more.
+ * Tells once when the other side of an HTTP/2 connection does not respond to pings any more. They go out whatever comes in, as
+ * nobody is told of that here.
  * @param due Whether to ping at all when it is time to. Default: always.
  */
 export function watchHttp2(
@@ -33,7 +34,9 @@ export function watchHttp2(
 
   function ping() {
     before = received();
-    if (!due()) {
+    if (session.closed || !due()) {
+      // Node sends no pings on a connection that only ends its calls: whether it is lost, TCP's own keepalive decides, or who
+      // gives the calls so long.
       liveness.heard();
     } else if (!session.destroyed) {
       // Refused where there are too many already, to which there was no response either.

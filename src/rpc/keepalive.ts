@@ -4,7 +4,10 @@ import { maxTimerMs } from "./deadline.ts";
 
 /** How a connection finds out that its peer has vanished. */
 export interface Keepalive {
-  /** Silence after which the peer is pinged, in milliseconds; `Infinity` for never. Default: 30,000. */
+  /**
+   * Silence after which the peer is pinged, in milliseconds; `Infinity` for never. Over HTTP/2 it is pinged so often, silent or
+   * not. Default: 30,000.
+   */
   readonly pingAfterMs: number;
   /** How long the peer may take to respond to a ping, in milliseconds. Default: 10,000. */
   readonly pingTimeoutMs: number;

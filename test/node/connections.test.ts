@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import * as http2 from "node:http2";
 import * as net from "node:net";
-import { expect, test } from "vitest";
+import type { Plugin } from "plugboard";
+import { definePlugin } from "plugboard";
+import { expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { ListenOptions } from "../../src/node/listener.ts";
 import { listen } from "../../src/node/listener.ts";
@@ -9,10 +11,10 @@ import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import plugin from "../behaviour/plugin.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
 
-async function listenAt(options: ListenOptions) {
-  const listener = await listen(await startPlugin(plugin), { carrier: "tcp", host: "127.0.0.1", port: 0 }, options);
+async function listenAt(options: ListenOptions, served: Plugin = plugin) {
+  const listener = await listen(await startPlugin(served), { carrier: "tcp", host: "127.0.0.1", port: 0 }, options);
   const port = listener.address.carrier === "tcp" ? listener.address.port : 0;
-  return { port, [Symbol.asyncDispose]: () => listener.drain(0) };
+  return { port, drain: listener.drain, [Symbol.asyncDispose]: () => listener.drain(0) };
 }
 
 /** Calls a method by JSON, and gives the answer's text once it is whole. */
@@ -51,6 +53,41 @@ test("the calls of a client that has vanished end, and its connection is dropped
   expect(other.closed).toBe(false);
   lost.destroy();
   other.destroy();
+});
+
+test("a call in flight may take its time while the server drains, when no pings can be sent any more", async () => {
+  const keepalive = { pingAfterMs: 50, pingTimeoutMs: 200 };
+  const { promise: called, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const slow = definePlugin({
+    name: "slow",
+    version: "1.0.0",
+    routes: (router) =>
+      router.service(BehaviourService, {
+        async echo({ text }) {
+          begin();
+          await released;
+          return { text };
+        },
+      }),
+  });
+  await using server = await listenAt({ keepalive }, slow);
+  await using other = await listenAt({ keepalive });
+  const client = http2.connect(`http://127.0.0.1:${server.port}`).on("error", () => undefined);
+  const pinged = http2.connect(`http://127.0.0.1:${other.port}`);
+  let pings = 0;
+  pinged.on("ping", () => {
+    pings += 1;
+  });
+  const answer = post(client, "Echo", { text: "slow" });
+  answer.catch(() => undefined);
+  await called;
+  const drained = server.drain(60_000);
+  await vi.waitFor(() => expect(pings).toBeGreaterThan(10), { timeout: 10_000 });
+  release();
+  expect(JSON.parse(await answer)).toEqual({ text: "slow" });
+  await drained;
+  pinged.destroy();
 });
 
 test("connections beyond the limit are closed, and there is room again when one ends", async () => {

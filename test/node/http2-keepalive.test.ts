@@ -91,6 +91,34 @@ test("one of ours is pinged though nothing is called any more, another only whil
   expect([ours.sockets.size, other.sockets.size]).toEqual([1, 1]);
 });
 
+test("a call on a connection that its server drains may take its time, though no pings can be sent any more", async () => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  await using server = await startRpcServer({
+    place: "tcp",
+    httpVersion: "2",
+    routes: (router) =>
+      router.service(BehaviourService, {
+        async echo({ text }) {
+          await released;
+          return { text };
+        },
+      }),
+  });
+  await using other = await startServer("tcp", true);
+  await using connection = await connect(server.address, { require: grpc, keepalive: impatient });
+  await using toOther = await connect(other.address, { require: grpc, keepalive: impatient });
+  const slow = connection.client(BehaviourService).echo({ text: "slow" });
+  slow.catch(() => undefined);
+  await toOther.client(BehaviourService).echo({});
+  await vi.waitFor(() => expect(server.calls).toContain("Echo"));
+  const gone = server.takeAway();
+  const pings = other.pings;
+  await vi.waitFor(() => expect(other.pings).toBeGreaterThan(pings + 10), { timeout: 10_000 });
+  release();
+  expect((await slow).text).toBe("slow");
+  await gone;
+});
+
 test("a server that takes the connection and says nothing is given up", async () => {
   await using server = await startServer("tcp", true);
   await using proxy = await startFaultyProxy(server.address);
