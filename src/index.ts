@@ -51,6 +51,7 @@ export type { ForwardedCall } from "./rpc/forward.ts";
 export { forward } from "./rpc/forward.ts";
 export type { Keepalive } from "./rpc/keepalive.ts";
 export type { Peer } from "./rpc/peer.ts";
+export { peerKey } from "./rpc/peer.ts";
 export { requestIdOf } from "./rpc/request-id.ts";
 export type { AccessLogOptions } from "./telemetry/access-log.ts";
 export { accessLog } from "./telemetry/access-log.ts";

@@ -13,5 +13,5 @@ export interface Peer {
   readonly upgradeFields?: ReadonlyMap<string, string>;
 }
 
-/** Where a handler finds its call's peer: `context.values.get(peerKey)`. */
+/** Where a handler, or the `key` of a rate limit, finds its call's peer: `context.values.get(peerKey)`. Never `undefined`. */
 export const peerKey = createContextKey<Peer>({}, { description: "peer" });
