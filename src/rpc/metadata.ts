@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { log } from "../plugin/log.ts";
+import { fieldBytes, maxFieldBlockBytes } from "./connection-fields.ts";
 
 /** Names that say something of the connection, the request's body or its host, not of the call. */
 const ofConnections: ReadonlySet<string> = new Set([
@@ -21,18 +22,25 @@ const ofConnections: ReadonlySet<string> = new Set([
 const sendable = /^[\t\x20-\x7e]*$/;
 
 /**
- * Leaves out of a plugin's metadata what can't be sent over every route, and says so in the log.
+ * Leaves out of a plugin's metadata what can't be sent over every route, and says so in the log. HTTP/1.1 and some peers take
+ * less than HTTP/2 does, see `fitResponseHeaders` and `fitTrailers`.
  * @param whose Of what it is the metadata, for the log.
  */
 export function dropUnsendable(headers: Headers | undefined, whose: string): void {
-  const names: string[] = [];
+  const leftOut: [name: string, why: string][] = [];
+  let bytes = 0;
   headers?.forEach((value, name) => {
+    const length = fieldBytes(name, value);
     if (!sendable.test(value)) {
-      names.push(name);
+      leftOut.push([name, "it has characters beyond visible ASCII"]);
+    } else if (bytes + length > maxFieldBlockBytes) {
+      leftOut.push([name, `its ${value.length} bytes don't fit`]);
+    } else {
+      bytes += length;
     }
   });
-  for (const name of names) {
-    log("WARNING", `the ${whose} ${name} is left out, as it has characters beyond visible ASCII`);
+  for (const [name, why] of leftOut) {
+    log("WARNING", `the ${whose} ${name} is left out, as ${why}`);
     headers?.delete(name);
   }
 }

@@ -81,27 +81,18 @@ export class ServerAnswer {
     return this.#respond(this.#metadata());
   }
 
-  /**
-   * Sends the headers, which go before the first message; without any there is no frame.
-   * @returns What the call fails with, if they can't be sent.
-   */
-  sendHeader(): ConnectError | undefined {
+  /** Sends the headers, which go before the first message; without any there is no frame. */
+  sendHeader(): void {
     if (this.#headerSent) {
-      return undefined;
+      return;
     }
     this.#headerSent = true;
     const { link, streamId, extended, context } = this.#parts;
     dropUnsendable(context.responseHeaderIfAny, "response's header");
     const entries = toKeyValues(context.responseHeaderIfAny);
-    if (!extended || entries.length === 0) {
-      return undefined;
+    if (extended && entries.length > 0) {
+      link.send(streamId, frameType.header, frameFlag.none, encodeHeader(entries));
     }
-    const data = encodeHeader(entries);
-    if (data.byteLength > maxDataBytes) {
-      return answerTooLong("response header", data);
-    }
-    link.send(streamId, frameType.header, frameFlag.none, data);
-    return undefined;
   }
 
   /** The metadata of an error, with the id under which the request is in the log; over HTTP every answer has it. */
@@ -125,7 +116,7 @@ export class ServerAnswer {
       link.send(streamId, frameType.response, frameFlag.none, data);
       return undefined;
     }
-    const error = answerTooLong("response with its metadata", data);
+    const error = answerTooLong(data);
     link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ status: toStatus(error) }));
     return error;
   }
@@ -142,9 +133,9 @@ export class ServerAnswer {
   }
 }
 
-function answerTooLong(what: string, { byteLength }: Uint8Array): ConnectError {
+function answerTooLong({ byteLength }: Uint8Array): ConnectError {
   return new ConnectError(
-    `the ${what} has ${byteLength} bytes, which is more than ttrpc can carry (${maxDataBytes})`,
+    `the response with its metadata has ${byteLength} bytes, which is more than ttrpc can carry (${maxDataBytes})`,
     Code.ResourceExhausted,
   );
 }

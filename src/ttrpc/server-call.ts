@@ -283,10 +283,7 @@ export class ServerCall {
       const breath = createBreath();
       let result = await next();
       while (!this.#ended && result.done !== true) {
-        const tooLong = this.#answer.sendHeader();
-        if (tooLong !== undefined) {
-          this.end(tooLong, tooLong);
-        }
+        this.#answer.sendHeader();
         const bytes = encodeMessage(method.output, result.value);
         this.#answer.bytes += bytes.byteLength;
         await messages.send(bytes);

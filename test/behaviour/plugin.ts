@@ -82,6 +82,10 @@ export default definePlugin({
         const echo = header === "beyond" ? "gr\u00fc\u00dfe \u0080\u00ff" : header;
         responseHeader.set("x-echo", echo);
         responseTrailer.set("x-echo-trailer", echo);
+        if (header === "long") {
+          responseHeader.set("x-long", "x".repeat(5 * 1024 * 1024));
+          responseTrailer.set("x-long", "x".repeat(5 * 1024 * 1024));
+        }
         responseHeader.set("x-response", "header");
         responseHeader.append("x-response-twice", "one");
         responseHeader.append("x-response-twice", "two");

@@ -558,7 +558,7 @@ describe("what a handler answers with harms no other stream", () => {
     using client = connectTtrpc(server.path);
     const other = client.plain.unary(echo, undefined, undefined, undefined, { text: "still here" });
     const failing = client.plain.unary(hang, undefined, undefined, undefined, {});
-    await expect(failing).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    await expect(failing).rejects.toMatchObject({ code: Code.Aborted, rawMessage: "x".repeat(8192) });
     expect((await other).message).toMatchObject({ text: "still here" });
     expect(server.connections.length).toBe(1);
     await client.plain.unary(echo, undefined, undefined, undefined, {});
@@ -570,7 +570,7 @@ describe("what a handler answers with harms no other stream", () => {
     ["headers", "a stream", produce],
     ["trailers", "a unary call", echo],
     ["trailers", "a stream", produce],
-  ] as const)("if its %s are 17 MiB, on %s", async (where, _kind, method) => {
+  ] as const)("if its %s are 17 MiB, which are left out, on %s", async (where, _kind, method) => {
     await using server = await serveTtrpc((router) => {
       const fill = (header: Headers, trailer: Headers) =>
         (where === "headers" ? header : trailer).set("x-long", "x".repeat(17 * 1024 * 1024));
@@ -591,7 +591,7 @@ describe("what a handler answers with harms no other stream", () => {
         : client.extended
             .stream(method, undefined, undefined, undefined, one())
             .then(({ message }) => Array.fromAsync(message));
-    await expect(call).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    await call;
     await client.plain.unary(hang, undefined, undefined, undefined, {});
     expect(server.connections.length).toBe(1);
     await expectNothingLeft(server);

@@ -41,6 +41,19 @@ export function describeMetadata({ client }: OpenRoute) {
       expect([...error.metadata.keys()].filter((name) => name.startsWith("x-many-"))).toHaveLength(200);
     });
 
+    test("of a response that fits nowhere is left out, and the message arrives", async () => {
+      const seen: (string | null)[] = [];
+      const see = (metadata: Headers) => void seen.push(metadata.get("x-long"), metadata.get("x-echo"));
+      const { header } = await client().inspect({}, { headers: { "x-behaviour": "long" }, onHeader: see });
+      expect([header, ...seen]).toEqual(["long", null, "long"]);
+      let trailer: string | null | undefined;
+      const onTrailer = (trailers: Headers) => {
+        trailer = trailers.get("x-long");
+      };
+      await client().inspect({}, { headers: { "x-behaviour": "long" }, onTrailer });
+      expect(trailer).toBe(null);
+    });
+
     test("of each byte beyond those is refused, or of a plugin's own left out", async () => {
       for (const code of [0x01, 0x1b, 0x7f, 0x80, 0xa0, 0xe4, 0xff]) {
         await rejection(client().inspect({}, { headers: { "x-behaviour": `a${String.fromCharCode(code)}b` } }));
