@@ -64,6 +64,7 @@ export class ClientConnection {
       ended: (error) => this.#end(lost({ address, again }, error)),
     });
     this.#answerPing = createPingAnswerer(this.link);
+    this.link.start();
   }
 
   /** False if it has ended, has used up its stream ids, or takes no more calls. */

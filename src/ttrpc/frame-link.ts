@@ -1,4 +1,4 @@
-import type { CarrierConnection } from "./carrier.ts";
+import type { CarrierConnection, CarrierReceiver } from "./carrier.ts";
 import type { Frame } from "./frame.ts";
 import { createFrameDecoder } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
@@ -9,6 +9,8 @@ const highWaterBytes = 256 * 1024;
 
 /** Frames over a carrier's connection, for a client or a server. */
 export interface FrameLink {
+  /** Begins to hear the carrier, which may deliver at once: whoever hears it must be ready. Called once. */
+  start(): void;
   /** Where frames are written; `flush` sends them. */
   readonly writer: FrameWriter;
   /** Sends what was written, together with what else is written in this turn of the event loop. */
@@ -48,7 +50,7 @@ const endOfTurn: (run: () => void) => void =
   (globalThis as { setImmediate?: (run: () => void) => void }).setImmediate ?? queueMicrotask;
 
 /**
- * Begins to exchange frames over a connection.
+ * Makes what exchanges frames over a connection, once it is started.
  * @param frameTimeoutMs How long the bytes of one frame may take to come in, in milliseconds. Default: for ever.
  */
 export function createFrameLink(
@@ -126,8 +128,40 @@ export function createFrameLink(
     }
   }
 
+  const carrierReceiver: CarrierReceiver = {
+    receive(bytes) {
+      if (ended) {
+        return;
+      }
+      try {
+        receiver.heard?.();
+        decoder.push(bytes);
+        if (connection.wholeFrames && !decoder.atBoundary()) {
+          throw new Error("a message ends in the middle of a frame");
+        }
+        watchFrame();
+      } catch (error) {
+        // Only what the other side has sent can fail here: whoever hears a frame does not throw.
+        link.close(asError(error));
+      }
+    },
+    unreadable: (error) => link.close(error),
+    drained() {
+      blocked = false;
+      wake();
+    },
+    ended: end,
+  };
+
   const link: FrameLink = {
     writer,
+    start() {
+      try {
+        connection.start(carrierReceiver);
+      } catch (thrown) {
+        link.close(asError(thrown));
+      }
+    },
     flush() {
       if (writer.pendingBytes >= highWaterBytes) {
         sendWritten();
@@ -195,30 +229,6 @@ export function createFrameLink(
       }
     },
   };
-  connection.start({
-    receive(bytes) {
-      if (ended) {
-        return;
-      }
-      try {
-        receiver.heard?.();
-        decoder.push(bytes);
-        if (connection.wholeFrames && !decoder.atBoundary()) {
-          throw new Error("a message ends in the middle of a frame");
-        }
-        watchFrame();
-      } catch (error) {
-        // Only what the other side has sent can fail here: whoever hears a frame does not throw.
-        link.close(asError(error));
-      }
-    },
-    unreadable: (error) => link.close(error),
-    drained() {
-      blocked = false;
-      wake();
-    },
-    ended: end,
-  });
   return link;
 }
 

@@ -107,9 +107,10 @@ export class ServerConnection {
     this.#backlog = createBacklog(this.#link.canPause);
     this.#answerPing = createPingAnswerer(this.#link);
     const { idleTimeoutMs } = options.policy.limits;
-    if (idleTimeoutMs !== undefined && !this.#ended) {
+    if (idleTimeoutMs !== undefined) {
       this.#idle = setDeadlineTimer(() => this.#link.close(), idleTimeoutMs);
     }
+    this.#link.start();
   }
 
   /** Refuses new calls, and ends the connection once those in flight have ended. */
@@ -238,11 +239,21 @@ export class ServerConnection {
           this.#overIfDone();
         };
         call.start(flags).then(over, (error: unknown) => {
-          log("ERROR", `${request.service}/${request.method} can't be answered:`, error);
-          call.fail("internal error", Code.Internal);
           over();
+          this.#unanswered(call, request, error);
         });
       }
+    }
+  }
+
+  /** Must not throw: nobody would catch it, and the process would end. */
+  #unanswered(call: ServerCall, { service, method }: Request, error: unknown) {
+    try {
+      log("ERROR", `${service}/${method} can't be answered:`, error);
+      call.fail("internal error", Code.Internal);
+    } catch (thrown) {
+      // Its caller would wait for ever.
+      this.#link.close(thrown instanceof Error ? thrown : new Error(String(thrown)));
     }
   }
 
