@@ -72,9 +72,13 @@ export function createFrameLink(
   let frameEnded = false;
   /** What the carrier has thrown. */
   let failure: Error | undefined;
+  let sending = false;
+  /** What the carrier has told from within `send`, in order: the call that is just being written has yet to begin. */
+  const told: (() => void)[] = [];
 
   function sendWritten() {
     flushing = false;
+    sending = true;
     try {
       for (const chunk of writer.take()) {
         if (!ended && failure === undefined && !connection.send(chunk)) {
@@ -84,8 +88,22 @@ export function createFrameLink(
     } catch (thrown) {
       failed(thrown);
     }
+    sending = false;
     if (!blocked) {
       wake();
+    }
+  }
+
+  /** Runs it soon, after what was put off before. */
+  function putOff(tell: () => void) {
+    if (told.push(tell) === 1) {
+      queueMicrotask(() => {
+        // With what is told meanwhile.
+        for (const each of told) {
+          each();
+        }
+        told.length = 0;
+      });
     }
   }
 
@@ -128,29 +146,34 @@ export function createFrameLink(
     }
   }
 
+  function receive(bytes: Uint8Array) {
+    if (ended) {
+      return;
+    }
+    try {
+      receiver.heard?.();
+      decoder.push(bytes);
+      if (connection.wholeFrames && !decoder.atBoundary()) {
+        throw new Error("a message ends in the middle of a frame");
+      }
+      watchFrame();
+    } catch (error) {
+      // Only what the other side has sent can fail here: whoever hears a frame does not throw.
+      link.close(asError(error));
+    }
+  }
+
+  function drained() {
+    blocked = false;
+    wake();
+  }
+
+  const tellsWithinSend = () => sending || told.length > 0;
   const carrierReceiver: CarrierReceiver = {
-    receive(bytes) {
-      if (ended) {
-        return;
-      }
-      try {
-        receiver.heard?.();
-        decoder.push(bytes);
-        if (connection.wholeFrames && !decoder.atBoundary()) {
-          throw new Error("a message ends in the middle of a frame");
-        }
-        watchFrame();
-      } catch (error) {
-        // Only what the other side has sent can fail here: whoever hears a frame does not throw.
-        link.close(asError(error));
-      }
-    },
-    unreadable: (error) => link.close(error),
-    drained() {
-      blocked = false;
-      wake();
-    },
-    ended: end,
+    receive: (bytes) => (tellsWithinSend() ? putOff(() => receive(bytes)) : receive(bytes)),
+    unreadable: (error) => (tellsWithinSend() ? putOff(() => link.close(error)) : link.close(error)),
+    drained: () => (tellsWithinSend() ? putOff(drained) : drained()),
+    ended: (error) => (tellsWithinSend() ? putOff(() => end(error)) : end(error)),
   };
 
   const link: FrameLink = {

@@ -1,3 +1,4 @@
+import type { Client } from "@connectrpc/connect";
 import type { CarrierConnection, CarrierReceiver } from "plugboard";
 import { connect, definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
@@ -12,7 +13,17 @@ const plugin = definePlugin({
   name: "prompt",
   version: "1.0.0",
   routes(router) {
-    router.service(BehaviourService, { echo: ({ text, data }) => ({ text, data }) });
+    router.service(BehaviourService, {
+      echo: ({ text, data }) => ({ text, data }),
+      async *produce() {},
+      async collect(requests) {
+        let messages = 0;
+        for await (const _request of requests) {
+          messages += 1;
+        }
+        return { messages };
+      },
+    });
   },
 });
 
@@ -54,8 +65,66 @@ test("a carrier that throws when it is started ends the connection", async () =>
   await served.closed;
 });
 
+const large = new Uint8Array(300 * 1024);
+const calls: [string, (client: Client<typeof BehaviourService>) => Promise<unknown>][] = [
+  ["a short unary call", (client) => client.echo({})],
+  ["a long unary call", (client) => client.echo({ data: large })],
+  ["a stream with a long request", (client) => Array.fromAsync(client.produce({ id: "x".repeat(300 * 1024) }))],
+  ["a stream of long requests", (client) => client.collect(twice({ data: large }))],
+];
+
+test.each(calls)("%s fails if the carrier tells from within send that it has ended", async (_, call) => {
+  let breaks = false;
+  await using opened = await open(
+    () => {},
+    (receiver, send) => (bytes) => {
+      if (!breaks) {
+        return send(bytes);
+      }
+      receiver.ended(new Error("broken pipe"));
+      return true;
+    },
+  );
+  await opened.client.echo({});
+  breaks = true;
+  const failure = await call(opened.client).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ errorCode: "PB-CONNECTION-LOST", message: expect.stringContaining("broken pipe") });
+});
+
+test.each([
+  ["short", 10],
+  ["long", large.byteLength],
+])("a %s response that comes while its request is being sent is taken", async (_, length) => {
+  await using opened = await open();
+  const { data } = await opened.client.echo({ data: large.subarray(0, length) });
+  expect(data).toHaveLength(length);
+  expect(opened.dialed).toBe(1);
+});
+
+test("a carrier that takes more before it has said that it takes no more goes on", async () => {
+  await using opened = await open(
+    () => {},
+    (receiver, send) => (bytes) => {
+      send(bytes);
+      receiver.drained();
+      return false;
+    },
+  );
+  for (let sent = 0; sent < 3; sent++) {
+    expect(await opened.client.collect(twice({ data: large }))).toMatchObject({ messages: 2 });
+  }
+});
+
+async function* twice<T>(message: T) {
+  yield message;
+  yield message;
+}
+
 /** A caller of the plugin whose carrier delivers whatever it has at once. */
-async function open(onStart: (receiver: CarrierReceiver) => void) {
+async function open(
+  onStart: (receiver: CarrierReceiver) => void = () => {},
+  spoil: (receiver: CarrierReceiver, send: CarrierConnection["send"]) => CarrierConnection["send"] = (_, send) => send,
+) {
   const opened = { dialed: 0 };
   const connection = await connect({
     name: "the pair",
@@ -63,13 +132,15 @@ async function open(onStart: (receiver: CarrierReceiver) => void) {
       opened.dialed += 1;
       const [ours, theirs] = carrierPair();
       await serveOn(plugin, theirs);
-      return {
+      const carrier: CarrierConnection = {
         ...ours,
         start(receiver) {
+          carrier.send = spoil(receiver, ours.send);
           ours.start(receiver);
           onStart(receiver);
         },
       };
+      return carrier;
     },
   });
   return {
