@@ -27,8 +27,12 @@ export interface FrameLink {
   pause(): boolean;
   /** Hears frames again, once for each `pause`. */
   resume(): void;
-  /** True while it does not hear frames. */
+  /** Stops hearing frames until the carrier takes more, if it takes no more now. */
+  holdBack(): void;
+  /** True while it does not hear frames for another reason than that the carrier takes no more. */
   readonly paused: boolean;
+  /** Bytes that wait for a carrier that takes no more, as far as they were handed to it. */
+  readonly waitingBytes: number;
   /** Sends what was written and ends the connection; at once if there is an error. */
   close(error?: Error): void;
 }
@@ -38,7 +42,7 @@ const apartBytes = 16 * 1024;
 
 /** What hears frames. */
 export interface FrameReceiver {
-  /** Bytes have come in, a whole frame or not. */
+  /** Bytes have come in, a whole frame or not; or the carrier, which took no more, goes on. */
   heard?(): void;
   frame(frame: Frame): void;
   /** The connection has ended, in whatever way. */
@@ -66,6 +70,8 @@ export function createFrameLink(
   const waiting = new Set<() => void>();
   let flushing = false;
   let blocked = false;
+  let waitingBytes = 0;
+  let holding = false;
   let ended = false;
   let pauses = 0;
   let frameTimer: ReturnType<typeof setTimeout> | undefined;
@@ -81,8 +87,9 @@ export function createFrameLink(
     sending = true;
     try {
       for (const chunk of writer.take()) {
-        if (!ended && failure === undefined && !connection.send(chunk)) {
-          blocked = true;
+        if (!ended && failure === undefined) {
+          blocked = !connection.send(chunk) || blocked;
+          waitingBytes = blocked ? waitingBytes + chunk.byteLength : 0;
         }
       }
     } catch (thrown) {
@@ -165,6 +172,8 @@ export function createFrameLink(
 
   function drained() {
     blocked = false;
+    waitingBytes = 0;
+    receiver.heard?.();
     wake();
   }
 
@@ -236,8 +245,21 @@ export function createFrameLink(
         watchFrame();
       }
     },
+    holdBack() {
+      if (!holding && link.congested && link.pause()) {
+        holding = true;
+        const goOn = () => {
+          holding = false;
+          link.resume();
+        };
+        link.writable().then(goOn, goOn);
+      }
+    },
     get paused() {
-      return pauses > 0;
+      return pauses > (holding ? 1 : 0);
+    },
+    get waitingBytes() {
+      return waitingBytes;
     },
     close(error) {
       if (!ended) {

@@ -67,8 +67,6 @@ export class ServerConnection {
   #extended = false;
   #ended = false;
   readonly #onOver: () => void;
-  /** The other side does not read its answers; until it does, it gets no more work done. */
-  #holding = false;
 
   constructor(carrier: CarrierConnection, options: TtrpcServerOptions) {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -220,7 +218,8 @@ export class ServerConnection {
       this.#extended ||= request.extended;
       const onEnd = () => {
         this.#calls.delete(streamId);
-        this.#holdBack();
+        // Who does not read its answers gets no more work done.
+        link.holdBack();
         this.#closeIfDone();
       };
       const call = new ServerCall({ link, backlog, streamId, entry, request, policy, peer, onEnd });
@@ -272,18 +271,7 @@ export class ServerConnection {
     const trailer = request?.extended ? [requestIdFrom(request)] : [];
     const response = encodeResponse({ status: toStatus(new ConnectError(message, code)), trailer });
     this.#link.send(streamId, frameType.response, frameFlag.none, response);
-    this.#holdBack();
-  }
-
-  #holdBack() {
-    if (!this.#holding && this.#link.congested && this.#link.pause()) {
-      this.#holding = true;
-      const goOn = () => {
-        this.#holding = false;
-        this.#link.resume();
-      };
-      this.#link.writable().then(goOn, goOn);
-    }
+    this.#link.holdBack();
   }
 
   #overIfDone() {
