@@ -15,7 +15,7 @@ const notOfErrors =
  * How long the message of an error may be, its details together, and its metadata together, in bytes: what fits into the
  * trailers of gRPC with its escapes, and into the headers of HTTP/1.1, and so can be the same over every route.
  */
-export const maxErrorPartBytes = 8 * 1024;
+const maxErrorPartBytes = 8 * 1024;
 
 /**
  * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD), details
