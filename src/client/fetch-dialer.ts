@@ -11,6 +11,7 @@ import type { BodyMode, Fetch } from "./fetch-client.ts";
 import { createFetchClient } from "./fetch-client.ts";
 import { getWhenShort } from "./get-when-short.ts";
 import { fitGrpcTimeout } from "./grpc-timeout.ts";
+import { tellRefusal } from "./refused-response.ts";
 import { detectRuntime } from "./runtime.ts";
 import { tellTruncation } from "./truncated-response.ts";
 
@@ -45,7 +46,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [tellTruncation, fitGrpcTimeout],
+        interceptors: [tellRefusal(address), tellTruncation, fitGrpcTimeout],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,

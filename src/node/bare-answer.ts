@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { requestIdFor } from "../rpc/request-id.ts";
+import type { HeaderField } from "../rpc/response-headers.ts";
 import { securityHeaders } from "../rpc/response-headers.ts";
 
 /** Why a request is refused. */
@@ -10,23 +11,32 @@ export interface BareRefusal {
   readonly message: string;
 }
 
-/**
- * Refuses an HTTP/1.1 request that did not become one of Node's, by a status and in plain words, and closes the connection.
- * @param requestId Default: a new one.
- */
+/** How a request is refused. */
+export interface BareAnswer {
+  /** Default: a new one. */
+  readonly requestId?: string;
+  readonly fields?: readonly HeaderField[];
+  /** The code of an error as Connect has it. Default: plain words. */
+  readonly code?: string;
+}
+
+/** Refuses an HTTP/1.1 request that did not become one of Node's, by a status and in words, and closes the connection. */
 export function answerBare(
   socket: Duplex,
   { status, message }: BareRefusal,
   hsts: string | undefined,
-  requestId: string = requestIdFor(undefined),
+  { requestId = requestIdFor(undefined), fields = [], code }: BareAnswer = {},
 ): void {
-  const fields = [
+  const body = code === undefined ? message : JSON.stringify({ code, message });
+  const all: readonly HeaderField[] = [
     ...securityHeaders(requestId, hsts),
-    ...(status === 401 ? [["WWW-Authenticate", 'Bearer error="invalid_token"']] : []),
+    ...(status === 401 ? [["WWW-Authenticate", 'Bearer error="invalid_token"'] as const] : []),
+    ...fields,
     ["Connection", "close"],
-    ["Content-Type", "text/plain; charset=utf-8"],
-    ["Content-Length", String(Buffer.byteLength(message))],
-  ].map(([name, value]) => `${name}: ${value}`);
+    ["Content-Type", code === undefined ? "text/plain; charset=utf-8" : "application/json"],
+    ["Content-Length", String(Buffer.byteLength(body))],
+  ];
+  const lines = all.map(([name, value]) => `${name}: ${value}`);
   socket.on("error", () => socket.destroy());
-  socket.end([`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`, ...fields, "", message].join("\r\n"));
+  socket.end([`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`, ...lines, "", body].join("\r\n"));
 }

@@ -6,7 +6,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { checkRequests } from "../client/checked-transport.ts";
 import { connectFailure } from "../client/connect-failure.ts";
 import type { Dialer, DialOptions } from "../client/dialer.ts";
-import { dialFailed } from "../client/dialer.ts";
+import { dialFailed, isRefusal } from "../client/dialer.ts";
 import { createEndingTransport } from "../client/ending-transport.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
@@ -17,8 +17,8 @@ import { isPlugboardError } from "../plugin/errors.ts";
 import { defaultKeepalive, foreignKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
-import { heedDeadSockets } from "./reused-sockets.ts";
-import { SecureAgent } from "./secure-agent.ts";
+import { heedEnds } from "./reused-sockets.ts";
+import { reuse, SecureAgent } from "./secure-agent.ts";
 import { tellLoss } from "./tell-loss.ts";
 import type { TlsPeer } from "./tls/explain-tls.ts";
 import { explainLateTls, explainTls } from "./tls/explain-tls.ts";
@@ -90,7 +90,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
       try {
         return await next(request);
       } catch (error) {
-        if (isPlugboardError(error, "PB-CONNECTION-LOST")) {
+        if (isPlugboardError(error, "PB-CONNECTION-LOST") || isRefusal(error)) {
           throw error;
         }
         const cause = tlsFailureIn(error, address.text) ?? explainTls(error, peer) ?? connectFailure(error);
@@ -100,7 +100,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
     const { transport, end } = createEndingTransport(
       checkRequests(
         createTransport({
-          ...common(options, address, tellDialFailure, heedDeadSockets(agent, address)),
+          ...common(options, address, tellDialFailure, ...heedEnds(agent, address)),
           baseUrl,
           httpVersion: "1.1",
           nodeOptions: { ...connection, agent },
@@ -171,5 +171,5 @@ function hostOf(address: Address): string {
 }
 
 function keepAlive(Agent: typeof http.Agent): http.Agent {
-  return new Agent({ keepAlive: true });
+  return new Agent(reuse);
 }

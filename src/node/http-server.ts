@@ -2,11 +2,11 @@ import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../plugin/log.ts";
 import { maxTimerMs } from "../rpc/deadline.ts";
-import { countAnswers } from "./answers-in-flight.ts";
 import type { BareRefusal } from "./bare-answer.ts";
 import { answerBare } from "./bare-answer.ts";
 import { allowEarlyAnswer } from "./early-answer.ts";
 import { createHttpHandler } from "./http-handler.ts";
+import { createHttp1Connections } from "./http1-connections.ts";
 import { createHttp2Server } from "./http2-server.ts";
 import { limitPipeline } from "./limit-pipeline.ts";
 import type { HttpServerOptions, ProtocolServer } from "./protocol-server.ts";
@@ -30,20 +30,20 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   };
 
   function createHttp1Server(): ProtocolServer {
-    const { handle, idle } = countAnswers((request, response) => {
-      if (draining) {
-        response.setHeader("Connection", "close");
-      }
-      serve(request, response);
-    });
-    const handleToEnd = limitPipeline(
+    const connections = createHttp1Connections(headerTimeoutMs, hsts);
+    const handle = limitPipeline(
       (request, response) => {
         allowEarlyAnswer(request, response, headerTimeoutMs);
-        handle(request, response);
+        serve(request, response);
       },
       maxConcurrentStreams,
       hsts,
     );
+    const handleToEnd = (request: http.IncomingMessage, response: http.ServerResponse) => {
+      if (connections.begin(request, response)) {
+        handle(request, response);
+      }
+    };
     const server = http.createServer(
       {
         // Said by our own answers.
@@ -67,6 +67,8 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         answerBare(socket, refusalOf(error), hsts);
       }
     });
+    // No request has come for so long.
+    server.on("timeout", (socket) => connections.endIdle(socket));
     // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
     server.emit("listening");
     /** Without a value if it can't be loaded. */
@@ -90,23 +92,32 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       }
     };
     server.on("upgrade", (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+      connections.leave(socket);
       socket.on("error", () => socket.destroy());
+      if (draining && upgrade === undefined) {
+        answerBare(socket, { status: 503, message: "the plugin is shutting down" }, hsts);
+        return;
+      }
       acceptUpgrade(request, socket, head).catch((error: unknown) => {
         log("ERROR", "a WebSocket could not be opened:", error);
         socket.destroy();
       });
     });
     return {
-      accept: (socket) => server.emit("connection", socket),
+      accept(socket) {
+        connections.add(socket);
+        server.emit("connection", socket);
+      },
       async drain() {
         draining = true;
-        server.closeIdleConnections();
+        const ended = connections.drain();
         const loaded = await upgrade;
-        await Promise.all([idle(), loaded?.drain()]);
+        await Promise.all([ended, loaded?.drain()]);
         server.close();
       },
       abort(reason) {
         shutdown.abort(reason);
+        connections.hurry();
         // What could not be loaded has no calls.
         upgrade?.then((loaded) => loaded?.abort(reason)).catch(() => undefined);
       },

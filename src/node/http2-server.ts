@@ -28,6 +28,7 @@ export function createHttp2Server(
 ): Omit<ProtocolServer, "abort"> {
   const { handle, idle } = countAnswers(handler);
   const sessions = new Set<http2.Http2Session>();
+  let draining = false;
   const handleToEnd = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
     closeWhenAnswered(request, response);
     handle(request, response);
@@ -53,10 +54,14 @@ export function createHttp2Server(
     if (idleTimeoutMs !== undefined) {
       closeWhenIdle(session, idleTimeoutMs);
     }
+    if (draining) {
+      session.close();
+    }
   });
   return {
     accept: (socket) => server.emit("connection", socket),
     async drain() {
+      draining = true;
       for (const session of sessions) {
         session.close();
       }

@@ -17,6 +17,7 @@ import type { ListenAddress } from "./listen-address.ts";
 import { isOnNetwork } from "./listen-address.ts";
 import { tcpKeepalive } from "./open-socket.ts";
 import type { ProtocolServer } from "./protocol-server.ts";
+import { lastCallMs } from "./protocol-server.ts";
 import type { Sniffed } from "./sniff.ts";
 import { sniff } from "./sniff.ts";
 import type { SecureServer } from "./tls/secure-server.ts";
@@ -71,6 +72,8 @@ export interface Listener {
   drain(graceMs: number): Promise<void>;
 }
 
+type HttpServer = ReturnType<typeof import("./http-server.ts").createHttpServer>;
+
 /** How long the last answers may take to leave, in milliseconds. */
 const flushMs = 250;
 
@@ -112,7 +115,8 @@ export async function listen(
   /** Loaded when the first connection wants it: a plugin that only its host calls does without. */
   let http: Promise<HttpServer> | undefined;
   let draining = false;
-  type HttpServer = Awaited<ReturnType<typeof loadHttp>>;
+  /** Connections of which is not known yet what is spoken on them. */
+  const opening = new Set<Promise<void>>();
   const loadHttp = async () => (await import("./http-server.ts")).createHttpServer(serverOptions);
 
   async function serverFor(protocol: Sniffed): Promise<ProtocolServer | undefined> {
@@ -121,8 +125,7 @@ export async function listen(
     }
     if (protocol === "http/1.1" || protocol === "http/2") {
       http ??= loadHttp();
-      const servers = await http;
-      return draining ? undefined : servers[protocol];
+      return (await http)[protocol];
     }
     return undefined;
   }
@@ -143,9 +146,21 @@ export async function listen(
       connection.destroy();
       return;
     }
-    hear(connection, headerTimeoutMs, (head, protocol) =>
+    open(connection, (head, protocol) =>
       secureServer === undefined ? hand(connection, head, protocol) : secure(connection, head, protocol, secureServer),
     );
+  }
+
+  /** Hears what is spoken on a connection, and goes on with it. */
+  function open(connection: Duplex, onHeard: (head: Buffer, protocol: Sniffed) => Promise<void>) {
+    const { promise: opened, resolve } = Promise.withResolvers<void>();
+    opening.add(opened);
+    const onOpened = () => {
+      opening.delete(opened);
+      resolve();
+    };
+    connection.once("close", onOpened);
+    hear(connection, headerTimeoutMs, (head, protocol) => onHeard(head, protocol).finally(onOpened));
   }
 
   /** Gives a connection on which a protocol is spoken to the server for it. */
@@ -182,14 +197,17 @@ export async function listen(
       // From here on it is closed by TLS, which has to end first.
       connections.delete(connection);
       track(within);
-      if (draining) {
-        within.destroy();
-      }
-      hear(within, headerTimeoutMs, (head, protocol) => hand(within, head, protocol));
+      open(within, (head, protocol) => hand(within, head, protocol));
     } catch (error) {
       if (isPlugboardError(error)) {
         onRefused?.(error);
       }
+    }
+  }
+
+  async function allOpened() {
+    while (opening.size > 0) {
+      await Promise.all(opening);
     }
   }
 
@@ -242,14 +260,12 @@ export async function listen(
       draining = true;
       const graceEnds = performance.now() + graceMs;
       const stopped = new Promise((resolve) => server.close(resolve));
-      const loaded = http === undefined ? undefined : await http;
-      const servers: ProtocolServer[] = [
-        ttrpc,
-        ...(loaded === undefined ? [] : [loaded["http/1.1"], loaded["http/2"]]),
-      ];
-      const idle = Promise.all(servers.map((each) => each.drain()));
+      const early = drain(http);
+      // What is said first on a connection is most likely on its way.
+      const late = within(lastCallMs, allOpened()).then(() => (early === undefined ? drain(http) : undefined));
+      const idle = Promise.all([ttrpc.drain(), early, late]);
       if (!(await within(graceMs, idle))) {
-        for (const each of servers) {
+        for (const each of [ttrpc, ...servers(await http)]) {
           each.abort(new ConnectError("the plugin is shutting down", Code.Unavailable));
         }
         // Handlers that heed their signal get to answer.
@@ -263,6 +279,14 @@ export async function listen(
       await stopped;
     },
   };
+}
+
+function servers(http: HttpServer | undefined): readonly ProtocolServer[] {
+  return http === undefined ? [] : [http["http/1.1"], http["http/2"]];
+}
+
+function drain(http: Promise<HttpServer> | undefined): Promise<unknown> | undefined {
+  return http?.then((loaded) => Promise.all(servers(loaded).map((each) => each.drain())));
 }
 
 /**

@@ -6,8 +6,15 @@ import type { CallPolicy } from "../rpc/call-policy.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import type { TrustedProxy } from "./trusted-proxy.ts";
 
+/**
+ * How long a connection that waits for a request when the server stops, or later, is there for one, in milliseconds: for one
+ * that is on its way, and so that clients of HTTP/1.1 that call all the time hear by `Connection: close` that it ends.
+ */
+export const lastCallMs = 250;
+
 /** What serves one protocol on the connections that a listener hands it. */
 export interface ProtocolServer {
+  /** Serves on a connection: also on one that comes while it drains, which it tells so. */
   accept(socket: Duplex): void;
   /** Takes no new calls. Settles when none is in flight any more. */
   drain(): Promise<void>;

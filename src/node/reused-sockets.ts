@@ -4,17 +4,33 @@ import { setImmediate } from "node:timers/promises";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { Address } from "../client/endpoint.ts";
+import { tellRefusal } from "../client/refused-response.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 
 /** A server that ends a connection so soon after its answer, in milliseconds, does so after each. */
 const atOnceMs = 1_000;
 
 /**
+ * Heeds that servers end connections, which a request may cross on its way. One that says that it has done nothing leads to
+ * PB-CALL-REFUSED, so any call is made again; of those that say nothing it is not known.
+ */
+export function heedEnds(agent: http.Agent, address: Pick<Address, "text">): readonly Interceptor[] {
+  return [tellRefusal(address, () => dropIdle(agent)), heedDeadSockets(agent, address)];
+}
+
+/** Ends the connections on which no request is: where one was ended, they are most likely, too. */
+function dropIdle(agent: http.Agent) {
+  for (const free of Object.values(agent.freeSockets).flat()) {
+    free?.destroy();
+  }
+}
+
+/**
  * Heeds that servers of HTTP/1.1 end connections without saying so, some right after an answer: the next request goes into a
  * dead socket. A call that may be made twice is then made again, on a fresh connection; any other fails, as the server may
  * have begun with it.
  */
-export function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): Interceptor {
+function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): Interceptor {
   /** What requests failed with that were sent on a socket used before, without any answer. */
   const failures = new WeakSet<Error>();
   const freedAt = new WeakMap<Duplex, number>();
@@ -28,10 +44,7 @@ export function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text
       if (waitedMs < atOnceMs) {
         agent.maxFreeSockets = 0;
       }
-      // They are most likely dead, too.
-      for (const free of Object.values(agent.freeSockets).flat()) {
-        free?.destroy();
-      }
+      dropIdle(agent);
     };
     request.once("error", onError);
     request.once("response", () => request.off("error", onError));

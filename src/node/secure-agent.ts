@@ -2,7 +2,11 @@ import * as https from "node:https";
 import type { Duplex } from "node:stream";
 import type { Address } from "../client/endpoint.ts";
 import type { ClientTls } from "../client/tls.ts";
+import { maxTimerMs } from "../rpc/deadline.ts";
 import { openSecureSocket } from "./open-socket.ts";
+
+/** Keeps connections for further requests: for as long as a server says it will, which Node heeds only below a limit. */
+export const reuse: https.AgentOptions = { keepAlive: true, timeout: maxTimerMs };
 
 /** Gives HTTP/1.1 connections with TLS to one address, wherever that is. */
 export class SecureAgent extends https.Agent {
@@ -11,7 +15,7 @@ export class SecureAgent extends https.Agent {
   readonly #closing = new AbortController();
 
   constructor(address: Address, tls: ClientTls) {
-    super({ keepAlive: true });
+    super(reuse);
     this.#address = address;
     this.#tls = tls;
   }

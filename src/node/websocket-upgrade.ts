@@ -58,11 +58,11 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
         refused = refusal(request) ?? (await refusedByPolicy(headers, socket, peer, requestId));
       } catch (error) {
         log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
-        answerBare(socket, { status: 500, message: "internal error" }, options.hsts, requestId);
+        answerBare(socket, { status: 500, message: "internal error" }, options.hsts, { requestId });
         return;
       }
       if (refused !== undefined) {
-        answerBare(socket, refused, options.hsts, requestId);
+        answerBare(socket, refused, options.hsts, { requestId });
         return;
       }
       server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket, "server"), peer));

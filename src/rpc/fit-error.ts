@@ -9,7 +9,7 @@ import { dropUnsendable } from "./metadata.ts";
  * response's header.
  */
 const notOfErrors =
-  /^(?:access-control-.*|set-cookie2?|clear-site-data|refresh|connection|keep-alive|proxy-.*|transfer-encoding|upgrade|te|trailer|host|date|content-(?:type|length|encoding|security-policy)|grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)|connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version))$/;
+  /^(?:access-control-.*|set-cookie2?|clear-site-data|refresh|connection|keep-alive|proxy-.*|transfer-encoding|upgrade|te|trailer|host|date|plugboard-refused|content-(?:type|length|encoding|security-policy)|grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)|connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version))$/;
 
 /**
  * How long the message of an error may be, its details together, and its metadata together, in bytes: what fits into the

@@ -1,4 +1,5 @@
 import { log } from "../plugin/log.ts";
+import { refusedHeader } from "./call-refused.ts";
 import { connectionFields, fieldBytes, unsendable } from "./connection-fields.ts";
 import { requestIdHeader } from "./request-id.ts";
 
@@ -39,7 +40,9 @@ export function securityHeaders(requestId: string, hsts: string | undefined): re
 
 /** What a handler has no say in: the headers above, and whose request it was. */
 const notTheirs: ReadonlySet<string> = new Set(
-  [...always.map(([name]) => name), strictTransport, requestIdHeader, "Server"].map((name) => name.toLowerCase()),
+  [...always.map(([name]) => name), strictTransport, requestIdHeader, refusedHeader, "Server"].map((name) =>
+    name.toLowerCase(),
+  ),
 );
 
 /** What an answer was given to. */

@@ -18,6 +18,11 @@ const answers = {
   streaming: "HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ncontent-length: 7\r\n\r\n\x02\0\0\0\x02{}",
 };
 
+const nothingDone = '{"code":"unavailable","message":"nothing was done"}';
+const refusal =
+  "HTTP/1.1 408 Request Timeout\r\nplugboard-refused: draining\r\ncontent-type: application/json\r\n" +
+  `connection: close\r\ncontent-length: ${nothingDone.length}\r\n\r\n${nothingDone}`;
+
 /** Answers the head of each request. With the next one on the same connection, `next` decides. */
 async function startServer(place: Place, next: (socket: net.Socket, answer: string) => void) {
   const calls: string[] = [];
@@ -71,6 +76,17 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
     expect(server.calls).toEqual(["Describe", "Produce", "Produce", "Produce", "Produce"]);
   });
 
+  test("any is, if the server says that it was about to end the connection and has done nothing", async () => {
+    await using server = await startServer(place, (socket) => socket.end(refusal));
+    await using connection = await connect(server.address, { require });
+    const client = connection.client(BehaviourService);
+    await client.fail({});
+    await client.fail({});
+    expect(await Array.fromAsync(client.produce({ count: 1 }))).toEqual([]);
+    expect(await Array.fromAsync(client.produce({ count: 1 }))).toEqual([]);
+    expect(server.calls).toEqual(["Describe", "Fail", "Fail", "Fail", "Produce", "Produce", "Produce", "Produce"]);
+  });
+
   test("any other is not, and its error says why", async () => {
     await using server = await startServer(place, (socket) => socket.destroy());
     await using connection = await connect(server.address, { require });
@@ -96,6 +112,24 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
       await client.echo({ data: new Uint8Array(100_000) });
     }
   });
+});
+
+test("over fetch a call is made again, too, if the server says that it has done nothing", async () => {
+  let refused = 0;
+  await using server = await startServer("http", (socket, answer) => {
+    if (refused === 0) {
+      refused += 1;
+      socket.end(refusal);
+    } else {
+      socket.write(answer);
+    }
+  });
+  await using connection = await connect(server.address, { require: { protocols: ["connect"] }, fetch });
+  const client = connection.client(BehaviourService);
+  await client.fail({});
+  await client.fail({});
+  expect(refused).toBe(1);
+  expect(server.calls).toEqual(["Describe", "Fail", "Fail", "Fail"]);
 });
 
 test("a server that takes no GET is called by POST, from then on at once", async () => {

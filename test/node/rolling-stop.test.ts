@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { startStandalone } from "./standalone.ts";
 
@@ -18,14 +18,21 @@ test.each<[string, "unix" | "tcp" | "http", Requirements]>([
   ["unix+ttrpc", "unix", { protocols: ["ttrpc"] }],
   ["unix+grpc", "unix", { protocols: ["grpc"] }],
   ["unix+connect", "unix", { protocols: ["connect"], httpVersion: "2" }],
+  ["unix+connect (HTTP/1.1)", "unix", { protocols: ["connect"], httpVersion: "1.1" }],
   ["tcp+ttrpc", "tcp", { protocols: ["ttrpc"] }],
   ["tcp+grpc", "tcp", { protocols: ["grpc"] }],
   ["tcp+connect", "tcp", { protocols: ["connect"], httpVersion: "2" }],
+  ["tcp+connect (HTTP/1.1)", "tcp", { protocols: ["connect"], httpVersion: "1.1" }],
+  ["http+connect", "http", { protocols: ["connect"] }],
+  ["http+grpc-web", "http", { protocols: ["grpc-web"] }],
   ["websocket+ttrpc", "http", { protocols: ["ttrpc"] }],
 ])("over %s, no call is lost when one of two plugins is stopped under load", async (name, place, requirements) => {
   const listen = (which: string) =>
     place === "unix" ? `unix:${join(directory, `${which}${index++}`)}` : "tcp:127.0.0.1:0";
   const plugins = await Promise.all(["a", "b"].map((which) => startStandalone(command, listen(which))));
+  onTestFinished(async () => {
+    await Promise.all(plugins.map((plugin) => plugin.stop("SIGKILL")));
+  });
   const targets = plugins.map(({ address }) => (place === "http" ? address.replace("tcp:", "http://") : address));
   await using connection = await connect(targets, { require: requirements });
   const best = connection.routes.unary.routes[0];
