@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, ScalarType } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
@@ -37,8 +38,6 @@ export function cannotEncode({ typeName }: DescMessage, error: unknown): Connect
 /** Says what is wrong with a value, if something is. */
 type Check = (value: unknown) => string | undefined;
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const checkers = new WeakMap<DescMessage, Check>();
 
 function checkerOf(schema: DescMessage): Check {
@@ -60,25 +59,31 @@ function createChecker(schema: DescMessage): Check {
   };
   const fields = schema.fields
     .filter((field) => field.oneof === undefined)
-    .map((field) => ({ name: field.localName, check: inField(field) }));
+    .map((field) => ({ name: field.localName, optional: hasPresence(field), check: inField(field) }));
   const oneofs = schema.oneofs.map((oneof) => ({
     name: oneof.localName,
-    checkOf: new Map(oneof.fields.map((field) => [field.localName, inField(field)])),
+    checkOf: new Map<unknown, Check>(oneof.fields.map((field) => [field.localName, inField(field)])),
   }));
   return (message) => {
-    if (typeof message !== "object" || message === null) {
-      return `${schema.typeName}: expected a message, got ${kindOf(message)}`;
+    if (!isObject(message)) {
+      return `${schema.typeName}: ${expected("a message", message)}`;
     }
-    for (const { name, check } of fields) {
-      const value = (message as Fields)[name];
-      const problem = value === undefined ? undefined : check(value);
+    if (message["$typeName"] !== schema.typeName) {
+      return `${schema.typeName}: expected a message of this type, made by create()`;
+    }
+    for (const { name, optional, check } of fields) {
+      const value = message[name];
+      const problem = value === undefined && optional ? undefined : check(value);
       if (problem !== undefined) {
         return problem;
       }
     }
     for (const { name, checkOf } of oneofs) {
-      const member = (message as Fields)[name] as { readonly case?: string; readonly value?: unknown } | undefined;
-      const problem = member?.case === undefined ? undefined : checkOf.get(member.case)?.(member.value);
+      const member = message[name];
+      if (!isObject(member)) {
+        return `${schema.typeName}.${name}: ${expected("a case and its value", member)}`;
+      }
+      const problem = checkOf.get(member["case"])?.(member["value"]);
       if (problem !== undefined) {
         return problem;
       }
@@ -95,10 +100,7 @@ function checkField(field: DescField): Check {
     }
     case "map": {
       const check = field.message ? checkChild(field.message) : checkScalar(field.scalar);
-      return (value) =>
-        typeof value === "object" && value !== null
-          ? firstProblem(Object.values(value), check)
-          : expected("a record", value);
+      return (value) => (isMap(value) ? firstProblem(Object.values(value), check) : expected("a record", value));
     }
     case "message":
       return checkChild(field.message);
@@ -132,19 +134,19 @@ function checkChild(schema: DescMessage): Check {
 function checkScalar(scalar: ScalarType | undefined): Check {
   switch (scalar) {
     case ScalarType.STRING:
-      return (value) => (typeof value === "string" ? undefined : expected("a text", value));
+      return (value) => (isText(value) ? undefined : expected("a text", value));
     case ScalarType.BYTES:
-      return (value) => (value instanceof Uint8Array ? undefined : expected("a Uint8Array", value));
+      return (value) => (isBytes(value) ? undefined : expected("a Uint8Array", value));
     case ScalarType.BOOL:
-      return (value) => (typeof value === "boolean" ? undefined : expected("a boolean", value));
+      return (value) => (isBoolean(value) ? undefined : expected("a boolean", value));
     case undefined:
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:
-      return (value) => (typeof value === "number" && (value | 0) === value ? undefined : expected("an int32", value));
+      return (value) => (isInt32(value) ? undefined : expected("an int32", value));
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
-      return (value) => (typeof value === "number" && value >>> 0 === value ? undefined : expected("a uint32", value));
+      return (value) => (isUint32(value) ? undefined : expected("a uint32", value));
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
@@ -153,8 +155,48 @@ function checkScalar(scalar: ScalarType | undefined): Check {
       return (value) => (isWhole(value) ? undefined : expected("a whole number of 64 bits", value));
     case ScalarType.DOUBLE:
     case ScalarType.FLOAT:
-      return (value) => (typeof value === "number" ? undefined : expected("a number", value));
+      return (value) => (isNumber(value) ? undefined : expected("a number", value));
   }
+}
+
+/** Whether a field can be `undefined`. Where one can't, protobuf-es's writer writes the text "undefined", or fails. */
+export function hasPresence(field: DescField): boolean {
+  return (
+    field.fieldKind !== "list" && field.fieldKind !== "map" && field.presence !== FeatureSet_FieldPresence.IMPLICIT
+  );
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** What a map field holds. Of a `Map` and its like, nothing would be written. */
+export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isObject(value) && !(Symbol.iterator in value);
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+export function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
+
+export function isInt32(value: unknown): value is number {
+  return typeof value === "number" && (value | 0) === value;
+}
+
+export function isUint32(value: unknown): value is number {
+  return typeof value === "number" && value >>> 0 === value;
+}
+
+export function isNumber(value: unknown): value is number {
+  return typeof value === "number";
 }
 
 /** 64-bit numbers have several forms; protobuf-es's writer sees to their range. */
@@ -174,6 +216,8 @@ function kindOf(value: unknown): string {
       return `the number ${value}`;
     case "object":
       return value === null ? "null" : "an object";
+    case "undefined":
+      return "undefined";
     default:
       return `a ${typeof value}`;
   }

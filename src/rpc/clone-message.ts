@@ -1,7 +1,18 @@
 import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { Edition } from "@bufbuild/protobuf/wkt";
-import { checkMessage } from "./check-message.ts";
+import {
+  checkMessage,
+  hasPresence,
+  isBoolean,
+  isBytes,
+  isInt32,
+  isMap,
+  isNumber,
+  isObject,
+  isText,
+  isUint32,
+} from "./check-message.ts";
 
 /**
  * Copies a message deeply, as a wire would: text becomes well-formed, and nothing is shared. For the common case it is some
@@ -46,10 +57,10 @@ function isPlain(schema: DescMessage): boolean {
 function createCopier(schema: DescMessage): Copy {
   const fields = schema.fields
     .filter((field) => field.oneof === undefined)
-    .map((field) => ({ name: field.localName, copy: copyField(field) }));
+    .map((field) => ({ name: field.localName, optional: hasPresence(field), copy: copyField(field) }));
   const oneofs = schema.oneofs.map((oneof) => ({
     name: oneof.localName,
-    copyOf: new Map(oneof.fields.map((field) => [field.localName, copyField(field)])),
+    copyOf: new Map<unknown, Copy>(oneof.fields.map((field) => [field.localName, copyField(field)])),
   }));
   return (value) => {
     const from = value as Fields;
@@ -57,9 +68,9 @@ function createCopier(schema: DescMessage): Copy {
       return unfit;
     }
     const to = create(schema) as unknown as Fields;
-    for (const { name, copy } of fields) {
+    for (const { name, optional, copy } of fields) {
       const member = from[name];
-      if (member !== undefined) {
+      if (member !== undefined || !optional) {
         const copied = copy(member);
         if (copied === unfit) {
           return unfit;
@@ -68,13 +79,16 @@ function createCopier(schema: DescMessage): Copy {
       }
     }
     for (const { name, copyOf } of oneofs) {
-      const member = from[name] as { case?: string; value?: unknown } | undefined;
-      if (member?.case !== undefined) {
-        const copied = copyOf.get(member.case)?.(member.value) ?? unfit;
+      const member = from[name];
+      if (!isObject(member)) {
+        return unfit;
+      }
+      if (member["case"] !== undefined) {
+        const copied = copyOf.get(member["case"])?.(member["value"]) ?? unfit;
         if (copied === unfit) {
           return unfit;
         }
-        to[name] = { case: member.case, value: copied };
+        to[name] = { case: member["case"], value: copied };
       }
     }
     return to;
@@ -98,10 +112,7 @@ function copyField(field: DescField): Copy {
 
 function copyMessage(schema: DescMessage): Copy {
   // Looked up late, as messages can hold messages of their own type.
-  return (value) => {
-    const { $typeName } = value as { $typeName?: unknown };
-    return $typeName === schema.typeName ? copierOf(schema)(value) : unfit;
-  };
+  return (value) => (isObject(value) && value["$typeName"] === schema.typeName ? copierOf(schema)(value) : unfit);
 }
 
 function copyList(copy: Copy): Copy {
@@ -109,16 +120,27 @@ function copyList(copy: Copy): Copy {
     if (!Array.isArray(value)) {
       return unfit;
     }
-    const copied = value.map(copy);
-    return copied.includes(unfit) ? unfit : copied;
+    const copied: unknown[] = [];
+    // Not map(), which passes over holes.
+    for (const item of value) {
+      const one = copy(item);
+      if (one === unfit) {
+        return unfit;
+      }
+      copied.push(one);
+    }
+    return copied;
   };
 }
 
 function copyMap(copy: Copy): Copy {
   return (value) => {
+    if (!isMap(value)) {
+      return unfit;
+    }
     // Entries, as assigning would lose the key "__proto__".
     const entries: [string, unknown][] = [];
-    for (const [key, member] of Object.entries(value as Record<string, unknown>)) {
+    for (const [key, member] of Object.entries(value)) {
       const copied = copy(member);
       if (copied === unfit) {
         return unfit;
@@ -133,22 +155,22 @@ function copyMap(copy: Copy): Copy {
 function copyScalar(scalar: ScalarType | undefined): Copy {
   switch (scalar) {
     case ScalarType.STRING:
-      return (value) => (typeof value === "string" ? value.toWellFormed() : unfit);
+      return (value) => (isText(value) ? value.toWellFormed() : unfit);
     case ScalarType.BYTES:
       // Not slice(), which of a Buffer is no copy.
-      return (value) => (value instanceof Uint8Array ? new Uint8Array(value) : unfit);
+      return (value) => (isBytes(value) ? new Uint8Array(value) : unfit);
     case ScalarType.BOOL:
-      return (value) => (typeof value === "boolean" ? value : unfit);
+      return (value) => (isBoolean(value) ? value : unfit);
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
-      return (value) => (typeof value === "number" && value >>> 0 === value ? value : unfit);
+      return (value) => (isUint32(value) ? value : unfit);
     case ScalarType.DOUBLE:
-      return (value) => (typeof value === "number" ? value : unfit);
+      return (value) => (isNumber(value) ? value : unfit);
     case undefined:
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:
-      return (value) => (typeof value === "number" && (value | 0) === value ? value : unfit);
+      return (value) => (isInt32(value) ? value : unfit);
     default:
       // Floats and 64-bit numbers have ranges and forms of their own.
       return () => unfit;

@@ -2,7 +2,7 @@ import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ScalarType, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Edition } from "@bufbuild/protobuf/wkt";
-import { checkMessage } from "./check-message.ts";
+import { checkMessage, hasPresence, isBoolean, isBytes, isInt32, isObject, isText, isUint32 } from "./check-message.ts";
 
 /**
  * Serialises a message, byte for byte as protobuf-es's toBinary does. That gets new memory for each message, and grows it
@@ -20,7 +20,7 @@ export function encodeMessage<Desc extends DescMessage>(schema: Desc, message: M
     write(shared, members);
   } catch {
     shared = new BinaryWriter();
-    // It fails on the same, and says of which field.
+    // It fails on the same, and names the field.
     return checkedBinary(schema, message);
   }
   const bytes = shared.finish();
@@ -86,13 +86,16 @@ function compileField(field: DescField): Write | undefined {
     return undefined;
   }
   if (field.fieldKind === "message") {
-    const write = writeChild(number, field.message);
-    return whenSet(field, write);
+    return whenSet(field, writeChild(number, field.message), undefined);
   }
   if (field.fieldKind === "list" && field.listKind === "message") {
     const write = writeChild(number, field.message);
     return (writer, message) => {
-      for (const item of message[name] as readonly Members[]) {
+      const items = message[name];
+      if (!Array.isArray(items)) {
+        throw misfit;
+      }
+      for (const item of items) {
         write(writer, item);
       }
     };
@@ -100,82 +103,114 @@ function compileField(field: DescField): Write | undefined {
   if (field.fieldKind !== "scalar" && field.fieldKind !== "enum") {
     return undefined;
   }
-  const write = writeScalar(number, field.fieldKind === "enum" ? ScalarType.INT32 : field.scalar);
-  return write && whenSet(field, write);
+  const scalar = field.fieldKind === "enum" ? ScalarType.INT32 : field.scalar;
+  const write = writeScalar(number, scalar);
+  return write && whenSet(field, write, zeroOf(scalar));
 }
+
+type WriteValue = (writer: BinaryWriter, value: unknown) => void;
 
 /** Members that are not set are left out: those with presence if they are undefined, others if they are zero. */
 function whenSet(
   field: DescField & { fieldKind: "message" | "scalar" | "enum" },
-  write: (writer: BinaryWriter, value: never) => void,
+  write: WriteValue,
+  zero: string | boolean | number | undefined,
 ): Write {
   const { localName: name, oneof } = field;
   if (oneof !== undefined) {
     return (writer, message) => {
-      const member = message[oneof.localName] as { readonly case?: string; readonly value?: unknown };
-      if (member.case === name) {
-        write(writer, member.value as never);
+      const member = message[oneof.localName];
+      if (!isObject(member)) {
+        throw misfit;
+      }
+      if (member["case"] === name) {
+        write(writer, member["value"]);
       }
     };
   }
-  const zero: readonly unknown[] = field.fieldKind !== "message" && !field.proto.proto3Optional ? [0, "", false] : [];
+  const unset = hasPresence(field) ? undefined : zero;
+  if (field.scalar === ScalarType.BYTES && !hasPresence(field)) {
+    return (writer, message) => {
+      const value = message[name];
+      if (!isBytes(value) || value.byteLength > 0) {
+        write(writer, value);
+      }
+    };
+  }
   return (writer, message) => {
     const value = message[name];
-    const unset = value === undefined || zero.includes(value) || (zero.length > 0 && isEmptyBytes(value));
-    if (!unset) {
-      write(writer, value as never);
+    if (value !== unset) {
+      write(writer, value);
     }
   };
 }
 
-function isEmptyBytes(value: unknown): boolean {
-  return value instanceof Uint8Array && value.byteLength === 0;
+function zeroOf(scalar: ScalarType): string | boolean | number {
+  switch (scalar) {
+    case ScalarType.STRING:
+      return "";
+    case ScalarType.BOOL:
+      return false;
+    default:
+      return 0;
+  }
 }
 
-function writeScalar(number: number, scalar: ScalarType): ((writer: BinaryWriter, value: never) => void) | undefined {
+/**
+ * Thrown at a value that is not of its field's type. The library's writer takes what it can turn into the type, such as the
+ * number 5 for a text; over other routes that is refused.
+ */
+const misfit = new TypeError("not of its field's type");
+
+function writeScalar(number: number, scalar: ScalarType): WriteValue | undefined {
   const varint = ((number << 3) | WireType.Varint) >>> 0;
   const delimited = ((number << 3) | WireType.LengthDelimited) >>> 0;
   switch (scalar) {
     case ScalarType.STRING:
-      return (writer, value) => writer.uint32(delimited).string(text(value));
+      return (writer, value) => {
+        if (!isText(value)) {
+          throw misfit;
+        }
+        writer.uint32(delimited).string(value);
+      };
     case ScalarType.BYTES:
-      return (writer, value: Uint8Array) => writer.uint32(delimited).bytes(value);
+      return (writer, value) => {
+        if (!isBytes(value)) {
+          throw misfit;
+        }
+        writer.uint32(delimited).bytes(value);
+      };
     case ScalarType.BOOL:
-      return (writer, value) => writer.uint32(varint).bool(truth(value));
+      return (writer, value) => {
+        if (!isBoolean(value)) {
+          throw misfit;
+        }
+        writer.uint32(varint).bool(value);
+      };
     case ScalarType.INT32:
-      return (writer, value) => writer.uint32(varint).int32(whole(value));
+      return (writer, value) => {
+        if (!isInt32(value)) {
+          throw misfit;
+        }
+        writer.uint32(varint).int32(value);
+      };
     case ScalarType.UINT32:
-      return (writer, value) => writer.uint32(varint).uint32(whole(value));
+      return (writer, value) => {
+        if (!isUint32(value)) {
+          throw misfit;
+        }
+        writer.uint32(varint).uint32(value);
+      };
     default:
       return undefined;
   }
 }
 
-/** The writer takes what it can turn into the type, such as the number 5 for a text; over other routes that is refused. */
-function text(value: unknown): string {
-  if (typeof value !== "string") {
-    throw new TypeError("not a text");
-  }
-  return value;
-}
-
-function truth(value: unknown): boolean {
-  if (typeof value !== "boolean") {
-    throw new TypeError("not a boolean");
-  }
-  return value;
-}
-
-function whole(value: unknown): number {
-  if (typeof value !== "number") {
-    throw new TypeError("not a number");
-  }
-  return value;
-}
-
-function writeChild(number: number, schema: DescMessage): (writer: BinaryWriter, message: Members) => void {
+function writeChild(number: number, schema: DescMessage): WriteValue {
   const delimited = ((number << 3) | WireType.LengthDelimited) >>> 0;
-  return (writer, message) => {
+  return (writer, value) => {
+    // That it is none shows at once.
+    const message = value as Members;
     // Looked up late, as messages can hold messages of their own type.
     const write = writerOf(schema);
     writer.uint32(delimited);

@@ -5,6 +5,8 @@ import { expect, test } from "vitest";
 import { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { CommonKindsSchema, EveryKindSchema, OddKindsSchema } from "../../src/gen/plugboard/test/v1/every_kind_pb.ts";
+import { checkMessage } from "../../src/rpc/check-message.ts";
+import { cloneMessage } from "../../src/rpc/clone-message.ts";
 import { encodeMessage } from "../../src/rpc/encode-message.ts";
 
 // A record whose keys can be missing, which TypeScript takes for one whose values can be undefined.
@@ -78,4 +80,63 @@ test("a value of another type is refused as the library does it, and the next me
     const good = create(CommonKindsSchema, { text: "good" });
     expect(encodeMessage(CommonKindsSchema, good)).toEqual(toBinary(CommonKindsSchema, good));
   }
+});
+
+/** What a program without types may put into any field, of the right type or not. */
+const anything = fc.constantFrom<unknown>(
+  ...[undefined, null, 0, -0, 1, -1, 0.5, Number.NaN, 2 ** 31, 2 ** 32, 1n, "", "text", false, true, Symbol("symbol")],
+  ...[new Uint8Array(0), Uint8Array.of(1), Buffer.of(1), Uint16Array.of(258), Uint8Array.of(1).buffer],
+  ...[{}, [], [undefined], [null], new Array(1), ["text"], [1], [Uint8Array.of(1)], { one: 1 }, { one: "1" }],
+  ...[new Set([create(CommonKindsSchema)]), new Map([["one", 1]]), { text: "no message" }, [{}]],
+  ...[create(CommonKindsSchema, { text: "a" }), create(EveryKindSchema), [create(CommonKindsSchema)]],
+  ...[{ case: undefined }, { case: "eitherNumber" }, { case: "eitherNumber", value: "1" }, { case: "other", value: 1 }],
+  ...[
+    { case: "eitherText", value: 1 },
+    { case: "eitherText", value: "" },
+    { case: "eitherChild", value: null },
+  ],
+);
+const membersOf = (schema: typeof CommonKindsSchema | typeof EveryKindSchema) =>
+  fc.record(Object.fromEntries(schema.members.map(({ localName }) => [localName, anything])), {
+    requiredKeys: [],
+    noNullPrototype: true,
+  });
+const few = <T extends object>(members: fc.Arbitrary<T>) =>
+  fc
+    .tuple(members, fc.integer({ min: 0, max: 2 }))
+    .map(([all, count]) => Object.fromEntries(Object.entries(all).slice(-count)));
+const common = few(membersOf(CommonKindsSchema)).map((wrong) => Object.assign(create(CommonKindsSchema), wrong));
+const every = few(membersOf(EveryKindSchema)).map((wrong) => Object.assign(create(EveryKindSchema), wrong));
+const untyped = fc.oneof(
+  common,
+  common.map((child) => create(CommonKindsSchema, { child })),
+  common.map((child) => create(CommonKindsSchema, { children: [{}, child] })),
+  common.map((value) => create(CommonKindsSchema, { either: { case: "eitherChild", value } })),
+  every.map((inside) => create(CommonKindsSchema, { every: inside })),
+);
+
+function outcomeOf<T>(run: () => T): T | string {
+  try {
+    return run();
+  } catch (error) {
+    return String(error);
+  }
+}
+
+test("whatever is in a message, every way to serialise or copy it takes the same, and refuses the same by the field's name", async () => {
+  await fc.assert(
+    fc.asyncProperty(untyped, async (message) => {
+      const checked = outcomeOf(() => {
+        checkMessage(CommonKindsSchema, message);
+        return toBinary(CommonKindsSchema, message);
+      });
+      expect(outcomeOf(() => encodeMessage(CommonKindsSchema, message))).toEqual(checked);
+      const copied = outcomeOf(() => toBinary(CommonKindsSchema, cloneMessage(CommonKindsSchema, message)));
+      expect(copied).toEqual(checked);
+      if (typeof checked === "string") {
+        expect(checked).toMatch(/^TypeError: plugboard\.test\.v1\.\w+/);
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
