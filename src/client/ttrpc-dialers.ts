@@ -2,8 +2,9 @@ import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { bearerAuthorization } from "../rpc/bearer-token.ts";
+import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
-import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
+import { defaultKeepalive, localKeepalive, openingTimeoutMs, withKeepalive } from "../rpc/keepalive.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { isClosedPort, messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import type { WebSocketLike } from "../ttrpc/carriers/websocket.ts";
@@ -105,7 +106,7 @@ async function openCustom(address: Address): Promise<CarrierConnection> {
 async function openWebSocket(
   address: Address,
   signal: AbortSignal,
-  { token }: DialOptions,
+  { token, keepalive }: DialOptions,
   create: Parameters<typeof webSocketDialer>[0],
 ): Promise<CarrierConnection> {
   if (address.carrier !== "websocket") {
@@ -119,15 +120,26 @@ async function openWebSocket(
   // Browsers tell nobody why.
   socket.addEventListener("error", () => reject(new Error("the WebSocket can't be opened")));
   socket.addEventListener("close", ({ code }) => reject(new Error(`the WebSocket was closed with code ${code}`)));
-  // Its close event follows.
-  const giveUp = () => socket.close();
-  signal.addEventListener("abort", giveUp);
+  const giveUp = (reason: Error) => {
+    reject(reason);
+    socket.close();
+  };
+  const onAbort = () => giveUp(signal.reason);
+  const openingMs = openingTimeoutMs(keepaliveFor(address, keepalive));
+  const late = new Error(`the WebSocket was not opened within ${openingMs} ms`);
+  const timer = setDeadlineTimer(() => giveUp(late), openingMs);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) {
+    onAbort();
+  }
   try {
     await opened;
   } catch (error) {
-    throw authorizedBy === undefined ? error : ((await tokenRefused(address, authorizedBy, signal)) ?? error);
+    const mayBeToken = authorizedBy !== undefined && error !== late && !signal.aborted;
+    throw (mayBeToken ? await tokenRefused(address, authorizedBy, signal) : undefined) ?? error;
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
   }
   return webSocketCarrier(socket, "client");
 }

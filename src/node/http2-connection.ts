@@ -10,6 +10,7 @@ import { untilAborted } from "../plugin/until-aborted.ts";
 import { maxFields } from "../rpc/connection-fields.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive, Liveness } from "../rpc/keepalive.ts";
+import { openingTimeoutMs } from "../rpc/keepalive.ts";
 import { watchHttp2 } from "./http2-liveness.ts";
 import { watchGoaway, watchResets } from "./http2-reset.ts";
 import { readHttp2Stream } from "./read-http2-stream.ts";
@@ -44,9 +45,6 @@ export interface Http2ConnectionOptions {
   /** Says more of an error that has ended a connection. Default: as it is. */
   readonly explain?: (error: Error) => Error;
 }
-
-/** How long a server may take to speak HTTP/2 at most, once it is connected, in milliseconds. */
-const maxOpeningMs = 20_000;
 
 /**
  * Makes a connection to one address.
@@ -84,7 +82,7 @@ export function createHttp2Connection(options: Http2ConnectionOptions): Http2Con
     });
     // Also when it is gone for us: what is late must not become an uncaught exception either.
     carrier.on("error", ignore);
-    const openingMs = Math.min(maxOpeningMs, keepalive.pingAfterMs + keepalive.pingTimeoutMs);
+    const openingMs = openingTimeoutMs(keepalive);
     const tooLate = () => session.destroy(new Error(`nothing was said in HTTP/2 within ${openingMs} ms`));
     const timer = keepalive.pingAfterMs < Number.POSITIVE_INFINITY ? setDeadlineTimer(tooLate, openingMs) : undefined;
     // Its settings are the first that a server says.

@@ -42,6 +42,14 @@ export function withKeepalive(own: Partial<Keepalive> = {}, defaults = defaultKe
   return { pingAfterMs, pingTimeoutMs };
 }
 
+/** How long a peer may take at most until it has said its first word, in milliseconds. */
+const maxOpeningMs = 20_000;
+
+/** How long a peer may take until it has said its first word, in milliseconds: no longer than if it fell silent later. */
+export function openingTimeoutMs({ pingAfterMs, pingTimeoutMs }: Keepalive): number {
+  return Math.min(maxOpeningMs, pingAfterMs + pingTimeoutMs);
+}
+
 /** Watches over one connection. */
 export interface Liveness {
   /** The peer was heard: whatever it sent. Cheap enough for each chunk. */

@@ -34,6 +34,18 @@ describe.each(ways)("over $name", ({ protocol, at }) => {
   const open = (address: string, keepalive: Keepalive) =>
     connect(at(address), { keepalive, require: { protocols: [protocol] } });
 
+  test("a server that takes the connection and says nothing is given up", async () => {
+    await using server = await serveBehindProxy(never);
+    await using connection = await open(server.proxy.address, impatient);
+    const client = connection.client(BehaviourService);
+    await client.echo({});
+    server.proxy.silence();
+    await expect(client.hang({ id: crypto.randomUUID() })).rejects.toMatchObject({ code: Code.Unavailable });
+    await expect(client.echo({})).rejects.toMatchObject({ code: Code.Unavailable });
+    server.proxy.restore();
+    expect((await client.echo({ text: "again" })).text).toBe("again");
+  });
+
   test("a silent connection is dropped though it has no call", async () => {
     await using server = await serveBehindProxy(never);
     await using connection = await open(server.proxy.address, impatient);

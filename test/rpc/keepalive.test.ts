@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { watchLiveness, withKeepalive } from "../../src/rpc/keepalive.ts";
+import {
+  defaultKeepalive,
+  localKeepalive,
+  openingTimeoutMs,
+  watchLiveness,
+  withKeepalive,
+} from "../../src/rpc/keepalive.ts";
 
 describe("watching a connection", () => {
   beforeEach(() => {
@@ -60,6 +66,12 @@ describe("watching a connection", () => {
     expect(ping).toHaveBeenCalledOnce();
     expect(lost).not.toHaveBeenCalled();
   });
+});
+
+test("a peer may take 20 s for its first word, or less where it may be silent for less", () => {
+  expect(openingTimeoutMs(defaultKeepalive)).toBe(20_000);
+  expect(openingTimeoutMs(localKeepalive)).toBe(20_000);
+  expect(openingTimeoutMs({ pingAfterMs: 50, pingTimeoutMs: 200 })).toBe(250);
 });
 
 describe("options", () => {
