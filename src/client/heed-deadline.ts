@@ -3,8 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { isServersWord } from "./ending-transport.ts";
 
-/** How long before the caller's deadline the server's clock may have it, in milliseconds. */
-const earlyMs = 50;
+/** How long before the caller's deadline the server's clock may have it, in milliseconds; a tenth of a short one. */
+const maxEarlyMs = 50;
 
 /**
  * Gives a call deadline_exceeded that is cut off at its deadline or just before. Both ends watch over it: where the server is
@@ -13,8 +13,8 @@ const earlyMs = 50;
 export function heedDeadline(transport: Transport): Transport {
   return {
     unary(method, signal, timeoutMs, ...rest) {
-      const response = transport.unary(method, signal, timeoutMs, ...rest);
       const told = teller(signal, timeoutMs);
+      const response = transport.unary(method, signal, timeoutMs, ...rest);
       return told === undefined ? response : response.catch(told);
     },
     async stream(method, signal, timeoutMs, ...rest) {
@@ -36,7 +36,7 @@ function teller(
   if (timeoutMs === undefined || !(timeoutMs > 0 && timeoutMs < Number.POSITIVE_INFINITY)) {
     return undefined;
   }
-  const due = performance.now() + timeoutMs - earlyMs;
+  const due = performance.now() + timeoutMs - Math.min(maxEarlyMs, timeoutMs / 10);
   return (error) => {
     if (performance.now() >= due && signal?.aborted !== true && isCutOff(error)) {
       throw new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, error);
