@@ -3,8 +3,7 @@ import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { bearerAuthorization } from "../rpc/bearer-token.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
-import type { Keepalive } from "../rpc/keepalive.ts";
-import { defaultKeepalive, localKeepalive, openingTimeoutMs, withKeepalive } from "../rpc/keepalive.ts";
+import { keepaliveOn, openingTimeoutMs, withKeepalive } from "../rpc/keepalive.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import { isClosedPort, messagePortCarrier } from "../ttrpc/carriers/message-port.ts";
 import type { WebSocketLike } from "../ttrpc/carriers/websocket.ts";
@@ -59,7 +58,7 @@ export function dialTtrpc(
     const { plain, knowing, close } = createTtrpcClient({
       address: address.text,
       maxMessageBytes: options.maxMessageBytes,
-      keepalive: keepaliveFor(address, options.keepalive),
+      keepalive: withKeepalive(options.keepalive, keepaliveOn(address.carrier)),
       ...(again !== undefined && { again }),
       open: (signal) =>
         open(address, signal, options).catch((error: unknown) => {
@@ -78,11 +77,6 @@ export function dialTtrpc(
       close,
     };
   };
-}
-
-/** A port is in the same machine, as the other end of a Unix socket is. */
-function keepaliveFor({ carrier }: Address, own: Partial<Keepalive> | undefined): Keepalive {
-  return withKeepalive(own, carrier === "unix" || carrier === "message-port" ? localKeepalive : defaultKeepalive);
 }
 
 async function openMessagePort(address: Address): Promise<CarrierConnection> {
@@ -125,7 +119,7 @@ async function openWebSocket(
     socket.close();
   };
   const onAbort = () => giveUp(signal.reason);
-  const openingMs = openingTimeoutMs(keepaliveFor(address, keepalive));
+  const openingMs = openingTimeoutMs(withKeepalive(keepalive));
   const late = new Error(`the WebSocket was not opened within ${openingMs} ms`);
   const timer = setDeadlineTimer(() => giveUp(late), openingMs);
   signal.addEventListener("abort", onAbort);

@@ -14,7 +14,7 @@ import { fitGrpcTimeout } from "../client/grpc-timeout.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
 import { tellTruncation } from "../client/truncated-response.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
-import { defaultKeepalive, foreignKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
+import { foreignKeepalive, keepaliveOn, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
 import { heedEnds } from "./reused-sockets.ts";
@@ -51,12 +51,12 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
     const closing = new AbortController();
     const opener = openerFor(address, options, closing.signal);
     const peer = peerAt(address, options);
-    const local = address.carrier === "unix";
+    const ours = keepaliveOn(address.carrier);
     const connection = createHttp2Connection({
       baseUrl,
       opener,
       address,
-      keepalive: withKeepalive(options.keepalive, local ? localKeepalive : foreignKeepalive),
+      keepalive: withKeepalive(options.keepalive, ours === localKeepalive ? ours : foreignKeepalive),
       explain: (error) => explainLateTls(error, peer),
     });
     const { transport, end } = createEndingTransport(
@@ -69,7 +69,7 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
       knowing({ limits }) {
         // Only a manifest tells limits, and only our servers have one.
         if (limits.maxMessageBytes !== undefined) {
-          connection.watchIdle(withKeepalive(options.keepalive, local ? localKeepalive : defaultKeepalive));
+          connection.watchIdle(withKeepalive(options.keepalive, ours));
         }
         return transport;
       },

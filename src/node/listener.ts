@@ -11,7 +11,7 @@ import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
 import { createOriginLog } from "../rpc/cross-origin.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
-import { defaultKeepalive, localKeepalive } from "../rpc/keepalive.ts";
+import { keepaliveOn } from "../rpc/keepalive.ts";
 import { bind } from "./bind.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { isOnNetwork } from "./listen-address.ts";
@@ -88,7 +88,7 @@ export async function listen(
 ): Promise<Listener> {
   const { policy = { limits: trustedLimits }, origins = [], headerTimeoutMs = 10_000 } = options;
   const { idleConnectionMs = 75_000, maxConnections } = options;
-  const { keepalive = address.carrier === "unix" ? localKeepalive : defaultKeepalive } = options;
+  const { keepalive = keepaliveOn(address.carrier) } = options;
   const { multiplexer, tls, onRefused, hosts, proxy } = options;
   const serverOptions = {
     table: running.table,

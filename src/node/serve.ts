@@ -23,7 +23,7 @@ import { withLimits } from "../policy/with-limits.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, publicLimits, trustedLimits } from "../rpc/call-policy.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
-import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
+import { keepaliveOn, withKeepalive } from "../rpc/keepalive.ts";
 import { healthRoutes } from "../services/health-service.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { reflectionRoutes } from "../services/reflection-service.ts";
@@ -289,7 +289,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   const listener = await listen(running, address, {
     policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hostAlone),
     origins,
-    keepalive: withKeepalive(options.keepalive, address.carrier === "unix" ? localKeepalive : defaultKeepalive),
+    keepalive: withKeepalive(options.keepalive, keepaliveOn(address.carrier)),
     ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),
     ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
     hsts: options.hsts,

@@ -13,13 +13,21 @@ export interface Keepalive {
   readonly pingTimeoutMs: number;
 }
 
-/** Between peers that are both Plugboard's, over what can lose one of them without a word. */
+/** Over what can lose a peer without a word. */
 export const defaultKeepalive: Keepalive = { pingAfterMs: 30_000, pingTimeoutMs: 10_000 };
 
 /**
- * Over a Unix socket, which tells when a peer has ended. One that only does not respond may stand at a breakpoint.
+ * Over a Unix socket or a port, which tells when a peer has ended. One that only does not respond may stand at a breakpoint.
  */
 export const localKeepalive: Keepalive = { ...defaultKeepalive, pingAfterMs: Number.POSITIVE_INFINITY };
+
+/**
+ * Between peers that are both Plugboard's. A port of the loopback interface tells an end as a Unix socket does, but what
+ * listens there is often a tunnel, such as that of ssh, or a proxy: it is pinged as any other.
+ */
+export function keepaliveOn(carrier: string): Keepalive {
+  return carrier === "unix" || carrier === "message-port" ? localKeepalive : defaultKeepalive;
+}
 
 /**
  * With servers of HTTP/2 that others made. grpc-go and gRPC core end connections on which pings come in less than five minutes,

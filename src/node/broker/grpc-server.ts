@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Routes } from "../../plugin/service-table.ts";
 import { createServiceTable } from "../../plugin/service-table.ts";
 import { trustedLimits } from "../../rpc/call-policy.ts";
-import { defaultKeepalive } from "../../rpc/keepalive.ts";
+import { localKeepalive } from "../../rpc/keepalive.ts";
 import { createHttpHandler } from "../http-handler.ts";
 import { createHttp2Server } from "../http2-server.ts";
 
@@ -52,7 +52,8 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
     maxConcurrentStreams: limits.maxConcurrentStreams,
     headerTimeoutMs,
     idleTimeoutMs: undefined,
-    keepalive: defaultKeepalive,
+    // Who calls is on the same machine.
+    keepalive: localKeepalive,
   });
 
   async function handOver(connection: Duplex) {
