@@ -13,6 +13,7 @@ import { getWhenShort } from "./get-when-short.ts";
 import { fitGrpcTimeout } from "./grpc-timeout.ts";
 import { tellRefusal } from "./refused-response.ts";
 import { detectRuntime } from "./runtime.ts";
+import { stopWhenAnswered } from "./stop-when-answered.ts";
 import { tellTruncation } from "./truncated-response.ts";
 
 /** Calls over the fetch API: in browsers, in Workers, by service bindings, and in whatever else has fetch. */
@@ -46,7 +47,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [tellRefusal(address), tellTruncation, fitGrpcTimeout],
+        interceptors: [tellRefusal(address), tellTruncation, fitGrpcTimeout, stopWhenAnswered],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,

@@ -11,6 +11,7 @@ import { createEndingTransport } from "../client/ending-transport.ts";
 import type { Address } from "../client/endpoint.ts";
 import { getWhenShort } from "../client/get-when-short.ts";
 import { fitGrpcTimeout } from "../client/grpc-timeout.ts";
+import { stopWhenAnswered } from "../client/stop-when-answered.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
 import { tellTruncation } from "../client/truncated-response.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
@@ -100,7 +101,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
     const { transport, end } = createEndingTransport(
       checkRequests(
         createTransport({
-          ...common(options, address, tellDialFailure, ...heedEnds(agent, address)),
+          ...common(options, address, tellDialFailure, ...heedEnds(agent, address), stopWhenAnswered),
           baseUrl,
           httpVersion: "1.1",
           nodeOptions: { ...connection, agent },

@@ -147,7 +147,6 @@ const routes: readonly BehaviourRoute[] = [
       lacks: ["bidi_streaming"],
       // workerd takes a closed connection for a caller that still waits.
       cancelsLate: true,
-      breaksUploads: true,
       async open() {
         const worker = await startWorker("test/behaviour/worker.ts");
         const connection = await connect(worker.url, { require: { protocols: [protocol] } });

@@ -27,8 +27,6 @@ export interface BehaviourRoute {
    * ends at its deadline.
    */
   readonly cancelsLate?: boolean;
-  /** The runtime breaks the connection, and the answer with it, of a caller that goes on sending long after it was answered. */
-  readonly breaksUploads?: boolean;
   open(): Promise<{ readonly connection: Connection; close(): Promise<void> }>;
 }
 
@@ -436,7 +434,7 @@ export function describeBehaviour(route: BehaviourRoute) {
     describeFaults(open);
     describeDeadlines(open);
     describeUnreadAndEndless(open);
-    describeLeftEarly(open, route.breaksUploads);
+    describeLeftEarly(open);
     describeMetadata(open);
     describeLimits(open, route.name === "memory");
     describeLongErrors(open);

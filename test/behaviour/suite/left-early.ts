@@ -8,16 +8,15 @@ const failures = [
   { ends: "throws", failCode: Code.Aborted },
 ];
 
-/**
- * What a handler has sent arrives, and its caller's iterator is ended, though the handler leaves before the other side does.
- * @param breaksUploads As BehaviourRoute has it.
- */
-export function describeLeftEarly({ carries, client }: OpenRoute, breaksUploads = false) {
-  const callers = breaksUploads ? ["waits"] : ["waits", "never waits"];
-  const ways = [0, 1].flatMap((taken) =>
-    failures.flatMap(({ ends, failCode }) => callers.map((caller) => ({ taken, ends, failCode, caller }))),
-  );
+/** How much of a stream of requests the handler takes before it leaves. */
+const ways = [0, 1].flatMap((taken) =>
+  failures.flatMap(({ ends, failCode }) =>
+    ["waits", "never waits"].map((caller) => ({ taken, ends, failCode, caller })),
+  ),
+);
 
+/** What a handler has sent arrives, and its caller's iterator is ended, though the handler leaves before the other side does. */
+export function describeLeftEarly({ carries, client }: OpenRoute) {
   describe("streams of responses that are read late", () => {
     test.each(failures)("arrive whole, from a handler that $ends", async ({ failCode }) => {
       const id = crypto.randomUUID();
