@@ -55,28 +55,75 @@ export function trustProxy(options: ProxyOptions): TrustedProxy {
   return {
     accepts: (address) => address !== undefined && (isProxy(address) || isLoopback(address.replace(/^::ffff:/i, ""))),
     clientOf(address, headers) {
+      // Not even read otherwise: it is whatever the caller likes.
+      if (!isProxy(address)) {
+        return address;
+      }
       let client = address;
-      // The last was added by the proxy itself. What is before those of proxies, a caller can have made up.
-      for (const hop of hops(String(headers[header.toLowerCase()] ?? "")).reverse()) {
-        if (!isProxy(client) || hop === undefined) {
+      // What is before the addresses of proxies, a caller can have made up.
+      for (const hop of hops(String(headers[header.toLowerCase()] ?? ""))) {
+        const named = addressIn(hop);
+        if (named === undefined) {
           break;
         }
-        client = hop;
+        client = named;
+        if (!isProxy(client)) {
+          break;
+        }
       }
       return client;
     },
   };
 }
 
-/** Addresses in X-Forwarded-For; `undefined` for what is none. */
-function forwardedForHops(value: string): (string | undefined)[] {
-  return value === "" ? [] : value.split(",").map((each) => addressIn(each.trim()));
+/** What X-Forwarded-For names, the last first. */
+function* forwardedForHops(value: string): Generator<string> {
+  let end = value.length;
+  while (end > 0) {
+    const comma = value.lastIndexOf(",", end - 1);
+    yield value.slice(comma + 1, end).trim();
+    end = comma;
+  }
 }
 
-/** Addresses in Forwarded (RFC 7239, section 4); `undefined` for what is none, such as "unknown". */
-function forwardedHops(value: string): (string | undefined)[] {
-  const elements = value.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g) ?? [];
-  return elements.map((each) => addressIn(/(?:^|;)\s*for=("?)([^";]*)\1\s*(?:;|$)/i.exec(each)?.[2] ?? ""));
+/**
+ * A parameter of Forwarded, or none, and what ends it. Proxies leave out the quotes that ports and IPv6 need; none of these
+ * characters can end a value.
+ */
+const forwardedParameter =
+  /(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~:[\]-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*([;,]|$)[ \t]*/y;
+
+/**
+ * What Forwarded names (RFC 7239, section 4), the last first; "" where an element names nobody. Nothing at all if the value
+ * is not well-formed: what a caller has begun could go on into what the proxy has added.
+ */
+function forwardedHops(header: string): readonly string[] {
+  const value = header.trim();
+  const hops: string[] = [];
+  let element: string | undefined;
+  forwardedParameter.lastIndex = 0;
+  for (let separator: string | undefined = ","; separator !== ""; ) {
+    const found = forwardedParameter.exec(value);
+    if (found === null) {
+      return [];
+    }
+    const [, name, token, quoted] = found;
+    separator = found[4];
+    if (name !== undefined) {
+      element ??= "";
+    }
+    if (name?.toLowerCase() === "for") {
+      if (element) {
+        return [];
+      }
+      element = token ?? quoted?.replaceAll(/\\(.)/g, "$1") ?? "";
+    }
+    if (separator !== ";" && element !== undefined) {
+      hops.push(element);
+      element = undefined;
+    }
+  }
+  return hops.reverse();
 }
 
 /** With or without a port; IPv6 with a port is in brackets. */

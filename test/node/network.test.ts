@@ -103,8 +103,55 @@ test("a proxy may say it in Forwarded", async () => {
   expect(await saying('for=203.0.113.1;proto=https, for="[2001:db8::1]:4711";by=10.0.0.1')).toBe("ann at 2001:db8::1");
   expect(await saying('for="198.51.100.7:80"')).toBe("ann at 198.51.100.7");
   expect(await saying("for=198.51.100.7, for=_hidden")).toBe("ann at 127.0.0.1");
+  expect(await saying("for=203.0.113.1, proto=http;For=[2001:db8::1]:80; host=notes.test:80,")).toBe(
+    "ann at 2001:db8::1",
+  );
+  expect(await saying('for="\\1\\98.51.100.7"')).toBe("ann at 198.51.100.7");
+  expect(await saying(", for=198.51.100.7")).toBe("ann at 198.51.100.7");
   expect(await whoAmI(port, { "X-Forwarded-For": "198.51.100.7" })).toBe("ann at 127.0.0.1");
 });
+
+test.each([
+  'for=203.0.113.1;x="',
+  'for=203.0.113.1;x="\\',
+  "for=203.0.113.1;x=\\",
+  'for=203.0.113.1;x="y"z',
+  'for="203.0.113.1',
+  "for=203.0.113.1;for=203.0.113.2",
+  "for=203.0.113.1;x",
+  "for=203.0.113.1 x=y",
+])("what a caller says in Forwarded before the proxy does, as %j, makes it nobody else", async (said) => {
+  const { clientOf } = trustProxy({ from: ["10.0.0.7"], header: "Forwarded" });
+  for (const byProxy of ['for="[2001:db8::1]:80"', "for=198.51.100.7", 'for="198.51.100.7:80";host="notes.test"']) {
+    expect(["10.0.0.7", "2001:db8::1", "198.51.100.7"]).toContain(
+      clientOf("10.0.0.7", { forwarded: `${said}, ${byProxy}` }),
+    );
+  }
+});
+
+test.each(["X-Forwarded-For", "Forwarded"] as const)(
+  "a long %s is read in no more steps than it has characters",
+  async (header) => {
+    // Each took minutes when a character cost as many steps as came before it.
+    const { clientOf } = trustProxy({ from: ["10.0.0.7"], header });
+    const units = ['\\"', " ", "\t ", ",", ";", "for=", '""', 'for="', "10.0.0.7,", "a=b;", "a", "[", "1.", ":1"];
+    for (const unit of units) {
+      const long = unit.repeat(400_000 / unit.length);
+      for (const value of [
+        long,
+        `"${long}`,
+        `for=${long}""x`,
+        `for="${long}`,
+        `a${long}x`,
+        `for="${long}"x`,
+        `[${long}`,
+      ]) {
+        expect(clientOf("10.0.0.7", { [header.toLowerCase()]: value })).toBe("10.0.0.7");
+        expect(clientOf("203.0.113.5", { [header.toLowerCase()]: value })).toBe("203.0.113.5");
+      }
+    }
+  },
+);
 
 test("a proxy's word counts for WebSockets, too", async () => {
   const { port } = await start("tcp:127.0.0.1:0", { behindProxy: { from: ["127.0.0.1"] } });
