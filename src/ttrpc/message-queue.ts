@@ -16,7 +16,7 @@ export interface MessageQueue {
   end(error?: unknown): void;
   /** Fails the reader at once, even if messages wait. */
   fail(error: unknown): void;
-  /** The next message; `undefined` at the end. One reader at a time. */
+  /** The next message; `undefined` at the end. Readers that wait get theirs in the order in which they came. */
   next(): Promise<Uint8Array | undefined>;
 }
 
@@ -25,21 +25,25 @@ export interface MessageQueue {
  * @param onRead Is told the weight of what the reader has taken.
  */
 export function createMessageQueue(onRead: (weight: number) => void): MessageQueue {
-  const messages: Uint8Array[] = [];
-  /** How many at the start of `messages` were read; taking them off one by one would cost time. */
+  const messages: (Uint8Array | undefined)[] = [];
+  /** How many at the start of `messages` were read, and are empty; taking them off one by one would cost time. */
   let read = 0;
   let weight = 0;
   let ended: { readonly error: unknown } | undefined;
-  let reader: PromiseWithResolvers<Uint8Array | undefined> | undefined;
+  type Reader = PromiseWithResolvers<Uint8Array | undefined>;
+  let reader: Reader | undefined;
+  /** Those who wait behind the reader, which is rare. */
+  const laterReaders: Reader[] = [];
 
-  /** Only somebody who waits for more is told of the end at once. */
-  function settleReader() {
-    if (ended?.error === undefined) {
-      reader?.resolve(undefined);
-    } else {
-      reader?.reject(ended.error);
+  /** A waiting reader learns of the end at once; others when the queue is empty. */
+  function settleReaders() {
+    for (; reader !== undefined; reader = laterReaders.shift()) {
+      if (ended?.error === undefined) {
+        reader.resolve(undefined);
+      } else {
+        reader.reject(ended.error);
+      }
     }
-    reader = undefined;
   }
 
   return {
@@ -52,7 +56,7 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
     push(message) {
       if (reader !== undefined) {
         const { resolve } = reader;
-        reader = undefined;
+        reader = laterReaders.length === 0 ? undefined : laterReaders.shift();
         onRead(weightOf(message));
         resolve(message);
       } else {
@@ -62,14 +66,14 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
     },
     end(error) {
       ended ??= { error };
-      settleReader();
+      settleReaders();
     },
     fail(error) {
       ended = { error };
       messages.length = 0;
       read = 0;
       weight = 0;
-      settleReader();
+      settleReaders();
     },
     async next() {
       const message = messages[read];
@@ -80,16 +84,25 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
         if (ended !== undefined) {
           return undefined;
         }
-        reader = Promise.withResolvers();
-        return reader.promise;
+        const waiting: Reader = Promise.withResolvers();
+        if (reader === undefined) {
+          reader = waiting;
+        } else {
+          laterReaders.push(waiting);
+        }
+        return waiting.promise;
       }
       read += 1;
       if (read === messages.length) {
         messages.length = 0;
         read = 0;
-      } else if (read >= 1024) {
-        messages.splice(0, read);
-        read = 0;
+      } else {
+        // Only the slot is left of it.
+        messages[read - 1] = undefined;
+        if (read >= 1024 && 2 * read >= messages.length) {
+          messages.splice(0, read);
+          read = 0;
+        }
       }
       weight -= weightOf(message);
       onRead(weightOf(message));
