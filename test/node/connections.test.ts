@@ -1,13 +1,16 @@
+import type { ChannelListener } from "node:diagnostics_channel";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import type { Plugin } from "plugboard";
 import { definePlugin } from "plugboard";
-import { expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { ListenOptions } from "../../src/node/listener.ts";
 import { listen } from "../../src/node/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import { trustedLimits } from "../../src/rpc/call-policy.ts";
 import plugin from "../behaviour/plugin.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
 
@@ -88,6 +91,55 @@ test("a call in flight may take its time while the server drains, when no pings 
   expect(JSON.parse(await answer)).toEqual({ text: "slow" });
   await drained;
   pinged.destroy();
+});
+
+describe("a caller that does not wait for answers over HTTP/1.1", () => {
+  const maxConcurrentStreams = 10;
+  const policy = { limits: { ...trustedLimits, maxConcurrentStreams } };
+  const body = JSON.stringify({ id: "pipelined" });
+  const fields = `Host: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+  const post1 = (method: string, more = "") =>
+    `POST /${BehaviourService.typeName}/${method} HTTP/1.1\r\n${fields}${more}\r\n${body}`;
+
+  test("is told with the first request that is too many, as the last on its connection", async () => {
+    await using server = await listenAt({ policy });
+    const caller = net.connect(server.port, "127.0.0.1");
+    caller.write(post1("Hang", "Connect-Timeout-Ms: 500\r\n").repeat(maxConcurrentStreams));
+    caller.write(post1("Echo").repeat(3));
+    let answer = "";
+    for await (const piece of caller) {
+      answer += piece;
+    }
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual([
+      ...new Array(maxConcurrentStreams).fill("HTTP/1.1 504"),
+      "HTTP/1.1 429",
+    ]);
+  });
+
+  test("keeps what is behind that itself", async () => {
+    const many = 20_000;
+    await using server = await listenAt({ policy });
+    let begun = 0;
+    const count = ({ socket }: { socket: net.Socket }) => {
+      begun += socket.localPort === server.port ? 1 : 0;
+    };
+    const caller = net.connect(server.port, "127.0.0.1").on("error", () => undefined);
+    const other = http2.connect(`http://127.0.0.1:${server.port}`);
+    subscribe("http.server.request.start", count as ChannelListener);
+    caller.write(post1("Hang").repeat(maxConcurrentStreams));
+    caller.write("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(many));
+    // Until nothing more is taken, or everything was.
+    for (let before = -1; begun <= maxConcurrentStreams || begun !== before; ) {
+      before = begun;
+      for (let call = 0; call < 20; call++) {
+        await post(other, "Watch", { id: "other" });
+      }
+    }
+    unsubscribe("http.server.request.start", count as ChannelListener);
+    expect(begun).toBeLessThan(many / 2);
+    caller.destroy();
+    other.destroy();
+  });
 });
 
 test("connections beyond the limit are closed, and there is room again when one ends", async () => {
