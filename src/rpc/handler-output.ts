@@ -20,11 +20,12 @@ export function outputOf(method: DescMethod, given: unknown): AnyMessage {
   return create(method.output, given as never);
 }
 
-type Messages = AsyncIterable<AnyMessage>;
-
 const checked = new WeakMap<MethodImplSpec, MethodImplSpec>();
 
-/** Makes an implementation for Connect's own dispatch, which takes anything for a message, that gives only messages. */
+/**
+ * Makes an implementation for Connect's own dispatch that gives only messages, where Connect's takes anything for one, and
+ * that is not run for a call which has ended while interceptors ran: handlers that wait for `abort` would wait for ever.
+ */
 export function checkOutput(spec: MethodImplSpec): MethodImplSpec {
   let known = checked.get(spec);
   if (known === undefined) {
@@ -41,27 +42,29 @@ function createChecked(spec: MethodImplSpec): MethodImplSpec {
     return message;
   };
   switch (spec.kind) {
-    case "unary": {
-      const { impl } = spec;
-      return { ...spec, impl: async (input: AnyMessage, context: HandlerContext) => check(await impl(input, context)) };
-    }
-    case "client_streaming": {
-      const { impl } = spec;
-      return { ...spec, impl: async (input: Messages, context: HandlerContext) => check(await impl(input, context)) };
-    }
-    case "server_streaming": {
-      const { impl } = spec;
-      return { ...spec, impl: (input: AnyMessage, context: HandlerContext) => each(impl(input, context)) };
-    }
-    case "bidi_streaming": {
-      const { impl } = spec;
-      return { ...spec, impl: (input: Messages, context: HandlerContext) => each(impl(input, context)) };
-    }
+    case "unary":
+      return { ...spec, impl: one(spec.impl) };
+    case "client_streaming":
+      return { ...spec, impl: one(spec.impl) };
+    case "server_streaming":
+      return { ...spec, impl: each(spec.impl) };
+    case "bidi_streaming":
+      return { ...spec, impl: each(spec.impl) };
   }
 
-  async function* each(messages: AsyncIterable<unknown>) {
-    for await (const given of messages) {
-      yield check(given);
-    }
+  function one<Input>(impl: (input: Input, context: HandlerContext) => unknown) {
+    return async (input: Input, context: HandlerContext) => {
+      context.signal.throwIfAborted();
+      return check(await impl(input, context));
+    };
+  }
+
+  function each<Input>(impl: (input: Input, context: HandlerContext) => AsyncIterable<unknown>) {
+    return async function* (input: Input, context: HandlerContext) {
+      context.signal.throwIfAborted();
+      for await (const given of impl(input, context)) {
+        yield check(given);
+      }
+    };
   }
 }

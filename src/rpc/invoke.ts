@@ -17,6 +17,7 @@ export async function invokeUnary(
   const { interceptors, requestGate } = entry;
   if (requestGate !== undefined) {
     await requestGate(context);
+    context.signal.throwIfAborted();
   }
   // Whoever looked the method up has seen that it is unary.
   const spec = entry.spec as UnarySpec;
@@ -41,6 +42,7 @@ async function* runGated(
   input: AsyncIterable<AnyMessage>,
 ): AsyncGenerator<AnyMessage> {
   await entry.requestGate?.(context);
+  context.signal.throwIfAborted();
   yield* run(entry, context, input);
 }
 

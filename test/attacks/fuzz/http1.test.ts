@@ -115,9 +115,11 @@ fuzz("HTTP/1.1: a server outlives any requests", async () => {
     input: requests,
     share: 4,
     attempt: ({ bytes, places }) => attack({ path: listener.address.slice("unix:".length) }, bytes, places),
-    probe: () => expectEcho(connection),
-    async [Symbol.asyncDispose]() {
+    async probe() {
+      await expectEcho(connection);
       await idle();
+    },
+    async [Symbol.asyncDispose]() {
       await connection.close();
       await listener[Symbol.asyncDispose]();
     },

@@ -17,9 +17,11 @@ fuzz("HTTP/2: a server outlives any frames", async () => {
     share: 6,
     attempt: ({ begins, frames, places }) =>
       attack({ path: listener.address.slice("unix:".length) }, Buffer.concat([preface, begins, ...frames]), places),
-    probe: () => expectEcho(connection),
-    async [Symbol.asyncDispose]() {
+    async probe() {
+      await expectEcho(connection);
       await idle();
+    },
+    async [Symbol.asyncDispose]() {
       await connection.close();
       await listener[Symbol.asyncDispose]();
     },

@@ -58,7 +58,7 @@ export function createVictim() {
     },
   });
   /** Waits until no handler runs any more, as nobody calls. */
-  const idle = () => vi.waitFor(() => expect(running).toBe(0), { timeout: 10_000 });
+  const idle = () => vi.waitFor(() => expect(running).toBe(0), { timeout: 10_000, interval: 1 });
   return { plugin, idle };
 }
 
