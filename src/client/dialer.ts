@@ -50,12 +50,15 @@ export interface Dialer {
   dial(address: Address, options: DialOptions): Dialed;
 }
 
+/** What says by itself why nobody was reached. */
+const told: ReadonlySet<string> = new Set(["PB-CALLER-REFUSED", "PB-DIAL-FAILED", "PB-TOKEN-INSECURE"]);
+
 /**
  * Says that nobody could be reached, and that nothing was sent: by PB-DIAL-FAILED, or PB-TLS-* if it was for TLS; or that a
- * connection was refused for who opens it, PB-CALLER-REFUSED.
+ * connection was refused for who opens it, PB-CALLER-REFUSED, or for who would get a token, PB-TOKEN-INSECURE.
  */
 export function dialFailed(address: Pick<Address, "text">, cause: unknown): PlugboardError {
-  if (isPlugboardError(cause, "PB-CALLER-REFUSED") || isPlugboardError(cause, "PB-DIAL-FAILED")) {
+  if (isPlugboardError(cause) && told.has(cause.errorCode)) {
     return cause;
   }
   const tlsFailure = tlsFailureIn(cause, address.text);

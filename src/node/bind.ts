@@ -1,9 +1,10 @@
-import { chmodSync, existsSync, lstatSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { PlugboardError } from "../plugin/errors.ts";
 import type { ListenAddress } from "./listen-address.ts";
+import { isPrivate } from "./own-place.ts";
 
 type Place<Carrier> = Extract<ListenAddress, { readonly carrier: Carrier }>;
 
@@ -109,11 +110,6 @@ function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
     process.umask(usual);
   }
   return promise;
-}
-
-function isPrivate(directory: string): boolean {
-  const found = statSync(directory, { throwIfNoEntry: false });
-  return found !== undefined && found.uid === process.geteuid?.() && (found.mode & 0o077) === 0;
 }
 
 /** A plugin that was killed leaves its socket behind. It is removed if it is a socket and nobody answers on it. */

@@ -17,7 +17,7 @@ import { socketDialers } from "./ttrpc-dialers.ts";
  */
 export const connect: Connect = async (target, options) => {
   // Loaded here, as a plugin process imports this module, too, and most never connect to anything.
-  const [{ httpDialers }, { webSocketDialer }, { checkOwner, guardToken }] = await Promise.all([
+  const [{ httpDialers }, { webSocketDialer }, { checkOwner }] = await Promise.all([
     import("./http-dialers.ts"),
     import("./websocket-dialer.ts"),
     import("./guard-token.ts"),
@@ -34,10 +34,10 @@ export const connect: Connect = async (target, options) => {
   const byFetch = options?.fetch !== undefined;
   const dial = createConnect([
     memoryDialer,
-    ...socketDialers.map(guardToken),
+    ...socketDialers,
     ...ttrpcDialers.filter(({ carrier }) => carrier !== "websocket"),
     webSocketDialer,
-    ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch).map(guardToken),
+    ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch),
     ...fetchDialers.filter(({ carrier }) => carrier === "service-binding" || byFetch),
   ]);
   return dial(target, options);

@@ -1,40 +1,32 @@
-import type { Transport } from "@connectrpc/connect";
-import type { Dialed, Dialer } from "../client/dialer.ts";
+import type * as http from "node:http";
+import type { DialOptions } from "../client/dialer.ts";
+import type { Address } from "../client/endpoint.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { strangerAt } from "./own-place.ts";
 
-/** Keeps a token from a Unix socket that another user has put where the plugin's was to be; looked at for each call. */
-export function guardToken(dialer: Dialer): Dialer {
-  if (dialer.carrier !== "unix") {
-    return dialer;
+/**
+ * Keeps a token from a Unix socket that another user has put where the plugin's was to be. To be called right before a
+ * connection is opened; who has accepted one stays the same.
+ * @throws PlugboardError PB-TOKEN-INSECURE
+ */
+export function guardToken(address: Address, { token }: Pick<DialOptions, "token">): void {
+  if (token !== undefined && address.carrier === "unix") {
+    checkOwner(address.path);
   }
-  return {
-    ...dialer,
-    dial(address, options): Dialed {
-      const dialed = dialer.dial(address, options);
-      if (options.token === undefined || address.carrier !== "unix") {
-        return dialed;
-      }
-      const { path } = address;
-      return {
-        transport: guarded(dialed.transport, path),
-        ...(dialed.knowing && { knowing: (endpoint) => guarded(dialed.knowing?.(endpoint) ?? dialed.transport, path) }),
-        close: (reason) => dialed.close(reason),
-      };
-    },
-  };
 }
 
-function guarded(transport: Transport, socket: string): Transport {
-  return {
-    async unary(...call) {
-      checkOwner(socket);
-      return await transport.unary(...call);
-    },
-    async stream(...call) {
-      checkOwner(socket);
-      return await transport.stream(...call);
-    },
+/** Has an agent do so before it opens a connection. */
+export function guardAgent(agent: http.Agent, address: Address, options: DialOptions): void {
+  const createConnection = agent.createConnection.bind(agent);
+  agent.createConnection = (request, callback) => {
+    try {
+      guardToken(address, options);
+    } catch (error) {
+      // Its types want a stream even where there is none.
+      (callback as ((error: unknown) => void) | undefined)?.(error);
+      return undefined;
+    }
+    return createConnection(request, callback);
   };
 }
 
@@ -44,9 +36,11 @@ export function checkOwner(socket: string): void {
   if (stranger !== undefined) {
     throw new PlugboardError(
       "PB-TOKEN-INSECURE",
-      `a token would go to unix:${socket}, a socket of another user (${stranger}) in a directory where others may put some`,
+      `a token would go to unix:${socket}, a socket of another user (${stranger}) where more than that user may put some`,
       {
-        hint: "Have the plugin listen in a directory that only its user may write to, as $XDG_RUNTIME_DIR or /run/NAME.",
+        hint:
+          "Have the plugin listen where it and all directories above it belong to its user or root, and nobody else may " +
+          "write, as $XDG_RUNTIME_DIR or /run/NAME; /tmp is no such place.",
       },
     );
   }

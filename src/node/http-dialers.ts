@@ -1,6 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import { isIPv6 } from "node:net";
+import * as net from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { checkRequests } from "../client/checked-transport.ts";
@@ -16,6 +16,7 @@ import { tlsFailureIn } from "../client/tls-failure.ts";
 import { tellTruncation } from "../client/truncated-response.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { foreignKeepalive, keepaliveOn, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
+import { guardAgent, guardToken } from "./guard-token.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
 import { heedEnds } from "./reused-sockets.ts";
@@ -86,6 +87,7 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
 function dialHttp1(createTransport: (options: Http1TransportOptions) => Transport): Dialer["dial"] {
   return (address, options) => {
     const { baseUrl, agent, ...connection } = http1Address(address, options);
+    guardAgent(agent, address, options);
     const peer = peerAt(address, options);
     const tellDialFailure: Interceptor = (next) => async (request) => {
       try {
@@ -128,10 +130,17 @@ function common(options: DialOptions, address: Address, ...interceptors: readonl
 }
 
 /** How each connection for HTTP/2 is opened. */
-function openerFor(address: Address, { tls }: DialOptions, signal: AbortSignal) {
-  return tls === undefined
-    ? placeOf(address).options
-    : async () => (await openSecureSocket(address, tls, ["h2"], signal)).socket;
+function openerFor(address: Address, options: DialOptions, signal: AbortSignal) {
+  const { tls, token } = options;
+  if (tls === undefined && token === undefined) {
+    return placeOf(address).options;
+  }
+  return async () => {
+    guardToken(address, options);
+    return tls === undefined
+      ? net.connect(placeOf(address).options)
+      : (await openSecureSocket(address, tls, ["h2"], signal)).socket;
+  };
 }
 
 function peerAt({ text }: Address, { tls }: DialOptions): TlsPeer {
@@ -142,7 +151,7 @@ function http2BaseUrl(address: Address, { tls }: DialOptions): string {
   const scheme = tls === undefined ? "http" : "https";
   // Node leaves out the brackets that an IPv6 address needs in a request's authority.
   return address.carrier === "tcp"
-    ? `${scheme}://${isIPv6(address.host) ? "localhost" : address.host}:${address.port}`
+    ? `${scheme}://${net.isIPv6(address.host) ? "localhost" : address.host}:${address.port}`
     : `${scheme}://localhost`;
 }
 

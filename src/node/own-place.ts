@@ -1,13 +1,21 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** Bits of a mode by which a group or others may write. */
+/** Bits of a mode by which a group or others may do anything. */
+const othersAct = 0o077;
+/** Those by which they may write. */
 const othersWrite = 0o022;
 const sticky = 0o1000;
 
 /** Whether something belongs to this user, and nobody but root may write to it besides. */
 export function isOwn({ uid, mode }: fs.Stats): boolean {
   return uid === process.geteuid?.() && (mode & othersWrite) === 0;
+}
+
+/** Whether nobody but root and this user can get at what lies in a directory. */
+export function isPrivate(directory: string): boolean {
+  const found = fs.statSync(directory, { throwIfNoEntry: false });
+  return found !== undefined && isOwn(found) && (found.mode & othersAct) === 0;
 }
 
 /**
@@ -40,18 +48,45 @@ export function keepsEntries(directory: string): boolean {
 }
 
 /**
- * The user that a socket belongs to, if that is neither this user nor root, and it lies where more than its owner could have
- * put it; undefined if it is to be trusted, or isn't there.
+ * The user that a socket belongs to, if that is neither this user nor root, and others could have put it there; undefined if
+ * it is to be trusted, or isn't there.
  */
 export function strangerAt(socket: string): number | undefined {
-  const found = fs.lstatSync(socket, { throwIfNoEntry: false });
-  if (found === undefined || isOurs(found.uid)) {
-    return undefined;
-  }
-  const { uid, mode } = fs.statSync(path.dirname(socket));
-  const isPlaceOfOwner = (uid === found.uid || isOurs(uid)) && (mode & othersWrite) === 0;
-  return isPlaceOfOwner ? undefined : found.uid;
+  const found = fs.statSync(socket, { throwIfNoEntry: false });
+  return found === undefined || isOurs(found.uid) || isPlaceOf(found.uid, socket) ? undefined : found.uid;
 }
+
+/**
+ * Whether nobody but root, this user and one more can put anything at a path, or on the way there. The sticky bit doesn't
+ * count: it keeps what is there, and anybody can be the first with a name.
+ */
+function isPlaceOf(owner: number, file: string): boolean {
+  const names = (path.isAbsolute(file) ? file : `${process.cwd()}/${file}`).split("/");
+  let links = 0;
+  let directory = "/";
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const { uid, mode } = fs.statSync(directory);
+    if (!(isOurs(uid) || uid === owner) || (mode & othersWrite) !== 0) {
+      return false;
+    }
+    const entry = path.join(directory, name);
+    if (!fs.lstatSync(entry).isSymbolicLink()) {
+      directory = entry;
+      continue;
+    }
+    links += 1;
+    if (links > maxLinks) {
+      return false;
+    }
+    const target = fs.readlinkSync(entry);
+    names.unshift(...target.split("/"));
+    directory = path.isAbsolute(target) ? "/" : directory;
+  }
+  return true;
+}
+
+/** How many links Linux follows in one path. */
+const maxLinks = 40;
 
 function isOurs(uid: number): boolean {
   return uid === 0 || uid === process.geteuid?.();

@@ -14,7 +14,13 @@ export const socketDialers: readonly Dialer[] = [
 /** Size of what is read at a time, in bytes; a Unix socket on Linux holds not more. */
 const readBytes = 208 * 1024;
 
-async function open(address: Address, signal: AbortSignal, { tls }: DialOptions): Promise<CarrierConnection> {
+async function open(address: Address, signal: AbortSignal, options: DialOptions): Promise<CarrierConnection> {
+  const { tls, token } = options;
+  if (token !== undefined) {
+    // Loaded here, as a plugin process imports this module, too.
+    const { guardToken } = await import("./guard-token.ts");
+    guardToken(address, options);
+  }
   if (tls !== undefined) {
     // No protocol is offered: ttrpc has no name there.
     const { socket, explain } = await openSecureSocket(address, tls, [], signal);
