@@ -7,8 +7,15 @@ import type { Address } from "../client/endpoint.ts";
 import { tellRefusal } from "../client/refused-response.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 
-/** A server that ends a connection so soon after its answer, in milliseconds, does so after each. */
+/** A server that ends a connection so soon after its answer, in milliseconds, may do so after each. */
 const atOnceMs = 1_000;
+
+/** So many ends in a row are no accident: no connection is used again then, for so many milliseconds. */
+const endsInARow = 3;
+const freshMs = 60_000;
+
+/** How the system, and Node, say that a connection is no more. */
+const ended: readonly unknown[] = ["ECONNRESET", "EPIPE"];
 
 /**
  * Heeds that servers end connections, which a request may cross on its way. One that says that it has done nothing leads to
@@ -34,25 +41,53 @@ function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): In
   /** What requests failed with that were sent on a socket used before, without any answer. */
   const failures = new WeakSet<Error>();
   const freedAt = new WeakMap<Duplex, number>();
+  const { maxFreeSockets } = agent;
+  let ends = 0;
+  let lastEnd = Number.NEGATIVE_INFINITY;
+
+  function countEnd(reusedAt: number) {
+    // Those that were in flight together are one.
+    if (reusedAt > lastEnd) {
+      lastEnd = performance.now();
+      ends += 1;
+      agent.maxFreeSockets = ends < endsInARow ? maxFreeSockets : 0;
+    }
+  }
+
+  function tryAgain() {
+    if (agent.maxFreeSockets === 0 && performance.now() - lastEnd >= freshMs) {
+      agent.maxFreeSockets = maxFreeSockets;
+      ends = endsInARow - 1;
+    }
+  }
+
   agent.on("free", (socket: Duplex) => freedAt.set(socket, performance.now()));
   const reuseSocket = agent.reuseSocket.bind(agent);
   agent.reuseSocket = (socket, request) => {
     reuseSocket(socket, request);
-    const waitedMs = performance.now() - (freedAt.get(socket) ?? Number.NEGATIVE_INFINITY);
+    const reusedAt = performance.now();
     const onError = (error: Error) => {
+      // Not when the caller has ended the request.
+      if (!isEnd(error)) {
+        return;
+      }
       failures.add(error);
-      if (waitedMs < atOnceMs) {
-        agent.maxFreeSockets = 0;
+      if (reusedAt - (freedAt.get(socket) ?? Number.NEGATIVE_INFINITY) < atOnceMs) {
+        countEnd(reusedAt);
       }
       dropIdle(agent);
     };
     request.once("error", onError);
-    request.once("response", () => request.off("error", onError));
+    request.once("response", () => {
+      ends = 0;
+      request.off("error", onError);
+    });
   };
   const failedReused = (error: unknown): boolean =>
     error instanceof Error && (failures.has(error) || failedReused(error.cause));
 
   return (next) => async (request) => {
+    tryAgain();
     const call = await repeatable(request);
     try {
       return await next(call?.() ?? request);
@@ -69,6 +104,10 @@ function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): In
       throw new PlugboardError("PB-CONNECTION-LOST", message, { cause: error });
     }
   };
+}
+
+function isEnd(error: unknown): boolean {
+  return error instanceof Error && (("code" in error && ended.includes(error.code)) || isEnd(error.cause));
 }
 
 /** Makes the request each time anew; undefined if it must not be made twice, or can't. */

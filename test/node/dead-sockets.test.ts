@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Place } from "../client/local-server.ts";
 import { startRawServer, startRpcServer } from "../client/local-server.ts";
@@ -59,7 +59,7 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
     await client.echo({ text: "one" });
     await client.echo({ text: "two" });
     await client.echo({ text: "three" });
-    expect(server.calls).toEqual(["Describe", "Echo", "Echo", "Echo", "Echo"]);
+    expect(server.calls).toEqual(["Describe", "Echo", "Echo", "Echo", "Echo", "Echo"]);
   });
 
   test("so is one whose response is a stream", async () => {
@@ -73,7 +73,7 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
       const response = await connection.transport.stream(method, undefined, undefined, undefined, once());
       expect(await Array.fromAsync(response.message)).toEqual([]);
     }
-    expect(server.calls).toEqual(["Describe", "Produce", "Produce", "Produce", "Produce"]);
+    expect(server.calls).toEqual(["Describe", "Produce", "Produce", "Produce", "Produce", "Produce"]);
   });
 
   test("any is, if the server says that it was about to end the connection and has done nothing", async () => {
@@ -95,9 +95,70 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
     const error: unknown = await client.fail({}).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: Code.Unavailable, errorCode: "PB-CONNECTION-LOST" });
     expect(String(error)).toContain("has ended the connection without saying so");
-    // On a fresh connection: it is known now that the server ends them.
+    // On a fresh connection.
     await client.fail({});
     expect(server.calls).toEqual(["Describe", "Fail", "Fail", "Fail"]);
+  });
+
+  test("a connection that ends with its call, by the caller or the server, is no reason to use no other again", async () => {
+    const sockets = new Set<unknown>();
+    await using server = await startRpcServer({
+      place,
+      httpVersion: "1.1",
+      intercept({ socket, url = "" }) {
+        if (url.includes("BehaviourService")) {
+          sockets.add(socket);
+        }
+        return false;
+      },
+    });
+    await using connection = await connect(server.address, { require });
+    const client = connection.client(BehaviourService);
+    const echoes = async () => {
+      for (let call = 0; call < 5; call++) {
+        await client.echo({});
+      }
+    };
+    await echoes();
+    const stop = new AbortController();
+    const cancelled = client.hang({}, { signal: stop.signal });
+    cancelled.catch(() => undefined);
+    await vi.waitFor(() => expect(server.calls).toContain("Hang"));
+    stop.abort();
+    await expect(cancelled).rejects.toMatchObject({ code: Code.Canceled });
+    await echoes();
+    const lost = [client.hang({}), client.hang({}), client.hang({}), client.hang({})];
+    const told = Promise.allSettled(lost);
+    await vi.waitFor(() => expect(server.calls.filter((name) => name === "Hang")).toHaveLength(5));
+    const before = sockets.size;
+    server.breakOff();
+    expect(await told).toMatchObject(lost.map(() => ({ reason: { errorCode: "PB-CONNECTION-LOST" } })));
+    await echoes();
+    expect([before, sockets.size]).toEqual([5, 6]);
+  });
+
+  test("after three calls in a row that a server has ended each goes on a connection of its own, for a minute", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      await using server = await startServer(place, (socket) => socket.destroy());
+      await using connection = await connect(server.address, { require });
+      const client = connection.client(BehaviourService);
+      const lostOf = async (count: number) => {
+        let lost = 0;
+        for (let call = 0; call < count; call++) {
+          vi.advanceTimersByTime(1);
+          await client.fail({}).catch(() => {
+            lost += 1;
+          });
+        }
+        return lost;
+      };
+      expect(await lostOf(20)).toBe(3);
+      vi.advanceTimersByTime(60_000);
+      expect(await lostOf(10)).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("a server that closes right after each answer, without saying so, is called as any other", async () => {
