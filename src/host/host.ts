@@ -249,9 +249,20 @@ export class Host implements AsyncDisposable {
   }
 }
 
+/** Options of Node whose value is a word of its own. */
+const withValue: readonly (string | undefined)[] = [
+  "--import",
+  "--require",
+  "-r",
+  "--conditions",
+  "-C",
+  "--loader",
+  "--env-file",
+];
+
 /** What a command is called: the file of a script, as that says more than "node". */
 function programOf([program, ...args]: LoadOptions["command"]): string {
-  const script = args.find((each) => !each.startsWith("-"));
+  const script = args.find((each, index) => !each.startsWith("-") && !withValue.includes(args[index - 1]));
   return path.basename(/^node(?:$|js|[.-])/.test(path.basename(program)) ? (script ?? program) : program);
 }
 

@@ -97,15 +97,25 @@ describe("a listener of output", () => {
 
 describe("what nobody takes of the output", () => {
   test("goes to the host's stderr after the plugin's name, without what a terminal would obey", async () => {
+    expect(await writtenBy(misbehave("exit"))).toContain("misbehave.ts: on stderr\n");
+  });
+
+  test("has the name of the script, and not of what Node is told to load before it", async () => {
+    const [program, ...args] = misbehave("exit");
+    const command = [program, "--import", "node:path", "-r", "node:url", ...args] as const;
+    expect(await writtenBy(command)).toContain("misbehave.ts: on stderr\n");
+  });
+
+  async function writtenBy(command: LoadOptions["command"]): Promise<readonly string[]> {
     const written: string[] = [];
     const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
     try {
-      await host.load({ command: misbehave("exit") }).catch(() => undefined);
+      await host.load({ command }).catch(() => undefined);
     } finally {
       stderr.mockRestore();
     }
-    expect(written).toContain("misbehave.ts: on stderr\n");
-  });
+    return written;
+  }
 });
 
 describe("a start that fails", () => {
