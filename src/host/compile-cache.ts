@@ -21,18 +21,25 @@ export function compileCacheEnvironment(
   if (decisions.some((name) => env[name] !== undefined)) {
     return {};
   }
-  const directory = path.join(userCacheDirectory(env), "plugboard", "compile-cache", identityOf(command, cwd));
+  const identity = identityOf(command, cwd);
+  if (identity === undefined) {
+    return {};
+  }
+  const directory = path.join(userCacheDirectory(env), "plugboard", "compile-cache", identity);
   return makePrivate(directory) ? { NODE_COMPILE_CACHE: directory } : {};
 }
 
 /**
- * Names a command, up to the last file in it: what follows may be another at each start. One without a file, such as that of
- * a shell, is named by all its words, and where they are to be understood.
+ * Names a command by the last file in it, and what is before that: what follows may be another at each start. One without a
+ * file beside its program, such as that of a shell, has no name: each word of it may be another, and the caches would pile up.
  */
-function identityOf(command: readonly string[], cwd: string): string {
+function identityOf(command: readonly string[], cwd: string): string | undefined {
   const files = command.map((word) => fileAt(path.resolve(cwd, word)));
-  const last = files.findLastIndex((file, index) => index > 0 && file !== undefined);
-  const words = last === -1 ? [...command, cwd] : command.slice(0, last + 1).map((word, index) => files[index] ?? word);
+  const last = command.length === 1 ? 0 : files.findLastIndex((file, index) => index > 0 && file !== undefined);
+  if (files[last] === undefined) {
+    return undefined;
+  }
+  const words = command.slice(0, last + 1).map((word, index) => files[index] ?? word);
   return createHash("sha256").update(JSON.stringify(words)).digest("hex").slice(0, 32);
 }
 

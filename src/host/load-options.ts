@@ -58,8 +58,8 @@ export interface LoadOptions
    */
   readonly sha256?: string;
   /**
-   * Let Node keep what it compiles of this command, for it alone, so that it starts faster from the second time on. Default:
-   * true, unless `sha256` is given, which a cache is not checked for.
+   * Let Node keep what it compiles of this command, for it alone, so that it starts faster from the second time on, if a file
+   * is named in it. Default: true, unless `sha256` is given, which a cache is not checked for.
    */
   readonly compileCache?: boolean;
   /**

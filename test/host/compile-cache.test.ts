@@ -37,11 +37,18 @@ test("no plugin writes into the cache of another, and of one command it is the s
   const places = [
     await placeOfCache(env),
     await placeOfCache(env, { command: [program, flag, copy, "4000"], cwd: process.cwd() }),
-    await placeOfCache(env, { command: ["sh", "-c", `exec ${command.join(" ")}`] }),
+    await placeOfCache(env, { command: [program, flag, "--no-warnings", copy] }),
   ];
   expect(places[1]).toBe(places[0]);
   expect(places[2]).toEqual(expect.stringMatching(/compile-cache/));
   expect(places[2]).not.toBe(places[0]);
+});
+
+test("a command in which no file is named has no cache: it may be another at each start", async () => {
+  const home = join(files, "nameless");
+  const shell = ["sh", "-c", `exec ${command.join(" ")}`] as const;
+  expect(await placeOfCache({ XDG_CACHE_HOME: home }, { command: shell })).toBeUndefined();
+  expect(existsSync(home)).toBe(false);
 });
 
 test("a command whose file is checked has no cache, which nobody checks, unless its host wants one", async () => {
