@@ -1,5 +1,5 @@
 import { describeThrown } from "./describe-thrown.ts";
-import { maskSecrets } from "./mask-secrets.ts";
+import { maskPasswords, maskSecrets } from "./mask-secrets.ts";
 import { printable } from "./printable.ts";
 
 /** Levels of log lines, least urgent first. */
@@ -22,13 +22,13 @@ const continuation = "\n  | ";
 /**
  * Writes a line of Plugboard's own to the log: stderr in Node, the console elsewhere. By the console's methods, as under
  * hosts written with go-plugin those tell the host the level. Errors quote what callers send, so nothing of it can pass
- * for another line of the log, or be obeyed by a terminal.
+ * for another line of the log, or be obeyed by a terminal; a password in a URL is masked.
  * @param thrown What was thrown, to be told with it.
  */
 export function log(level: "WARNING" | "ERROR", message: string, ...thrown: readonly unknown[]): void {
   if (logLevels.indexOf(level) >= logLevels.indexOf(lowest)) {
     const text = ["plugboard:", message, ...thrown.map(describeThrown)].join(" ");
-    console[level === "WARNING" ? "warn" : "error"](printable(text).replaceAll("\n", continuation));
+    console[level === "WARNING" ? "warn" : "error"](printable(maskPasswords(text)).replaceAll("\n", continuation));
   }
 }
 

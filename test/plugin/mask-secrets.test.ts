@@ -135,6 +135,46 @@ test("a password in a URL is masked, whatever its name", () => {
   });
 });
 
+test("a password in a URL is masked in errors, too, however deep they are", () => {
+  const error = new Error("connect postgres://u:hunter2@db/x failed", { cause: new Error("redis://u:hunter2@db") });
+  const masked = maskSecrets({ error, list: [{ error }], bag: new AggregateError([error], "amqp://u:hunter2@queue") });
+  expect(masked).toEqual({
+    error: "Error: connect postgres://***@db/x failed",
+    list: [{ error: "Error: connect postgres://***@db/x failed" }],
+    bag: "AggregateError: amqp://***@queue",
+  });
+});
+
+test.each([
+  ["without a scheme", "://", "a"],
+  ["with colons and no host", "x://", "a:"],
+  ["with a scheme of any length", "", "a"],
+  ["of nothing but the beginnings of URLs", "", "a://"],
+  ["of many users", "", "a://b:c@"],
+])("a text of five million characters is looked through, %s", (_, begin, part) => {
+  const text = begin + part.repeat(5_000_000 / part.length);
+  const masked = maskSecrets({ text }).text;
+  expect(masked).toBe(text.replaceAll("b:c@", "***@"));
+});
+
+test("what throws when it is looked at is told as such, and the rest is there", () => {
+  const fail = () => {
+    throw new Error("can't");
+  };
+  const getter = Object.defineProperty({ name: "a" }, "broken", { enumerable: true, get: fail });
+  const error = Object.defineProperty(new Error("message"), "toString", { value: fail });
+  const proxy = new Proxy({}, { ownKeys: fail });
+  expect(maskSecrets({ getter, error, proxy, json: { toJSON: fail }, at: new Date(Number.NaN), last: 1 })).toEqual({
+    getter: { name: "a", broken: "can't be read" },
+    error: "can't be read",
+    proxy: "can't be read",
+    json: "can't be read",
+    at: null,
+    last: 1,
+  });
+  expect(maskSecrets(getter)).toEqual({ name: "a", broken: "can't be read" });
+});
+
 test("all else stays as JSON has it", () => {
   fc.assert(
     fc.property(fc.dictionary(plainName, fc.jsonValue({ maxDepth: 0 })), (record) => {
