@@ -45,6 +45,9 @@ const notTheirs: ReadonlySet<string> = new Set(
   ),
 );
 
+/** The protocols' own fields, with which a caller reads an answer. */
+const protocolField = /^(?:content-(?:type|encoding|length)|connect-.+|grpc-.+|allow)$/;
+
 /** What an answer was given to. */
 export interface Answered {
   readonly method: string;
@@ -77,7 +80,11 @@ export function fitResponseHeaders(own: Headers, { method, status, personal, max
   // That of a single message is Connect's word, too. What comes in envelopes is as long as it gets.
   const enveloped = /^application\/(?:connect\+|grpc)/i.test(own.get("Content-Type") ?? "");
   let left = maxBytes;
-  for (const [name, value] of [...own]) {
+  // What the protocol has set goes first: without it, nobody could read the answer.
+  const fields = [...own];
+  const ofProtocol = fields.filter(([name]) => protocolField.test(name));
+  const others = fields.filter(([name]) => !protocolField.test(name));
+  for (const [name, value] of [...ofProtocol, ...others]) {
     const bytes = fieldBytes(name, value);
     // As it would have Node send nothing at all, and Workers something that no client takes.
     if ((connectionFields.includes(name) && !closes) || (enveloped && name === "content-length")) {

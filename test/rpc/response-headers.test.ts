@@ -32,3 +32,14 @@ describe("what a handler says about caches", () => {
     });
   });
 });
+
+test("a header of the plugin's that takes all the room pushes out none of the protocol's", () => {
+  const ofProtocol = {
+    "connect-content-encoding": "gzip",
+    "content-type": "application/connect+proto",
+    "grpc-status": "0",
+  };
+  const own = new Headers({ ...ofProtocol, "a-big": "x".repeat(maxOwnHeaderBytes - 40), "z-small": "fits" });
+  fitResponseHeaders(own, { method: "POST", status: 200, personal: false, maxBytes: maxOwnHeaderBytes });
+  expect(Object.fromEntries(own)).toEqual({ ...ofProtocol, "z-small": "fits" });
+});
