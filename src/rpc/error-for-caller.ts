@@ -4,6 +4,7 @@ import { isPlugboardError } from "../plugin/errors.ts";
 import { log } from "../plugin/log.ts";
 import type { CallContext } from "./call-context.ts";
 import { fitError, fitMessage } from "./fit-error.ts";
+import type { AnyMessage } from "./handler-output.ts";
 import { dropUnsendable } from "./metadata.ts";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 
@@ -68,24 +69,46 @@ export const concealErrors: Interceptor = (next) => async (request) => {
   }
 };
 
-async function* concealStreamErrors({ header, trailer, message: messages }: StreamResponse, call: CallInTrouble) {
+function concealStreamErrors(
+  { header, trailer, message }: StreamResponse,
+  call: CallInTrouble,
+): AsyncIterableIterator<AnyMessage> {
+  const source = message[Symbol.asyncIterator]();
   let begun = false;
-  const begin = () => {
-    if (!begun) {
-      begun = true;
-      // A handler sets them before its first message.
-      dropUnsendable(header, "response's header");
-    }
+  const concealed = conceal();
+  const messages = {
+    next: () => concealed.next(),
+    async return() {
+      if (!begun) {
+        // A generator that nobody has asked for anything ends without its finally blocks; the source may have begun.
+        await source.return?.();
+      }
+      return await concealed.return(undefined);
+    },
+    [Symbol.asyncIterator]: () => messages,
   };
-  try {
-    for await (const message of messages) {
-      begin();
-      yield message;
+  return messages;
+
+  async function* conceal() {
+    begun = true;
+    let sent = false;
+    const send = () => {
+      if (!sent) {
+        sent = true;
+        // A handler sets them before its first message.
+        dropUnsendable(header, "response's header");
+      }
+    };
+    try {
+      for await (const each of { [Symbol.asyncIterator]: () => source }) {
+        send();
+        yield each;
+      }
+      send();
+      dropUnsendable(trailer, "response's trailer");
+    } catch (error) {
+      throw concealError(error, call);
     }
-    begin();
-    dropUnsendable(trailer, "response's trailer");
-  } catch (error) {
-    throw concealError(error, call);
   }
 }
 
@@ -95,6 +118,8 @@ async function* concealStreamErrors({ header, trailer, message: messages }: Stre
  */
 export function errorForCaller(thrown: unknown, context: CallContext): ConnectError {
   const error = concealError(thrown, context);
+  dropUnsendable(context.responseHeaderIfAny, "response's header");
+  dropUnsendable(context.responseTrailerIfAny, "response's trailer");
   const metadata = new Headers(context.responseHeaderIfAny);
   for (const headers of [context.responseTrailerIfAny, error.metadata]) {
     headers?.forEach((value, key) => {

@@ -47,7 +47,7 @@ function shorten(trailer: Headers, maxBytes: number) {
     if (kept !== message) {
       log("WARNING", `the message of a call's error is cut, as its ${message.length} bytes don't fit into trailers`);
       trailer.set(messageName, kept);
-      cutStatus(trailer, decodeURIComponent(kept));
+      cutStatus(trailer, kept);
     }
     left -= fieldBytes(messageName, kept);
   }
@@ -65,12 +65,18 @@ function shorten(trailer: Headers, maxBytes: number) {
   }
 }
 
-/** The details tell the message again. */
+/** The details tell the message again. What a handler has set as one or the other itself may be neither. */
 function cutStatus(trailer: Headers, message: string) {
   const details = trailer.get(detailsName);
-  if (details !== null) {
+  if (details === null) {
+    return;
+  }
+  try {
     const status = fromBinary(StatusSchema, decodeBinaryHeader(details));
-    trailer.set(detailsName, encodeBinaryHeader(toBinary(StatusSchema, { ...status, message })));
+    const cut = toBinary(StatusSchema, { ...status, message: decodeURIComponent(message) });
+    trailer.set(detailsName, encodeBinaryHeader(cut));
+  } catch {
+    leaveOut(trailer, detailsName, "as it can't be read");
   }
 }
 

@@ -11,6 +11,7 @@ import { maxTimerMs, setDeadlineTimer } from "./deadline.ts";
 import { revealErrors } from "./error-for-caller.ts";
 import type { LimitedBody } from "./limited-body.ts";
 import { bodyTooLong, idle, limitBody } from "./limited-body.ts";
+import { dropUnsendable } from "./metadata.ts";
 import { passGate } from "./request-gate.ts";
 import { hasTimeout, shortenTimeout } from "./shorten-timeout.ts";
 
@@ -49,13 +50,24 @@ export const runInCall: Interceptor = (next) => async (request) => {
   call?.handle();
   // Now, as a platform may take nothing more for a call whose caller has gone.
   call?.keepAlive(over);
+  const fail = (error: unknown): never => {
+    call?.mendMetadata();
+    throw error;
+  };
   const running = runObserved(contextValues, () => next(request));
   if (!request.stream) {
     running.then(handlerEnds, handlerEnds);
-    return await untilAborted(signal, running);
+    try {
+      return await untilAborted(signal, running);
+    } catch (error) {
+      return fail(error);
+    }
   }
-  running.catch(handlerEnds);
-  const response = await untilAborted(signal, running);
+  const response = await untilAborted(signal, running).catch((error: unknown) => {
+    // An interceptor may still wait for something. What it answers then is read by nobody.
+    running.then(closeUnread).then(handlerEnds, handlerEnds);
+    return fail(error);
+  });
   if (!response.stream) {
     handlerEnds();
     return response;
@@ -82,12 +94,20 @@ export const runInCall: Interceptor = (next) => async (request) => {
           await pause;
         }
       }
+    } catch (error) {
+      fail(error);
     } finally {
       signal.removeEventListener("abort", close);
       close();
     }
   }
 };
+
+async function closeUnread(response: Awaited<ReturnType<Parameters<Interceptor>[0]>>) {
+  if (response.stream) {
+    await response.message[Symbol.asyncIterator]().return?.();
+  }
+}
 
 /** What is read of a request whose call is over; made once, as making an error costs more than the rest of ending a call. */
 const over = new ConnectError("the call has ended", Code.Canceled);
@@ -174,6 +194,12 @@ class HttpCall {
   /** Its handler begins: a unary call's when the request is parsed. */
   handle(): void {
     this.#handled = true;
+  }
+
+  /** Leaves out what can't be sent of what the handler has set before it failed. */
+  mendMetadata(): void {
+    dropUnsendable(this.#context?.responseHeader, "response's header");
+    dropUnsendable(this.#context?.responseTrailer, "response's trailer");
   }
 
   /** Runs before anything of the body is read. */

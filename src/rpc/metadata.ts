@@ -21,6 +21,9 @@ const ofConnections: ReadonlySet<string> = new Set([
  */
 const sendable = /^[\t\x20-\x7e]*$/;
 
+/** What gRPC tells beside the status of a call: set by a handler, it might be unreadable, and the answer with it. */
+const ofGrpc: ReadonlySet<string> = new Set(["grpc-message", "grpc-status-details-bin"]);
+
 /**
  * Leaves out of a plugin's metadata what can't be sent over every route, and says so in the log. HTTP/1.1 and some peers take
  * less than HTTP/2 does, see `fitResponseHeaders` and `fitTrailers`.
@@ -31,7 +34,9 @@ export function dropUnsendable(headers: Headers | undefined, whose: string): voi
   let bytes = 0;
   headers?.forEach((value, name) => {
     const length = fieldBytes(name, value);
-    if (!sendable.test(value)) {
+    if (ofGrpc.has(name)) {
+      leftOut.push([name, "it belongs to the protocol"]);
+    } else if (!sendable.test(value)) {
       leftOut.push([name, "it has characters beyond visible ASCII"]);
     } else if (bytes + length > maxFieldBlockBytes) {
       leftOut.push([name, `its ${value.length} bytes don't fit`]);

@@ -1,3 +1,4 @@
+import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CollectRequestSchema, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 
@@ -69,7 +70,7 @@ export const unfitMessages: Readonly<Record<string, () => unknown>> = {
 };
 
 /** What is told to callers although it is not quite as it should be. */
-export const mended: Readonly<Record<string, () => unknown>> = {
+export const mended: Readonly<Record<string, (context: HandlerContext) => unknown>> = {
   "throws an error with half a character": thrower(
     () =>
       new ConnectError("cut \ud83d", Code.NotFound, { "x-error": "metadata" }, [
@@ -100,6 +101,13 @@ export const mended: Readonly<Record<string, () => unknown>> = {
     () =>
       new ConnectError("beyond", Code.NotFound, { "x-error": "metadata", "x-beyond": "gr\u00fc\u00dfe \u0080\u00ff" }),
   ),
+  "throws an error after it has set what can't be sent": ({ responseHeader, responseTrailer }) => {
+    responseHeader.set("x-own", "gr\u00fc\u00dfe");
+    responseTrailer.set("x-own-trailer", "gr\u00fc\u00dfe");
+    responseTrailer.set("grpc-status-details-bin", "!!!");
+    responseTrailer.set("grpc-message", "100%");
+    throw new ConnectError("afterwards", Code.NotFound, { "x-error": "metadata" });
+  },
   "throws an error with a control character in its metadata": thrower(
     () => new ConnectError("escaping", Code.NotFound, { "x-error": "metadata", "x-escape": "\u001b[2J" }),
   ),
@@ -144,7 +152,7 @@ export const longErrors: Readonly<Record<string, () => never>> = Object.fromEntr
 ]);
 
 /** Everything that Misbehave and MisbehaveStreaming do, by name. */
-export const misbehaviour: Readonly<Record<string, () => unknown>> = {
+export const misbehaviour: Readonly<Record<string, (context: HandlerContext) => unknown>> = {
   ...unfitErrors,
   ...unfitMessages,
   ...mended,

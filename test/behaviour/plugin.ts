@@ -202,11 +202,11 @@ export default definePlugin({
       },
 
       // What is given is often no message, which TypeScript would not let a handler do.
-      misbehave: ({ how }) => misbehaviour[how]?.() as never,
+      misbehave: ({ how }, context) => misbehaviour[how]?.(context) as never,
 
-      async *misbehaveStreaming({ how }) {
+      async *misbehaveStreaming({ how }, context) {
         yield { text: "before" };
-        yield misbehaviour[how]?.() as never;
+        yield misbehaviour[how]?.(context) as never;
       },
     });
   },

@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import type { OpenRoute } from "./route.ts";
 import { rejection } from "./route.ts";
@@ -52,6 +53,17 @@ export function describeMetadata({ client }: OpenRoute) {
       };
       await client().inspect({}, { headers: { "x-behaviour": "long" }, onTrailer });
       expect(trailer).toBe(null);
+    });
+
+    test("of an error has nothing that can't be sent of what the handler has set before, and the error arrives", async () => {
+      const how = "throws an error after it has set what can't be sent";
+      const calls = [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))];
+      for (const failed of calls.map(rejection)) {
+        const { code, rawMessage, metadata } = await failed;
+        expect([code, rawMessage, metadata.get("x-error")]).toEqual([Code.NotFound, "afterwards", "metadata"]);
+        const own = ["x-own", "x-own-trailer", "grpc-status-details-bin"];
+        expect(own.filter((name) => metadata.has(name))).toEqual([]);
+      }
     });
 
     test("of each byte beyond those is refused, or of a plugin's own left out", async () => {
