@@ -4,8 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 
 /**
- * Makes Connect blame the caller for a message that can't be parsed, for which it blames the server. It asks an error for its code
- * when it has aborted the call's signal with it.
+ * Connect reports an unparsable request as `internal`. This changes it to `invalid_argument`, just before Connect reads the
+ * code.
  * @param couldBe Whether what the call fails with may be of its request: its handler has not begun, or still reads messages.
  */
 export function blameCaller({ signal }: HandlerContext, couldBe: () => boolean): void {

@@ -17,7 +17,7 @@ const ofInfrastructure = new RegExp(
     // Which way a request has come.
     "forwarded|via|x-real-.+|x-forward.+|x-original-.+|x-client-.+|x-cluster-.+|(?:true-)?client-(?:ip|cert.*)|cdn-loop|x-proxy.+",
     // Who sends it, by a proxy that has asked for a login or a certificate.
-    "remote-.+|x-remote-.+|x-auth.+|x-webauth-.+|x-ssl-.+|ssl-.+|x-tls-.+|x-jwt-.+|x-user|x-userinfo|x-email|x-groups|oidc.+",
+    "remote-.+|x-remote-.+|x-auth.+|x-webauth-.+|x-ssl-.+|ssl-.+|x-tls-.+|x-jwt-.+|x-user.*|x-email|x-groups|oidc.+",
     "x-consumer-.+|x-credential-.+|x-anonymous-.+|x-pomerium-.+|x-vouch-.+|x-teleport-.+|teleport-.+|tailscale-.+",
     // Clouds and CDNs.
     "cf-.+|x-envoy-.+|fly-.+|x-amz.+|cloudfront-.+|x-goog-.+|x-cloud-.+|x-appengine-.+|x-azure-.+|x-ms-.+|x-arr-.+",
@@ -33,9 +33,8 @@ export function upgradeFields(headers: Headers): ReadonlyMap<string, string> {
 }
 
 /**
- * The headers of a call: its metadata; over a WebSocket, as if it had come by a request of its own through whatever is in
- * front. Its metadata then takes the place of nothing that the request said which became the WebSocket, and says nothing that
- * is not the caller's to say.
+ * The headers of a call: its metadata and, over a WebSocket, the fields of the upgrade request. Call metadata can't replace a
+ * field of the upgrade request, or set a field that proxies set.
  */
 export function callHeaders(metadata: readonly KeyValue[], { upgradeFields }: Peer = {}): Headers {
   if (upgradeFields === undefined) {

@@ -225,6 +225,7 @@ describe.each(runtimes)("what a call over a WebSocket says in its headers, in %s
       ...["X-Remote-User", "X-WebAuth-User", "X-SSL-Client-Cert", "CF-Connecting-IP", "CF-Access-Jwt-Assertion"],
       ...["Cf-Access-Authenticated-User-Email", "X-Envoy-External-Address", "Fly-Client-IP", "X-Amzn-Oidc-Identity"],
       ...["X-Goog-Authenticated-User-Email", "X-MS-Client-Principal-Name", "X-Consumer-Username"],
+      ...["X-User-Id", "X-Username", "X-User-Email", "X-UserInfo"],
       ...["Tailscale-User-Login", "Cookie", "Origin", "Sec-Fetch-Site", "Proxy-Authorization"],
     ];
     const headers = Object.fromEntries([...theirs, "X-Own"].map((name) => [name, "made-up"]));
