@@ -16,6 +16,7 @@ import { invokeStreaming, invokeUnary } from "./invoke.ts";
 import type { MemoryCalls } from "./memory-call.ts";
 import { MemoryCall } from "./memory-call.ts";
 import { dropUnsendable } from "./metadata.ts";
+import { noSuchMethodMessage } from "./no-such-method.ts";
 
 /** A memory transport, and the handlers that run behind it. */
 export interface MemoryTransport {
@@ -127,7 +128,7 @@ function findMethod(table: ServiceTable, method: DescMethod, signal: AbortSignal
   const path = methodPath(method);
   const entry = table.find(path);
   if (entry === undefined) {
-    throw new ConnectError(`the plugin has no method ${path.slice(1)}`, Code.Unimplemented);
+    throw new ConnectError(noSuchMethodMessage(path), Code.Unimplemented);
   }
   const { kind } = entry.spec;
   if (kind !== method.methodKind) {

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import { printableLine } from "../plugin/printable.ts";
 import { codeName } from "./code-name.ts";
+import { noSuchMethodMessage } from "./no-such-method.ts";
 
 /** What an HTTP request is answered with. */
 export interface Answer {
@@ -50,15 +50,12 @@ function endStream(json: string): Uint8Array<ArrayBuffer> {
   return envelope;
 }
 
-/** How much of a name is repeated, in characters. */
-const maxMethodLength = 200;
-
 /**
  * Why a request for a path is refused where there is nothing.
  * @param path That of the request, which the message names.
  */
 export function noSuchMethod(path: string): RequestRefusal {
   // HTTP/1.1 lets a request name a whole URL: host and credentials are not repeated.
-  const method = path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, "").slice(0, maxMethodLength);
-  return { status: 404, code: Code.Unimplemented, message: `no such method: ${printableLine(method)}` };
+  const method = path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, "");
+  return { status: 404, code: Code.Unimplemented, message: noSuchMethodMessage(method) };
 }

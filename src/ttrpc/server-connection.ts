@@ -7,6 +7,7 @@ import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
+import { noSuchMethodMessage } from "../rpc/no-such-method.ts";
 import type { Peer } from "../rpc/peer.ts";
 import { requestIdFor, requestIdHeader } from "../rpc/request-id.ts";
 import type { Backlog } from "./backlog.ts";
@@ -210,8 +211,8 @@ export class ServerConnection {
     } else if (this.#lastTaken !== undefined) {
       this.#refuseLate(streamId, request, this.#lastTaken);
     } else if (entry === undefined) {
-      const name = `${request.service}/${request.method}`.slice(0, maxNameLength);
-      this.#refuse(streamId, `there is no method ${name}`, Code.Unimplemented, request);
+      const message = noSuchMethodMessage(`/${request.service}/${request.method}`);
+      this.#refuse(streamId, message, Code.Unimplemented, request);
     } else {
       const link = this.#link;
       const backlog = this.#backlog;

@@ -176,6 +176,7 @@ export function describeBehaviour(route: BehaviourRoute) {
       test("answers unimplemented for a service that the plugin does not have", async () => {
         const error = await rejection(opened.connection.client(MarkdownService).render({ markdown: "# hi" }));
         expect(error.code).toBe(Code.Unimplemented);
+        expect(error.rawMessage).toBe(`no such method: /${MarkdownService.typeName}/Render`);
       });
     });
 
