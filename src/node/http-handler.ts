@@ -51,6 +51,8 @@ export interface HttpHandlerOptions {
   readonly onlyGrpc?: boolean;
   /** True while no new calls should come. */
   readonly draining: () => boolean;
+  /** Is given what may run on when its call has ended: a handler. */
+  readonly keepAlive?: (running: Promise<unknown>) => void;
 }
 
 /** Handles requests of both HTTP versions. */
@@ -134,7 +136,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       answerJson(response, 400, { code: "invalid_argument", message: "the request's headers can't be read" });
       return;
     }
-    handle(incoming)
+    handle(incoming, options.keepAlive)
       .then((outgoing) => {
         const { header, trailer, status } = outgoing;
         const maxBytes = maxFieldBytes(request);

@@ -22,7 +22,14 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   const { maxConcurrentStreams, maxHeaderBytes, idleTimeoutMs } = policy.limits;
   const shutdown = new AbortController();
   let draining = false;
-  const serve = createHttpHandler({ ...options, shutdownSignal: shutdown.signal, draining: () => draining });
+  /** Handlers that may go on after their calls. */
+  const running = new Set<Promise<unknown>>();
+  const keepAlive = (handler: Promise<unknown>) => {
+    running.add(handler);
+    const forget = () => running.delete(handler);
+    handler.then(forget, forget);
+  };
+  const serve = createHttpHandler({ ...options, keepAlive, shutdownSignal: shutdown.signal, draining: () => draining });
 
   return {
     "http/1.1": createHttp1Server(),
@@ -114,6 +121,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         const loaded = await upgrade;
         await Promise.all([ended, loaded?.drain()]);
         server.close();
+        await Promise.allSettled(running);
       },
       abort(reason) {
         shutdown.abort(reason);
@@ -133,9 +141,10 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     });
     return {
       accept,
-      drain() {
+      async drain() {
         draining = true;
-        return drain();
+        await drain();
+        await Promise.allSettled(running);
       },
       abort: (reason) => shutdown.abort(reason),
     };

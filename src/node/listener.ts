@@ -10,6 +10,7 @@ import { hstsValue } from "../policy/hsts.ts";
 import type { CallPolicy } from "../rpc/call-policy.ts";
 import { trustedLimits } from "../rpc/call-policy.ts";
 import { createOriginLog } from "../rpc/cross-origin.ts";
+import { setDeadlineTimer, within } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import { keepaliveOn } from "../rpc/keepalive.ts";
 import { bind } from "./bind.ts";
@@ -66,8 +67,8 @@ export interface Listener {
   /** Serves on a connection that came another way. */
   accept(connection: Duplex): void;
   /**
-   * Stops accepting, lets the calls in flight finish within the grace period (in milliseconds), then aborts what is
-   * left with `unavailable` and closes every connection.
+   * Stops accepting, lets the calls in flight finish within the grace period (in milliseconds), and handlers that go on after
+   * their calls; then aborts what is left with `unavailable` and closes every connection.
    */
   drain(graceMs: number): Promise<void>;
 }
@@ -314,19 +315,10 @@ async function closeAll(
     }
   }
   const destroyIdle = setTimeout(() => destroy(({ writableLength }) => writableLength === 0), flushMs);
-  const destroyAll = setTimeout(() => destroy(() => true), Math.max(flushMs, graceEnds - performance.now()));
+  const destroyAll = setDeadlineTimer(() => destroy(() => true), Math.max(flushMs, graceEnds - performance.now()));
   await Promise.all(closed);
   clearTimeout(destroyIdle);
   clearTimeout(destroyAll);
-}
-
-/** Waits for a promise, at most so many milliseconds; tells whether it has settled. */
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: expired, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), milliseconds);
-  const settled = await Promise.race([promise.then(() => true), expired]);
-  clearTimeout(timer);
-  return settled;
 }
 
 /** Hears the first bytes of a connection, up to where they tell what is spoken, and leaves it paused. */

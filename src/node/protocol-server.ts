@@ -16,7 +16,7 @@ export const lastCallMs = 250;
 export interface ProtocolServer {
   /** Serves on a connection: also on one that comes while it drains, which it tells so. */
   accept(socket: Duplex): void;
-  /** Takes no new calls. Settles when none is in flight any more. */
+  /** Takes no new calls. Settles when none is in flight and no handler runs any more. */
   drain(): Promise<void>;
   /** Ends the calls in flight; their callers and handlers are told the reason. */
   abort(reason: ConnectError): void;

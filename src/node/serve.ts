@@ -22,6 +22,7 @@ import { createCallPolicy, policyNames } from "../policy/policy-options.ts";
 import { withLimits } from "../policy/with-limits.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, publicLimits, trustedLimits } from "../rpc/call-policy.ts";
+import { checkGracePeriod, setDeadlineTimer } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import { keepaliveOn, withKeepalive } from "../rpc/keepalive.ts";
 import { healthRoutes } from "../services/health-service.ts";
@@ -53,7 +54,10 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the environment variable PLUGBOARD_CONFIG, or none. */
   readonly config?: ConfigInit<Config>;
-  /** How long calls in flight may take after the plugin was told to stop, in milliseconds. Default: 5,000. */
+  /**
+   * How long calls in flight, and handlers that go on after their calls, may take once the plugin was told to stop, in
+   * milliseconds; `Infinity` for as long as they like. Default: 5,000.
+   */
   readonly gracePeriodMs?: number;
   /**
    * How connections find out that their client has vanished. Default: a ping after 30,000 ms of silence, and 10,000 ms to
@@ -185,6 +189,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     }
   }
   const { gracePeriodMs = 5_000, origins = [] } = options;
+  checkGracePeriod(gracePeriodMs);
   const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;
   const settings = readSettings("plugin", options.settings ?? {}, env);
@@ -310,7 +315,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     }
     ending = true;
     // A stop hook or a peer that hangs must not keep the process.
-    setTimeout(() => process.exit(0), graceMs + stopMs).unref();
+    setDeadlineTimer(() => process.exit(0), graceMs + stopMs).unref();
     draining.abort();
     const exit = () => process.exit(0);
     Promise.all([family.endStreams?.(), listener.drain(graceMs)])

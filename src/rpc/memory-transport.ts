@@ -10,6 +10,7 @@ import type { CallObserver } from "./call-observer.ts";
 import { runIn } from "./call-observer.ts";
 import { cannotEncode } from "./check-message.ts";
 import { cloneMessage } from "./clone-message.ts";
+import { within } from "./deadline.ts";
 import { errorForCaller } from "./error-for-caller.ts";
 import type { AnyMessage } from "./handler-output.ts";
 import { invokeStreaming, invokeUnary } from "./invoke.ts";
@@ -113,10 +114,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
       for (const call of calls.inFlight) {
         call.fail(reason);
       }
-      const { promise: expired, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, graceMs);
-      await Promise.race([Promise.allSettled(handlers), expired]);
-      clearTimeout(timer);
+      await within(graceMs, Promise.allSettled(handlers));
     },
   };
 }

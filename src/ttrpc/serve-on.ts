@@ -12,6 +12,7 @@ import type { PolicyOptions } from "../policy/policy-options.ts";
 import { createCallPolicy, policyNames } from "../policy/policy-options.ts";
 import type { CallLimits } from "../rpc/call-policy.ts";
 import { announcedLimits, trustedLimits } from "../rpc/call-policy.ts";
+import { checkGracePeriod, within } from "../rpc/deadline.ts";
 import type { Keepalive } from "../rpc/keepalive.ts";
 import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
@@ -34,7 +35,10 @@ export interface ServeOnOptions<Config extends DescMessage = DescMessage> extend
    * silence, 10 s to respond; on message ports none.
    */
   readonly keepalive?: Partial<Keepalive>;
-  /** How long calls in flight may take when it is closed, in milliseconds. Default: 5,000. */
+  /**
+   * How long calls in flight may take when it is closed, and handlers when the other side has gone, in milliseconds; 0 for not
+   * at all, `Infinity` for as long as they like. Default: 5,000.
+   */
   readonly gracePeriodMs?: number;
 }
 
@@ -46,11 +50,17 @@ const optionNames: OptionNames<ServeOnOptions> = {
   keepalive: true,
 };
 
+/** How long handlers whose calls were ended have to heed their signals, in milliseconds. */
+const flushMs = 250;
+
 /** A plugin that is served on a connection. */
 export interface ServedPlugin extends AsyncDisposable {
   /** Settles when the plugin has stopped: by `close`, or because the other side has ended the connection. */
   readonly closed: Promise<void>;
-  /** Takes no new calls, lets those in flight finish within the grace period, and stops the plugin. */
+  /**
+   * Takes no new calls, lets those in flight finish within the grace period, and stops the plugin. Further calls return the first
+   * one's promise.
+   */
   close(): Promise<void>;
 }
 
@@ -64,7 +74,7 @@ export interface ServedPlugin extends AsyncDisposable {
  * ```
  *
  * @throws PlugboardError PB-PLUGIN-START, PB-PLUGIN-ROUTES, PB-RATE-LIMIT-BINDING, PB-ACCESS-UNGUARDED if the contract requires scopes and there is
- * no `auth`, PB-ACCESS-RULE if a rule in the contract contradicts itself; PB-OPTION-UNKNOWN.
+ * no `auth`, PB-ACCESS-RULE if a rule in the contract contradicts itself; PB-OPTION-UNKNOWN, PB-LIMIT-INVALID.
  */
 export async function serveOn<Config extends DescMessage>(
   plugin: Plugin<Config>,
@@ -73,6 +83,7 @@ export async function serveOn<Config extends DescMessage>(
 ): Promise<ServedPlugin> {
   checkOptions<ServeOnOptions>("serveOn()", options, optionNames);
   const { config, env, gracePeriodMs = 5_000 } = options;
+  checkGracePeriod(gracePeriodMs);
   checkAccessRules(plugin.services, options.auth !== undefined);
   const policy = createCallPolicy(options, trustedLimits, [options.rateLimit?.open(env ?? {})]);
   const isPort = "postMessage" in end;
@@ -91,17 +102,31 @@ export async function serveOn<Config extends DescMessage>(
     keepalive: withKeepalive(options.keepalive, isPort ? localKeepalive : defaultKeepalive),
   });
   const connection = accept(isPort ? messagePortCarrier(end) : end);
-  const closed = connection.closed.then(() => running.stop());
+  let graceEnds: number | undefined;
+  const graceLeft = () => {
+    graceEnds ??= performance.now() + gracePeriodMs;
+    return Math.max(graceEnds - performance.now(), flushMs);
+  };
+  const stop = async () => {
+    await connection.closed;
+    // One that does not heed its signal keeps the plugin from stopping no longer than that.
+    await within(graceLeft(), connection.over);
+    await running.stop();
+  };
+  const closed = stop();
   // Whoever waits for it is told if stopping fails.
   closed.catch(() => undefined);
-  const close = async () => {
-    const timer = setTimeout(
-      () => abort(new ConnectError("the plugin is shutting down", Code.Unavailable)),
-      gracePeriodMs,
-    );
-    await drain();
-    clearTimeout(timer);
+  const finish = async () => {
+    graceLeft();
+    if (!(await within(gracePeriodMs, drain()))) {
+      abort(new ConnectError("the plugin is shutting down", Code.Unavailable));
+    }
     await closed;
+  };
+  let ending: Promise<void> | undefined;
+  const close = () => {
+    ending ??= finish();
+    return ending;
   };
   return { closed, close, [Symbol.asyncDispose]: close };
 }

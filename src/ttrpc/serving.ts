@@ -23,7 +23,7 @@ export interface TtrpcServing {
    * @param peer Who it is, if that is known.
    */
   accept(connection: CarrierConnection, peer?: Peer): ServerConnection;
-  /** Takes no new calls, and ends each connection when it has no call any more. Settles when all have ended. */
+  /** Takes no new calls, and ends each connection when it has no call any more. Settles when all have ended, and no handler runs. */
   drain(): Promise<void>;
   /** Ends calls in flight with the reason, and all connections. */
   abort(reason: ConnectError): void;
@@ -46,7 +46,7 @@ export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
       });
       connections.add(connection);
       const forget = () => connections.delete(connection);
-      connection.closed.then(forget, forget);
+      connection.over.then(forget, forget);
       return connection;
     },
     async drain() {
@@ -55,7 +55,7 @@ export function createTtrpcServing(options: TtrpcServingOptions): TtrpcServing {
       for (const connection of open) {
         connection.drain();
       }
-      await Promise.all(open.map((connection) => connection.closed));
+      await Promise.all(open.map((connection) => connection.over));
     },
     abort(reason) {
       draining = true;
