@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Backlog } from "./backlog.ts";
+import type { Backlog, Reservation } from "./backlog.ts";
 import { backlogFull } from "./backlog.ts";
 import type { Assembly } from "./chunks.ts";
 import { createAssembly, maxAnnouncedBytes, pieceBytes } from "./chunks.ts";
@@ -86,7 +86,8 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   let allowed = initialWindowBytes;
   /** A message that comes in chunks. */
   let assembly: Assembly | undefined;
-  let assemblyAllowed = false;
+  /** Its room on the connection, once a reader waits for it. */
+  let room: Reservation | undefined;
   /** What of this stream the backlog counts: what waits, or where there is a window, what waits beyond it. */
   let counted = 0;
 
@@ -132,17 +133,31 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
 
   /**
    * A message in chunks may be longer than a window: all of it is allowed once a reader waits for it, and only then, as
-   * until then it is not known whether there will ever be one.
+   * until then it is not known whether there will ever be one; and once the connection has room for it.
    */
   function allowAssembly() {
-    if (assembly !== undefined && !assemblyAllowed && queue.awaited) {
-      assemblyAllowed = true;
+    if (assembly !== undefined && room === undefined && queue.awaited) {
       const weight = headerBytes + assembly.length;
-      link.send(streamId, frameType.window, frameFlag.none, uint32Bytes(weight));
-      allowed += weight;
-      // Reading it gives this back.
-      owed -= weight;
+      const allow = () => {
+        link.send(streamId, frameType.window, frameFlag.none, uint32Bytes(weight));
+        allowed += weight;
+        // Reading it gives this back.
+        owed -= weight;
+      };
+      if (backlog === undefined) {
+        room = unlimitedRoom;
+        allow();
+      } else {
+        room = backlog.reserve(weight, allow);
+      }
     }
+  }
+
+  /** The message in chunks is whole, or will never be. */
+  function endAssembly() {
+    assembly = undefined;
+    room?.end();
+    room = undefined;
   }
 
   /** Begins a message, or adds to it. Returns what is wrong with the chunk. */
@@ -159,7 +174,6 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
         return longerThanTaken(length, maxMessageBytes);
       }
       assembly = createAssembly(length);
-      assemblyAllowed = false;
       allowed -= headerBytes;
     } else {
       if (assembly === undefined || data.byteLength === 0 || data.byteLength > assembly.missing) {
@@ -169,9 +183,10 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
       assembly.add(data);
     }
     if (assembly.missing === 0) {
-      queue.push(assembly.whole());
+      const message = assembly.whole();
+      endAssembly();
+      queue.push(message);
       count();
-      assembly = undefined;
     } else {
       allowAssembly();
     }
@@ -223,7 +238,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
     receivedEnd(error) {
       receiving = false;
       queue.end(error ?? (assembly && brokenChunks("a message is not whole")));
-      assembly = undefined;
+      endAssembly();
       // What waits is all there is, so nothing need wait for it.
       readOn();
     },
@@ -283,7 +298,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
       sending = false;
       window.end();
       receiving = false;
-      assembly = undefined;
+      endAssembly();
       queue.fail(error);
       count();
       readOn();
@@ -291,6 +306,9 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   };
   return stream;
 }
+
+/** Where nothing is counted. */
+const unlimitedRoom: Reservation = { end: () => undefined };
 
 const beyondWindow = () => new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted);
 

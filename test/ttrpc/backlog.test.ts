@@ -8,7 +8,7 @@ import { definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Frame } from "../../src/ttrpc/frame.ts";
-import { createFrameDecoder, frameFlag, frameType } from "../../src/ttrpc/frame.ts";
+import { createFrameDecoder, frameFlag, frameType, openFlags, uint32Bytes } from "../../src/ttrpc/frame.ts";
 import type { RawFrame } from "./raw-frames.ts";
 import { encodeFrame } from "./raw-frames.ts";
 import { answerOf, dataFrame, requestFrame } from "./raw-peer.ts";
@@ -37,9 +37,13 @@ async function open(options: ServeOnOptions = {}) {
   const { port1, port2 } = new MessageChannel();
   const served = await serveOn(plugin, port1, { gracePeriodMs: 0, ...options });
   const codes = new Map<number, Code | 0>();
+  /** Streams that were given more than their first window. */
+  const allowed = new Set<number>();
   const decoder = createFrameDecoder((frame: Frame) => {
     // At the end there is also what tells that no further call is taken.
-    if (frame.streamId !== 0) {
+    if (frame.type === frameType.window) {
+      allowed.add(frame.streamId);
+    } else if (frame.streamId !== 0) {
       codes.set(frame.streamId, answerOf(frame).code);
     }
   });
@@ -50,6 +54,7 @@ async function open(options: ServeOnOptions = {}) {
   });
   return {
     codes,
+    allowed,
     send: (...frames: RawFrame[]) => post(port2, frames),
     /** Waits until there is an answer on a stream, and so all that was sent before it is dealt with. */
     async answered(streamId: number) {
@@ -124,4 +129,42 @@ test("before a gate has decided, a plain stream holds a window and a message, an
   // What has passed the gate, or not, makes room.
   peer.send(requestFrame(23, echo, { data: new Uint8Array(mib) }));
   expect(await peer.answered(23)).toBe(Code.Unauthenticated);
+});
+
+test("messages in chunks that are not whole have 16 MiB, and a message more; others wait for their turn", async () => {
+  await using peer = await open();
+  const length = 4 * mib - 1;
+  const chunk = (streamId: number, flags: number, data: Uint8Array): RawFrame => ({
+    streamId,
+    type: frameType.chunk,
+    flags,
+    data,
+  });
+  const ids = idsTo(19);
+  for (const id of ids) {
+    peer.send(
+      requestFrame(id, echo, undefined, { flags: openFlags.stream, chunked: true }),
+      chunk(id, frameFlag.chunkLength, uint32Bytes(length)),
+    );
+  }
+  peer.send(requestFrame(21, echo, {}));
+  expect(await peer.answered(21)).toBe(0);
+  expect([...peer.allowed]).toEqual([1, 3, 5, 7]);
+  // A call that has ended makes room, and so does a message that is whole, be it none at all.
+  peer.send({ streamId: 1, type: frameType.cancel }, requestFrame(23, echo, {}));
+  expect(await peer.answered(23)).toBe(0);
+  expect([...peer.allowed]).toEqual([1, 3, 5, 7, 9]);
+  peer.send(chunk(3, frameFlag.none, new Uint8Array(length)));
+  expect(await peer.answered(3)).toBe(Code.InvalidArgument);
+  peer.send(requestFrame(25, echo, {}));
+  expect(await peer.answered(25)).toBe(0);
+  expect([...peer.allowed]).toEqual([1, 3, 5, 7, 9, 11]);
+  // Who gives up waiting makes no room, and takes no turn.
+  peer.send(
+    { streamId: 13, type: frameType.cancel },
+    { streamId: 5, type: frameType.cancel },
+    requestFrame(27, echo, {}),
+  );
+  expect(await peer.answered(27)).toBe(0);
+  expect([...peer.allowed]).toEqual([1, 3, 5, 7, 9, 11, 15]);
 });
