@@ -39,6 +39,9 @@ export interface AccessOptions {
   readonly trusted?: boolean;
 }
 
+/** Reasons by which somebody may be guessing. Who has said nothing has not, and who lacks a scope is known. */
+const guessed: ReadonlySet<DenialReason> = new Set(["invalid_token", "expired_token", "refused"]);
+
 const needed = "this method is for callers that are known: a valid token is needed";
 
 /**
@@ -61,7 +64,9 @@ export function createAccess(
       if (unheard.take(networkOf(address ?? "")) > 0) {
         return;
       }
-    } else if (reason !== "auth_failed") {
+    } else if (reason === "missing_scope") {
+      failures?.succeeded(bearerToken(authorization));
+    } else if (guessed.has(reason)) {
       failures?.failed(address, bearerToken(authorization));
     }
     const peer = address !== undefined && { peer: address };

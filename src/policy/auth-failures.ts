@@ -1,4 +1,6 @@
 import { Code } from "@connectrpc/connect";
+import { log } from "../plugin/log.ts";
+import { isLoopback } from "../plugin/loopback.ts";
 import { denied } from "./denial.ts";
 import { networkOf } from "./network-of.ts";
 import type { TokenRate } from "./token-buckets.ts";
@@ -10,6 +12,10 @@ export const defaultAuthFailureLimit: TokenRate = { perSecond: 1, burst: 100 };
 /** How many tokens are remembered that were good. */
 const maxGoodTokens = 1_000;
 
+const sharedAddress =
+  "auth has refused so much from this machine that it is not asked any more for callers here without a token that was good " +
+  "lately; if a reverse proxy on this machine hands on the calls of others, name it by `behindProxy`, to tell them apart";
+
 /** Keeps count of whom `auth` refuses. Those without an address are not limited: there is nothing to tell them apart by. */
 export interface AuthFailures {
   /**
@@ -20,7 +26,7 @@ export interface AuthFailures {
   check(address: string | undefined, token: string | undefined): void;
   /** The token was good. */
   succeeded(token: string | undefined): void;
-  /** A call was refused. */
+  /** What a call said of who makes it was no good. */
   failed(address: string | undefined, token: string | undefined): void;
 }
 
@@ -29,6 +35,7 @@ export function createAuthFailures(rate: TokenRate): AuthFailures {
   const buckets = createTokenBuckets(rate);
   /** Those that did not come for longest come first. */
   const good = new Set<string>();
+  let warned = false;
   return {
     check(address, token) {
       if (address === undefined || (token !== undefined && good.has(token))) {
@@ -36,6 +43,10 @@ export function createAuthFailures(rate: TokenRate): AuthFailures {
       }
       const seconds = buckets.wait(networkOf(address));
       if (seconds > 0) {
+        if (!warned && isLoopback(address.replace(/^::ffff:/i, ""))) {
+          warned = true;
+          log("WARNING", sharedAddress);
+        }
         const error = denied(
           "too_many_failures",
           "too many calls of this address were refused",

@@ -33,7 +33,7 @@ export interface PolicyOptions {
    */
   readonly auth?: Authenticate;
   /**
-   * How many calls of an address `auth` may refuse; then all calls of that address are refused with `resource_exhausted`,
+   * How many calls of an address `auth` may refuse for a token, or by throwing; then all calls of that address are refused with `resource_exhausted`,
    * before `auth` is asked, but for those with tokens that were good lately. `false` is any number. Default: one a second
    * in the long run, 100 at once. Without an address, as on Unix sockets, there is no such limit.
    */

@@ -9,16 +9,16 @@ const secret = "swordfish-0123456789";
 const otherSecret = "another-0123456789-swordfish";
 const protocol = "plugboard.ttrpc.v1";
 
-function whoAmI({ url }: GuardedServer, token: string): Promise<Response> {
-  return fetch(`${url}/plugboard.test.v1.AccessService/WhoAmI`, {
+function whoAmI({ url }: GuardedServer, token?: string, method = "WhoAmI"): Promise<Response> {
+  return fetch(`${url}/plugboard.test.v1.AccessService/${method}`, {
     method: "POST",
-    headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+    headers: { "Content-Type": "application/json", ...(token !== undefined && { Authorization: `Bearer ${token}` }) },
     body: "{}",
   });
 }
 
-const statusOf = async (server: GuardedServer, token: string) => {
-  const response = await whoAmI(server, token);
+const statusOf = async (server: GuardedServer, token?: string, method?: string) => {
+  const response = await whoAmI(server, token, method);
   await response.arrayBuffer();
   return response.status;
 };
@@ -67,6 +67,20 @@ describe.each(runtimes)("denials in %s", (_, start) => {
     expect(await statusOf(server, secret)).toBe(200);
   });
 
+  test("are no reason to limit an address if they guess nothing: without a token, or with one that lacks a scope", async () => {
+    await using server = await started({ AUTH_FAILURES: "few" });
+    for (let call = 0; call < 5; call++) {
+      expect(await statusOf(server)).toBe(401);
+      expect(await statusOf(server, secret, "Write")).toBe(403);
+    }
+    for (const guess of ["one", "two", "three"]) {
+      expect(await statusOf(server, guess)).toBe(401);
+    }
+    // Its token was good, whatever it lacks.
+    expect(await statusOf(server, secret)).toBe(200);
+    expect(await statusOf(server, "four")).toBe(429);
+  });
+
   test("of WebSockets count as those of calls do", async () => {
     await using server = await started({ AUTH_FAILURES: "few" });
     for (const guess of ["one", "two", "three"]) {
@@ -89,6 +103,8 @@ test("denials of an address are recorded each, but for those beyond the limit", 
     const log = await server.log();
     expect(log.match(/"reason":"invalid_token"/g)).toHaveLength(3);
     expect(log.match(/"reason":"too_many_failures"/g)).toHaveLength(1);
+    // From this machine, where a proxy may be for others.
+    expect(log.match(/name it by `behindProxy`/g)).toHaveLength(1);
   } finally {
     await server.stop();
   }
