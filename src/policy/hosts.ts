@@ -27,11 +27,27 @@ export function checkHosts(hosts: readonly string[]): void {
  * neither belongs. A host without a port stands for all of them; "*" for any.
  */
 export function onlyHosts(hosts: readonly string[]): HostRule {
-  const wanted = new Set(hosts.map((each) => each.toLowerCase()));
-  return (authority) => {
-    const [, host = "", port = ""] = authorityPattern.exec(authority.toLowerCase()) ?? [];
-    // With or without the dot that stands for the root of all names.
-    const name = host.replace(/\.$/, "");
-    return wanted.has("*") || wanted.has(name) || wanted.has(`${name}:${port}`) || isLoopback(name);
+  const wanted = new Set(hosts.map((each) => asBrowsersSay(each)));
+  const wants = (authority: string) => {
+    const { name, port } = partsOf(authority);
+    const ports = port === "" ? defaultPorts : [port];
+    return wanted.has(name) || ports.some((each) => wanted.has(`${name}:${each}`)) || isLoopback(name);
   };
+  return (authority) => wanted.has("*") || wants(authority) || wants(asBrowsersSay(authority));
+}
+
+/** Those that requests leave out: of http: and https:. Behind a proxy it is not known here which of both a caller speaks. */
+const defaultPorts = ["80", "443"];
+
+/** Without the dot that stands for the root of all names. */
+function partsOf(authority: string): { readonly name: string; readonly port: string } {
+  const [, host = "", port = ""] = authorityPattern.exec(authority.toLowerCase()) ?? [];
+  return { name: host.replace(/\.$/, ""), port };
+}
+
+/** The same host as requests of browsers name it, such as "xn--mnchen-3ya.test" for "münchen.test". */
+function asBrowsersSay(authority: string): string {
+  const { name, port } = partsOf(authority);
+  const url = `http://${name}`;
+  return (URL.canParse(url) ? new URL(url).hostname : name) + (port && `:${port}`);
 }
