@@ -35,7 +35,7 @@ export interface HttpHandlerOptions {
   readonly policy: CallPolicy;
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
-  /** Whether requests come in TLS. */
+  /** `Strict-Transport-Security` of responses, where connections are in TLS. */
   readonly hsts?: string | undefined;
   /** Answer only requests for a host name of the loopback interface. */
   readonly onlyLoopbackHosts: boolean;

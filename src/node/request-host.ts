@@ -9,8 +9,8 @@ import type { RequestRefusal } from "../rpc/refuse-request.ts";
 /**
  * Checks the host that a request is for: `Host`, or `:authority` in HTTP/2. With `onlyLoopback` it has to be a name of
  * this machine: a web page can make its own name lead here (DNS rebinding), but then it is that name that requests carry.
- * @param allowsHost Says which hosts are meant, instead.
  * Elsewhere an authority may be anything: clients built on gRPC's core send the percent-encoded path of a Unix socket.
+ * @param allowsHost Says which hosts are meant, instead.
  */
 export function refuseHost(
   request: http.IncomingMessage | http2.Http2ServerRequest,

@@ -13,7 +13,7 @@ interface Followed<Parts> {
 /**
  * Has certificates and keys read again when their files have changed: written anew, replaced by others, or reached by links
  * that lead elsewhere now, as Kubernetes does it. Looked at whenever they are needed, which is once for each connection. If
- * the new ones will not do, the log says so once, and the old ones are used on.
+ * the new ones can't be used, the log says so once, and the previous ones are kept.
  * @param read Reads and checks them all.
  * @returns Gives those that count now; throws what `read` throws as long as there were none.
  */
@@ -36,7 +36,7 @@ export function followFiles<Parts extends object>(
 
 function keep<Parts>(error: unknown, parts: Promise<Parts>): Promise<Parts> {
   const reason = isPlugboardError(error) ? error.rawMessage : String(error);
-  log("ERROR", `certificates have changed to what will not do, so those from before are used on: ${reason}`);
+  log("ERROR", `the changed certificates can't be used; keeping the previous ones: ${reason}`);
   return parts;
 }
 
