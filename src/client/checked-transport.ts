@@ -1,6 +1,7 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { requestMessage } from "../rpc/check-message.ts";
+import { forwardIterator } from "../rpc/forward-iterator.ts";
 
 /**
  * Has Connect's transports refuse what is no message of the method's type, with the error that the other routes have.
@@ -23,20 +24,8 @@ function checked<I extends DescMessage>(
   schema: I,
   messages: AsyncIterable<MessageInitShape<I>>,
 ): AsyncIterable<MessageShape<I>> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      const check = ({ done, value }: IteratorResult<MessageInitShape<I>>): IteratorResult<MessageShape<I>> =>
-        done === true ? { done, value } : { done: false, value: requestMessage(schema, value) };
-      return {
-        next: async () => check(await iterator.next()),
-        ...(iterator.return && {
-          return: async () => check((await iterator.return?.()) ?? { done: true, value: undefined }),
-        }),
-        ...(iterator.throw && {
-          throw: async (reason: unknown) => check((await iterator.throw?.(reason)) ?? { done: true, value: undefined }),
-        }),
-      };
-    },
-  };
+  return forwardIterator(messages, (iterator) => async () => {
+    const { done, value } = await iterator.next();
+    return done === true ? { done, value } : { done: false, value: requestMessage(schema, value) };
+  });
 }

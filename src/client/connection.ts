@@ -6,6 +6,7 @@ import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { createBreath } from "../rpc/breathing.ts";
 import { startDeadline } from "../rpc/deadline.ts";
+import { forwardIterator } from "../rpc/forward-iterator.ts";
 import { requestMetadata } from "../rpc/metadata.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import { createCancellingClient } from "./cancelling-client.ts";
@@ -125,8 +126,8 @@ export function createConnection(parts: ConnectionParts): Connection {
         tried = route;
         try {
           return await attempt(route);
-        } catch (next) {
-          failure = explainTooLarge(next, route, message);
+        } catch (thrown) {
+          failure = explainTooLarge(thrown, route, message);
         }
       }
       throw failure;
@@ -193,33 +194,21 @@ export function createConnection(parts: ConnectionParts): Connection {
   };
 }
 
-/**
- * A caller whose messages need no waiting would otherwise keep its own process from everything else. Not a generator:
- * that would keep whoever ends the call waiting for a message that the caller has yet to give.
- */
+/** A caller whose messages need no waiting would otherwise keep its own process from everything else. */
 function breathe<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      const breath = createBreath();
-      return {
-        async next() {
-          await breath();
-          try {
-            return await iterator.next();
-          } catch (error) {
-            // Over every route the same; what a runtime makes of it, nobody can know.
-            throw ConnectError.from(error, Code.Internal);
-          }
-        },
-        ...(iterator.return && { return: (value) => iterator.return?.(value) ?? ended }),
-        ...(iterator.throw && { throw: (reason) => iterator.throw?.(reason) ?? ended }),
-      };
-    },
-  };
+  return forwardIterator(messages, (iterator) => {
+    const breath = createBreath();
+    return async () => {
+      await breath();
+      try {
+        return await iterator.next();
+      } catch (error) {
+        // Over every route the same; what a runtime makes of it, nobody can know.
+        throw ConnectError.from(error, Code.Internal);
+      }
+    };
+  });
 }
-
-const ended = Promise.resolve({ done: true as const, value: undefined });
 
 const always = () => true;
 

@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
+import { forwardIterator } from "../rpc/forward-iterator.ts";
 import { isServersWord } from "./ending-transport.ts";
 
 /** How long before the caller's deadline the server's clock may have it, in milliseconds; a tenth of a short one. */
@@ -23,7 +24,10 @@ export function heedDeadline(transport: Transport): Transport {
         return transport.stream(method, signal, timeoutMs, ...rest);
       }
       const response = await transport.stream(method, signal, timeoutMs, ...rest).catch(told);
-      return { ...response, message: catching(response.message, told) };
+      return {
+        ...response,
+        message: forwardIterator(response.message, (iterator) => () => iterator.next().catch(told)),
+      };
     },
   };
 }
@@ -52,17 +56,3 @@ function isCutOff(error: unknown): boolean {
     (error instanceof ConnectError && error.code === Code.Canceled && !isServersWord(error))
   );
 }
-
-function catching<T>(messages: AsyncIterable<T>, told: (error: unknown) => never): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      return {
-        next: () => iterator.next().catch(told),
-        ...(iterator.return && { return: (value) => iterator.return?.(value) ?? ended }),
-      };
-    },
-  };
-}
-
-const ended = Promise.resolve({ done: true as const, value: undefined });

@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
+import { forwardIterator } from "../rpc/forward-iterator.ts";
 
 /** How long the end of a process may take to be noticed after its connections broke, in milliseconds. */
 const noticeMs = 1_000;
@@ -28,23 +29,10 @@ export function tellExit(transport: Transport, exited: Promise<Error>, onLoss?: 
     unary: (...call) => transport.unary(...call).catch(explain),
     async stream(...call) {
       const response = await transport.stream(...call).catch(explain);
-      return { ...response, message: explainMessages(response.message, explain) };
+      return {
+        ...response,
+        message: forwardIterator(response.message, (iterator) => () => iterator.next().catch(explain)),
+      };
     },
   };
-}
-
-function explainMessages<T>(
-  messages: AsyncIterable<T>,
-  explain: (error: unknown) => Promise<never>,
-): AsyncIterableIterator<T> {
-  const iterator = messages[Symbol.asyncIterator]();
-  const explained: AsyncIterableIterator<T> = {
-    next: () => iterator.next().catch(explain),
-    async return(value?: unknown) {
-      await iterator.return?.(value);
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => explained,
-  };
-  return explained;
 }
