@@ -1,3 +1,4 @@
+import { callSafely } from "../plugin/call-safely.ts";
 import { log } from "../plugin/log.ts";
 
 /**
@@ -13,14 +14,5 @@ export function isolateListener<T>(name: string, listener: (event: T) => unknown
       log("ERROR", `${name} has thrown; it is told what comes all the same, and this is logged once`, error);
     }
   };
-  return (event) => {
-    try {
-      const result = listener(event);
-      if (result instanceof Promise) {
-        result.catch(tell);
-      }
-    } catch (error) {
-      tell(error);
-    }
-  };
+  return (event) => callSafely(() => listener(event), tell);
 }

@@ -1,11 +1,9 @@
 import { isPlugboardError } from "../plugin/errors.ts";
+import { printedErrors } from "./printed-error.ts";
 
-/**
- * Our codes, also where Node prints an error that nobody caught; what Node says of code that can't be loaded; go-plugin's
- * words without its cookie.
- */
+/** What Node says of code that can't be loaded; go-plugin's words without its cookie. */
 const final =
-  /^ {2}\| (?:(?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?PB-(?!PLUGIN-START)[A-Z-]+: |SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find |\s*code: 'ERR_MODULE_NOT_FOUND'|This binary is a plugin)/m;
+  /^ {2}\| (?:SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find |\s*code: 'ERR_MODULE_NOT_FOUND'|This binary is a plugin)/m;
 
 /**
  * Whether another attempt may succeed where a start has failed with this error. Nothing of the plugin was called by then,
@@ -22,6 +20,10 @@ const final =
 export function mayPass(error: unknown): boolean {
   return (
     isPlugboardError(error, "PB-HANDSHAKE-SOCKET") ||
-    (isPlugboardError(error, "PB-HANDSHAKE-EXITED") && !final.test(error.rawMessage))
+    (isPlugboardError(error, "PB-HANDSHAKE-EXITED") && !isFinal(error.rawMessage))
   );
+}
+
+function isFinal(message: string): boolean {
+  return final.test(message) || printedErrors(message).some(({ code }) => code !== "PB-PLUGIN-START");
 }

@@ -15,6 +15,7 @@ import { untilAborted } from "../plugin/until-aborted.ts";
 import type { AgreedTls, HostTls } from "./host-tls.ts";
 import type { PluginProcess } from "./plugin-process.ts";
 import { describeExit } from "./plugin-process.ts";
+import { printedErrors } from "./printed-error.ts";
 
 /** How to reach a plugin process. */
 export interface ReachOptions extends Omit<ConnectOptions, "dialTimeoutMs" | "tls"> {
@@ -220,8 +221,7 @@ export function withOutput(error: unknown, child: PluginProcess): unknown {
 
 /** The error of ours that a plugin has printed before it ended, as serve() does, or Node of one that nobody caught. */
 function toldBy(printed: string): PlugboardError | undefined {
-  const [, code = "", message = ""] =
-    /^ {2}\| (?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?(PB-[A-Z-]+): (.*)$/m.exec(printed) ?? [];
+  const { code, message } = printedErrors(printed)[0] ?? { code: "", message: "" };
   return isErrorCode(code) ? new PlugboardError(code, message) : undefined;
 }
 
