@@ -1,19 +1,19 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { CallOptions, Client, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { readLate } from "./read-late.ts";
 
 type StreamingFunction = (input: unknown, options?: CallOptions) => AsyncIterable<unknown>;
 
 /**
- * Connect's client, with two things added: leaving a `for await` loop over a response early cancels the call, where Connect
- * leaves it open until the connection ends, and its handler with it; and a stream that fails can be read late.
+ * Connect's client, with one thing added: leaving a `for await` loop over a response early cancels the call, where Connect
+ * leaves it open until the connection ends, and its handler with it.
+ * @param transport One of `readLate`.
  */
 export function createCancellingClient<Service extends DescService>(
   service: Service,
   transport: Transport,
 ): Client<Service> {
-  const client = createClient(service, readLate(transport));
+  const client = createClient(service, transport);
   const streaming = service.methods.filter(respondsWithStream).map((method) => {
     // The method's kind says that it is a function from a request or requests to responses.
     const call = client[method.localName as keyof typeof client] as StreamingFunction;

@@ -4,7 +4,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { methodPath } from "../plugin/service-table.ts";
 import { startDeadline } from "../rpc/deadline.ts";
-import { requestMetadata } from "../rpc/metadata.ts";
+import { copyMetadata } from "../rpc/metadata.ts";
 
 /**
  * Runs a caller's interceptors around each call of a transport: once, whichever routes the call tries underneath. They
@@ -72,7 +72,7 @@ function requestInit<M extends DescMethod>(
     method,
     requestMethod: "POST",
     url: `plugboard:${methodPath(method)}`,
-    header: requestMetadata(header) ?? new Headers(),
+    header: copyMetadata(header),
     contextValues: contextValues ?? createContextValues(),
   };
 }

@@ -5,11 +5,14 @@ import { explainErrors } from "./explain-errors.ts";
 const truncations = ["protocol error: incomplete envelope", "protocol error: missing EndStreamResponse"];
 
 /**
- * Tells callers by `internal` that a response has ended too early, as https://connectrpc.com/docs/protocol has it.
- * Connect says `invalid_argument`, which by its meaning is the caller's fault.
+ * Says by `internal` that a response has ended too early, as https://connectrpc.com/docs/protocol has it. Connect says
+ * `invalid_argument`, which by its meaning is the caller's fault. Any other error stays as it is.
  */
-export const tellTruncation = explainErrors((error) =>
-  error instanceof ConnectError && !error.isWireError && truncations.includes(error.rawMessage)
+export function explainTruncation(error: unknown): unknown {
+  return error instanceof ConnectError && !error.isWireError && truncations.includes(error.rawMessage)
     ? new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error)
-    : error,
-);
+    : error;
+}
+
+/** Tells callers of a response that has ended too early. */
+export const tellTruncation = explainErrors(explainTruncation);

@@ -13,7 +13,6 @@ import { getWhenShort } from "../client/get-when-short.ts";
 import { fitGrpcTimeout } from "../client/grpc-timeout.ts";
 import { stopWhenAnswered } from "../client/stop-when-answered.ts";
 import { tlsFailureIn } from "../client/tls-failure.ts";
-import { tellTruncation } from "../client/truncated-response.ts";
 import { isPlugboardError } from "../plugin/errors.ts";
 import { foreignKeepalive, keepaliveOn, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
 import { guardAgent, guardToken } from "./guard-token.ts";
@@ -122,7 +121,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
 
 function common(options: DialOptions, address: Address, ...interceptors: readonly Interceptor[]) {
   return {
-    interceptors: [tellLoss(address), tellTruncation, ...interceptors, fitGrpcTimeout],
+    interceptors: [tellLoss(address), ...interceptors, fitGrpcTimeout],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

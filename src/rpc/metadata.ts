@@ -51,6 +51,19 @@ export function dropUnsendable(headers: Headers | undefined, whose: string): voi
 }
 
 /**
+ * A copy of a caller's metadata.
+ * @throws ConnectError invalid_argument if it is none
+ */
+export function copyMetadata(header: HeadersInit | undefined): Headers {
+  try {
+    return new Headers(header);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectError(`metadata that can't be sent: ${why}`, Code.InvalidArgument, undefined, undefined, cause);
+  }
+}
+
+/**
  * A caller's metadata, as every route can carry it.
  * @throws ConnectError invalid_argument if some of it can't be sent
  */
@@ -58,13 +71,7 @@ export function requestMetadata(header: HeadersInit | undefined): Headers | unde
   if (header === undefined) {
     return undefined;
   }
-  let headers: Headers;
-  try {
-    headers = new Headers(header);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConnectError(`metadata that can't be sent: ${why}`, Code.InvalidArgument, undefined, undefined, cause);
-  }
+  const headers = copyMetadata(header);
   headers.forEach((value, name) => {
     if (ofConnections.has(name)) {
       throw new ConnectError(`metadata can't be named ${name}, which belongs to the connection`, Code.InvalidArgument);

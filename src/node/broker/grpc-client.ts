@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createCancellingClient } from "../../client/cancelling-client.ts";
 import { createEndingTransport } from "../../client/ending-transport.ts";
-import { tellTruncation } from "../../client/truncated-response.ts";
+import { readLate } from "../../client/read-late.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { untilAborted } from "../../plugin/until-aborted.ts";
@@ -57,7 +57,7 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   const { transport, end } = createEndingTransport(
     createGrpcTransport({
       baseUrl,
-      interceptors: [tellLoss({ text }), tellTruncation, openFirst(connection)],
+      interceptors: [tellLoss({ text }), openFirst(connection)],
       readMaxBytes: maxMessageBytes,
       acceptCompression: [],
       sessionManager: connection,
@@ -69,7 +69,7 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   };
   return {
     transport,
-    client: (service) => createCancellingClient(service, transport),
+    client: (service) => createCancellingClient(service, readLate(transport)),
     close,
     [Symbol.asyncDispose]: close,
   };
