@@ -23,9 +23,10 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   input: MessageInitShape<I>,
   options: CallOptions,
 ): Promise<UnaryResponse<I, O>> {
-  const parts = requestParts(method, encodeRequest(method.input, input), options);
-  const inChunks = needsChunks(parts, options);
+  // What is thrown in here rejects.
   return new Promise((resolve, reject) => {
+    const parts = requestParts(method, encodeRequest(method.input, input), options);
+    const inChunks = needsChunks(parts, options);
     checkRequestSize(parts, options);
     /** Only of a call with a message that travels in chunks. */
     let messages: MessageStream | undefined;
