@@ -1,10 +1,10 @@
 import type { MethodImplSpec } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { invokeUnaryImplementation, transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import type { ServiceTableEntry } from "../plugin/service-table.ts";
 import type { CallContext } from "./call-context.ts";
 import type { AnyMessage } from "./handler-output.ts";
 import { checkOutput, outputOf } from "./handler-output.ts";
+import { onlyOne } from "./only-one.ts";
 
 type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
 
@@ -68,20 +68,10 @@ async function* invokeDirectly(
     return;
   }
   const messages =
-    spec.kind === "bidi_streaming" ? spec.impl(input, context) : spec.impl(await onlyOne(input), context);
+    spec.kind === "bidi_streaming"
+      ? spec.impl(input, context)
+      : spec.impl(await onlyOne(input[Symbol.asyncIterator]()), context);
   for await (const message of messages) {
     yield outputOf(spec.method, message);
   }
-}
-
-async function onlyOne(messages: AsyncIterable<AnyMessage>): Promise<AnyMessage> {
-  const iterator = messages[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  if (first.done === true) {
-    throw new ConnectError("protocol error: the request message is missing", Code.Unimplemented);
-  }
-  if ((await iterator.next()).done !== true) {
-    throw new ConnectError("protocol error: there is more than one request message", Code.Unimplemented);
-  }
-  return first.value;
 }

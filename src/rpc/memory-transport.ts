@@ -11,6 +11,7 @@ import { runIn } from "./call-observer.ts";
 import { cannotEncode } from "./check-message.ts";
 import { cloneMessage } from "./clone-message.ts";
 import { within } from "./deadline.ts";
+import { endIterator } from "./end-iterator.ts";
 import { errorForCaller } from "./error-for-caller.ts";
 import type { AnyMessage } from "./handler-output.ts";
 import { invokeStreaming, invokeUnary } from "./invoke.ts";
@@ -174,11 +175,7 @@ function cloneRequests<M extends DescMethod>(
     end() {
       if (!ended) {
         ended = true;
-        const close = async () => {
-          await (call.failure !== undefined && iterator.throw ? iterator.throw(call.failure) : iterator.return?.());
-        };
-        // It may be in the middle of something, so nobody waits for it.
-        close().catch(() => undefined);
+        endIterator(iterator, call.failure);
       }
     },
     [Symbol.asyncIterator]: () => requests,

@@ -23,6 +23,9 @@ export async function untilCallEnds<T>(promise: Promise<T>, { signal, timeoutMs,
   if (signal?.aborted) {
     onAbort();
   }
+  if (closing?.aborted) {
+    onClose();
+  }
   try {
     return await untilAborted(ending.signal, promise);
   } finally {

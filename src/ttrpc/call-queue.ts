@@ -83,6 +83,9 @@ export function createCallQueue(place: CallPlace): CallQueue {
       if (options.signal?.aborted) {
         return Promise.reject(ConnectError.from(options.signal.reason, Code.Canceled));
       }
+      if (place.closing.aborted) {
+        return Promise.reject(place.closing.reason);
+      }
       const connection = waiting.size === 0 ? place.connection() : undefined;
       return connection !== undefined && connection.calls < options.maxConcurrentCalls
         ? begin(connection, options)

@@ -6,7 +6,7 @@ import { createCallQueue } from "./call-queue.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { CallOptions } from "./client-call.ts";
 import { ClientConnection, maxStreamId } from "./client-connection.ts";
-import { callServerStreaming, callStreaming, onlyOne } from "./streaming-call.ts";
+import { callServerStreaming, callStreaming, takeRequest } from "./streaming-call.ts";
 import { callUnary } from "./unary-call.ts";
 
 /** How to call over ttrpc. */
@@ -123,22 +123,17 @@ export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
     });
     return {
       unary(method, signal, timeoutMs, header, input) {
-        return closed !== undefined
-          ? Promise.reject(closed)
-          : queue.call(optionsOf(signal, timeoutMs, header), (connection, left) =>
-              callUnary(connection, method, input, left),
-            );
+        return queue.call(optionsOf(signal, timeoutMs, header), (connection, left) =>
+          callUnary(connection, method, input, left),
+        );
       },
       async stream(method, signal, timeoutMs, header, input) {
-        if (closed !== undefined) {
-          throw closed;
-        }
         const given = optionsOf(signal, timeoutMs, header);
         if (method.methodKind !== "server_streaming") {
           return queue.call(given, (connection, left) => callStreaming(connection, method, input, left));
         }
         const deadline = startDeadline(timeoutMs);
-        const request = await onlyOne(input, given);
+        const request = await takeRequest(input, { ...given, closing: closing.signal });
         return queue.call({ ...given, timeoutMs: deadline?.left() }, (connection, left) =>
           callServerStreaming(connection, method, request, left),
         );

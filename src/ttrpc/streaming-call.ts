@@ -2,6 +2,9 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape }
 import type { StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../plugin/errors.ts";
+import { endIterator } from "../rpc/end-iterator.ts";
+import { onlyOne } from "../rpc/only-one.ts";
+import type { CallEnds } from "../rpc/until-call-ends.ts";
 import { untilCallEnds } from "../rpc/until-call-ends.ts";
 import type { CallOptions, CallWatch } from "./client-call.ts";
 import {
@@ -69,11 +72,7 @@ async function open<I extends DescMessage, O extends DescMessage>(
   const endRequests = (reason: unknown) => {
     if (!requestsEnded) {
       requestsEnded = true;
-      const end = async () => {
-        await (reason !== undefined && requests?.throw ? requests.throw(reason) : requests?.return?.());
-      };
-      // It may be in the middle of something, so nobody waits for it; and what it throws must not reach other calls.
-      end().catch(() => undefined);
+      endIterator(requests, reason);
     }
   };
   const finish = (error?: ConnectError) => {
@@ -229,26 +228,12 @@ function readHeaders(data: Uint8Array) {
 }
 
 /** Takes the one message out of what the caller gives, for which the call does not wait longer than it lasts. */
-export async function onlyOne<T>(input: AsyncIterable<T>, options: CallOptions): Promise<T> {
+export async function takeRequest<T>(input: AsyncIterable<T>, ends: CallEnds): Promise<T> {
   const messages = input[Symbol.asyncIterator]();
-  const take = async () => {
-    const first = await messages.next();
-    if (first.done === true) {
-      throw protocolError("the request message is missing");
-    }
-    if ((await messages.next()).done !== true) {
-      throw protocolError("there is more than one request message");
-    }
-    return first.value;
-  };
   try {
-    return await untilCallEnds(take(), options);
+    return await untilCallEnds(onlyOne(messages), ends);
   } catch (error) {
-    // It may be in the middle of something, so nobody waits for it.
-    const end = async () => {
-      await messages.return?.();
-    };
-    end().catch(() => undefined);
+    endIterator(messages);
     throw error;
   }
 }
