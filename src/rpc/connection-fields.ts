@@ -1,10 +1,9 @@
 /**
- * Fields that belong to a request or to one connection of HTTP/1.1, and to nobody's response: in HTTP/2 most are malformed (RFC
- * 9113, section 8.2.2), and Node throws at them, in headers or in an event of its own. In lower case.
+ * Fields that belong to one connection of HTTP/1.1: in HTTP/2 most are malformed (RFC 9113, section 8.2.2), and Node throws at
+ * them, in headers or in an event of its own. In lower case.
  */
 export const connectionFields: readonly string[] = [
   "connection",
-  "host",
   "http2-settings",
   "keep-alive",
   "proxy-connection",
@@ -13,6 +12,9 @@ export const connectionFields: readonly string[] = [
   "transfer-encoding",
   "upgrade",
 ];
+
+/** Those, and what belongs to a request, to be found in nobody's response. */
+export const notInResponses: readonly string[] = [...connectionFields, "host"];
 
 /** What must not be in a field (RFC 9110, section 5.5), and gets past `Headers` nevertheless. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.

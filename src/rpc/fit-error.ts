@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { log } from "../plugin/log.ts";
+import { notInResponses } from "./connection-fields.ts";
 import { dropUnsendable } from "./metadata.ts";
 
 /**
@@ -8,8 +9,14 @@ import { dropUnsendable } from "./metadata.ts";
  * which the handler has got from elsewhere, and what would have a browser do something. A handler that means it sets the
  * response's header.
  */
-const notOfErrors =
-  /^(?:access-control-.*|set-cookie2?|clear-site-data|refresh|connection|keep-alive|proxy-.*|transfer-encoding|upgrade|te|trailer|host|date|plugboard-refused|content-(?:type|length|encoding|security-policy)|grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)|connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version))$/;
+const notOfErrors = new RegExp(
+  `^(?:${[
+    ...notInResponses,
+    "access-control-.*|set-cookie2?|clear-site-data|refresh|proxy-.*|date|content-(?:type|length|encoding|security-policy)",
+    "grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)",
+    "connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version)",
+  ].join("|")})$`,
+);
 
 /**
  * How long the message of an error may be, its details together, and its metadata together, in bytes: what fits into the

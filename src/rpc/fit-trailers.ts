@@ -2,11 +2,13 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { StatusSchema } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { log } from "../plugin/log.ts";
-import { connectionFields, fieldBytes, unsendable } from "./connection-fields.ts";
+import { fieldBytes, notInResponses, unsendable } from "./connection-fields.ts";
+import { leaveOut } from "./metadata.ts";
 
 /** What frames a message has no place after it (RFC 9110, section 6.5.1). */
-const notInTrailers = [...connectionFields, "content-length"];
+const notInTrailers = [...notInResponses, "content-length"];
 
+const whose = "response's trailer";
 const statusName = "grpc-status";
 const messageName = "grpc-message";
 const detailsName = "grpc-status-details-bin";
@@ -20,13 +22,13 @@ const detailsName = "grpc-status-details-bin";
 export function fitTrailers(trailer: Headers, maxBytes: number): void {
   for (const name of notInTrailers) {
     if (trailer.has(name)) {
-      leaveOut(trailer, name, "as it belongs to a connection");
+      leaveOut(trailer, whose, name, "it belongs to a connection");
     }
   }
   let bytes = 0;
   for (const [name, value] of [...trailer]) {
     if (unsendable.test(value)) {
-      leaveOut(trailer, name, "as it has a control character in it");
+      leaveOut(trailer, whose, name, "it has a control character in it");
     } else {
       bytes += fieldBytes(name, value);
     }
@@ -57,7 +59,7 @@ function shorten(trailer: Headers, maxBytes: number) {
     if (value !== null) {
       const bytes = fieldBytes(name, value);
       if (bytes > left) {
-        leaveOut(trailer, name, `as its ${value.length} bytes don't fit into trailers`);
+        leaveOut(trailer, whose, name, `its ${value.length} bytes don't fit into trailers`);
       } else {
         left -= bytes;
       }
@@ -76,7 +78,7 @@ function cutStatus(trailer: Headers, message: string) {
     const cut = toBinary(StatusSchema, { ...status, message: decodeURIComponent(message) });
     trailer.set(detailsName, encodeBinaryHeader(cut));
   } catch {
-    leaveOut(trailer, detailsName, "as it can't be read");
+    leaveOut(trailer, whose, detailsName, "it can't be read");
   }
 }
 
@@ -94,9 +96,4 @@ function cutPercentEncoded(text: string, maxBytes: number): string {
     end -= 1;
   }
   return text.slice(0, end);
-}
-
-function leaveOut(trailer: Headers, name: string, why: string) {
-  log("WARNING", `the response's trailer ${name} is left out, ${why}`);
-  trailer.delete(name);
 }

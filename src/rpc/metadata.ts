@@ -1,19 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { log } from "../plugin/log.ts";
-import { fieldBytes, maxFieldBlockBytes } from "./connection-fields.ts";
+import { connectionFields, fieldBytes, maxFieldBlockBytes } from "./connection-fields.ts";
 
-/** Names that say something of the connection, the request's body or its host, not of the call. */
-const ofConnections: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+/** Names that say something of the connection or the request's body, not of the call. */
+const ofConnections: ReadonlySet<string> = new Set([...connectionFields, "content-length", "expect"]);
 
 /**
  * What every route carries as it is: as in gRPC, visible ASCII, spaces and tabs. `Headers` takes all of Latin-1, of which
@@ -45,9 +35,14 @@ export function dropUnsendable(headers: Headers | undefined, whose: string): voi
     }
   });
   for (const [name, why] of leftOut) {
-    log("WARNING", `the ${whose} ${name} is left out, as ${why}`);
-    headers?.delete(name);
+    leaveOut(headers, whose, name, why);
   }
+}
+
+/** Leaves one field out, and says so in the log. */
+export function leaveOut(headers: Headers | undefined, whose: string, name: string, why: string): void {
+  log("WARNING", `the ${whose} ${name} is left out, as ${why}`);
+  headers?.delete(name);
 }
 
 /**

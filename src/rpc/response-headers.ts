@@ -1,6 +1,6 @@
-import { log } from "../plugin/log.ts";
 import { refusedHeader } from "./call-refused.ts";
-import { connectionFields, fieldBytes, unsendable } from "./connection-fields.ts";
+import { fieldBytes, notInResponses, unsendable } from "./connection-fields.ts";
+import { leaveOut } from "./metadata.ts";
 import { requestIdHeader } from "./request-id.ts";
 
 /** One field of a header. */
@@ -87,12 +87,12 @@ export function fitResponseHeaders(own: Headers, { method, status, personal, max
   for (const [name, value] of [...ofProtocol, ...others]) {
     const bytes = fieldBytes(name, value);
     // As it would have Node send nothing at all, and Workers something that no client takes.
-    if ((connectionFields.includes(name) && !closes) || (enveloped && name === "content-length")) {
-      leaveOut(own, name, "as it belongs to a connection");
+    if ((notInResponses.includes(name) && !closes) || (enveloped && name === "content-length")) {
+      leaveOut(own, "response's header", name, "it belongs to a connection");
     } else if (unsendable.test(value)) {
-      leaveOut(own, name, "as it has a control character in it");
+      leaveOut(own, "response's header", name, "it has a control character in it");
     } else if (bytes > left) {
-      leaveOut(own, name, `as its ${value.length} bytes don't fit into headers`);
+      leaveOut(own, "response's header", name, `its ${value.length} bytes don't fit into headers`);
     } else {
       left -= bytes;
     }
@@ -107,11 +107,6 @@ export function fitResponseHeaders(own: Headers, { method, status, personal, max
   if (own.has("Vary")) {
     own.append(...vary);
   }
-}
-
-function leaveOut(own: Headers, name: string, why: string) {
-  log("WARNING", `the response's header ${name} is left out, ${why}`);
-  own.delete(name);
 }
 
 function forOneAlone(cacheControl: string): string {

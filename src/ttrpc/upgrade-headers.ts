@@ -1,4 +1,5 @@
 import type { KeyValue } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { connectionFields } from "../rpc/connection-fields.ts";
 import type { Peer } from "../rpc/peer.ts";
 import { toHeaders } from "./envelope.ts";
 
@@ -6,7 +7,7 @@ import { toHeaders } from "./envelope.ts";
 const ofTheCall = /^(?:authorization|x-request-id|traceparent|tracestate|baggage|b3|x-b3-.+)$/;
 
 /** Concern the upgrade alone. The subprotocols may hold a token. */
-const ofTheUpgrade = /^(?:connection|upgrade|keep-alive|te|trailer|transfer-encoding|content-length|sec-websocket-.+)$/;
+const ofTheUpgrade = new RegExp(`^(?:${[...connectionFields, "content-length|sec-websocket-.+"].join("|")})$`);
 
 /**
  * What proxies, load balancers, CDNs and browsers say, and take from a request where they have nothing to say. Where they
