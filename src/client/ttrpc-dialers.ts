@@ -24,7 +24,7 @@ const newPort = "A port can't be opened again: give connect() a new one.";
 export const ttrpcDialers: readonly Dialer[] = [
   { protocol: "ttrpc", carrier: "message-port", dial: dialTtrpc(openMessagePort, newPort) },
   { protocol: "ttrpc", carrier: "custom", dial: dialTtrpc(openCustom) },
-  webSocketDialer((url, token) => new WebSocket(url, upgradeInit(token))),
+  webSocketDialer((url, token) => ({ socket: new WebSocket(url, upgradeInit(token)) })),
 ];
 
 /**
@@ -32,7 +32,7 @@ export const ttrpcDialers: readonly Dialer[] = [
  * @param create Begins to open one that offers `webSocketProtocol`, authorized by a token.
  */
 export function webSocketDialer(
-  create: (url: string, token: string | undefined) => ClientWebSocket | Promise<ClientWebSocket>,
+  create: (url: string, token: string | undefined) => OpeningWebSocket | Promise<OpeningWebSocket>,
 ): Dialer {
   return {
     protocol: "ttrpc",
@@ -42,7 +42,11 @@ export function webSocketDialer(
 }
 
 /** A WebSocket that is about to open. */
-export type ClientWebSocket = WebSocketLike & { addEventListener(type: "open", listener: () => void): void };
+export interface OpeningWebSocket {
+  readonly socket: WebSocketLike & { addEventListener(type: "open", listener: () => void): void };
+  /** The HTTP status that it was refused with, if it was. Left out where it is not told, as in browsers. */
+  readonly refusedWith?: () => number | undefined;
+}
 
 /**
  * Makes the `dial` of a ttrpc dialer.
@@ -100,7 +104,7 @@ async function openCustom(address: Address): Promise<CarrierConnection> {
 async function openWebSocket(
   address: Address,
   signal: AbortSignal,
-  { token, keepalive }: DialOptions,
+  { token, keepalive, fetch }: DialOptions,
   create: Parameters<typeof webSocketDialer>[0],
 ): Promise<CarrierConnection> {
   if (address.carrier !== "websocket") {
@@ -108,7 +112,7 @@ async function openWebSocket(
   }
   const authorizedBy = await token?.();
   signal.throwIfAborted();
-  const socket = await create(address.url, authorizedBy);
+  const { socket, refusedWith } = await create(address.url, authorizedBy);
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
   socket.addEventListener("open", () => resolve());
   // Browsers tell nobody why.
@@ -129,8 +133,17 @@ async function openWebSocket(
   try {
     await opened;
   } catch (error) {
-    const mayBeToken = authorizedBy !== undefined && error !== late && !signal.aborted;
-    throw (mayBeToken ? await tokenRefused(address, authorizedBy, signal) : undefined) ?? error;
+    if (error === late || signal.aborted) {
+      throw error;
+    }
+    const ask = () => (authorizedBy === undefined ? undefined : askStatus(address, authorizedBy, signal, fetch));
+    const status = await (refusedWith ?? ask)();
+    if (authorizedBy !== undefined && status === 401) {
+      throw callerRefused(`${address.text} does not take the token`);
+    }
+    throw refusedWith === undefined || status === undefined
+      ? error
+      : new Error(`the WebSocket was refused with HTTP status ${status}`);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
@@ -141,21 +154,24 @@ async function openWebSocket(
 /** Longest wait for why a WebSocket was refused, in milliseconds. */
 const patienceMs = 5_000;
 
-/** Why a WebSocket was not opened, if it was for the token. No runtime tells its status, so the place is asked by HTTP. */
-async function tokenRefused(
-  { text, url }: Extract<Address, { carrier: "websocket" }>,
+/** The status that the token gets by HTTP, for WebSockets that tell nobody what they were refused with. */
+async function askStatus(
+  { url }: Extract<Address, { carrier: "websocket" }>,
   token: string,
   signal: AbortSignal,
-): Promise<Error | undefined> {
+  fetch: typeof globalThis.fetch = globalThis.fetch,
+): Promise<number | undefined> {
   try {
     const { status, body } = await fetch(url.replace(/^ws/, "http") + methodPath(PluginService.method.describe), {
       method: "POST",
       headers: { "Content-Type": "application/json", Authorization: bearerAuthorization(token) },
       body: "{}",
+      // The token is for this place alone.
+      redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
     });
     await body?.cancel();
-    return status === 401 ? callerRefused(`${text} does not take the token`) : undefined;
+    return status;
   } catch {
     return undefined;
   }

@@ -14,9 +14,15 @@ const maxPayload = 2 * maxDataBytes;
  */
 export const webSocketDialer: Dialer = dialerOf(async (url, token) => {
   const { WebSocket } = await withRequire(() => import("ws"));
-  return new WebSocket(url, webSocketProtocol, {
+  const socket = new WebSocket(url, webSocketProtocol, {
     perMessageDeflate: false,
     maxPayload,
     ...(token !== undefined && { headers: { Authorization: bearerAuthorization(token) } }),
   });
+  let refusedWith: number | undefined;
+  socket.once("unexpected-response", (_request, { statusCode }) => {
+    refusedWith = statusCode;
+    socket.terminate();
+  });
+  return { socket, refusedWith: () => refusedWith };
 });
