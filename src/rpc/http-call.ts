@@ -9,6 +9,8 @@ import type { CallPolicy } from "./call-policy.ts";
 import { blameCaller, checkQuery, explainRefusal } from "./callers-mistake.ts";
 import { maxTimerMs, setDeadlineTimer } from "./deadline.ts";
 import { revealErrors } from "./error-for-caller.ts";
+import type { IdleTimer } from "./idle-timer.ts";
+import { createIdleTimer } from "./idle-timer.ts";
 import type { LimitedBody } from "./limited-body.ts";
 import { bodyTooLong, idle, limitBody } from "./limited-body.ts";
 import { dropUnsendable } from "./metadata.ts";
@@ -129,7 +131,7 @@ class HttpCall {
   #context: HandlerContext | undefined;
   #observation: CallObservation | undefined;
   readonly #deadline: ReturnType<typeof setTimeout> | undefined;
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  #idle: IdleTimer | undefined;
   /** Whether its handler has begun. */
   #handled = false;
   #requestBytes = 0;
@@ -268,7 +270,7 @@ class HttpCall {
     }
     this.#ended = true;
     clearTimeout(this.#deadline);
-    clearTimeout(this.#idle);
+    this.#idle?.stop();
     // A handler that still reads would go on for as long as the caller sends.
     this.#body?.fail(over);
     this.#observation?.end({
@@ -298,14 +300,14 @@ class HttpCall {
   /** Something has moved on a stream: the time for the next thing begins. */
   #moved() {
     const { idleTimeoutMs } = this.#policy.limits;
-    if (this.#ending === undefined || idleTimeoutMs === undefined || this.#ended) {
-      return;
+    if (this.#idle !== undefined) {
+      this.#idle.moved();
+    } else if (this.#ending !== undefined && idleTimeoutMs !== undefined && !this.#ended) {
+      this.#idle = createIdleTimer(idleTimeoutMs, () => {
+        const error = idle(idleTimeoutMs);
+        this.#body?.fail(error);
+        this.#ending?.abort(error);
+      });
     }
-    clearTimeout(this.#idle);
-    this.#idle = setDeadlineTimer(() => {
-      const error = idle(idleTimeoutMs);
-      this.#body?.fail(error);
-      this.#ending?.abort(error);
-    }, idleTimeoutMs);
   }
 }

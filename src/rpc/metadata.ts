@@ -20,9 +20,12 @@ const ofGrpc: ReadonlySet<string> = new Set(["grpc-message", "grpc-status-detail
  * @param whose Of what it is the metadata, for the log.
  */
 export function dropUnsendable(headers: Headers | undefined, whose: string): void {
+  if (headers === undefined) {
+    return;
+  }
   const leftOut: [name: string, why: string][] = [];
   let bytes = 0;
-  headers?.forEach((value, name) => {
+  headers.forEach((value, name) => {
     const length = fieldBytes(name, value);
     if (ofGrpc.has(name)) {
       leftOut.push([name, "it belongs to the protocol"]);

@@ -5,6 +5,7 @@ import { requestIdHeader, requestIdOf } from "../rpc/request-id.ts";
 import { encodeHeader, encodeResponse, fitsResponse, toKeyValues, writePayloadResponse } from "./envelope.ts";
 import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
+import type { MessageStream } from "./message-stream.ts";
 import { messageTooLong } from "./message-stream.ts";
 import { toStatus } from "./status.ts";
 
@@ -67,18 +68,17 @@ export class ServerAnswer {
     this.#respond({ status: toStatus(error), header, trailer: all });
   }
 
-  /** Whether there is metadata that was not sent yet. */
-  hasMetadata(): boolean {
-    const { header, trailer } = this.#metadata();
-    return header.length > 0 || trailer.length > 0;
-  }
-
   /**
-   * Ends a stream with its metadata.
+   * Ends a stream, with the metadata that was not sent yet, if there is any.
    * @returns What the caller is told instead, if that can't be sent.
    */
-  sendTrailers(): ConnectError | undefined {
-    return this.#respond(this.#metadata());
+  endStream(messages: MessageStream): ConnectError | undefined {
+    const metadata = this.#metadata();
+    if (metadata.header.length > 0 || metadata.trailer.length > 0) {
+      return this.#respond(metadata);
+    }
+    messages.sendEnd();
+    return undefined;
   }
 
   /** Sends the headers, which go before the first message; without any there is no frame. */

@@ -11,6 +11,8 @@ import { setDeadlineTimer } from "../rpc/deadline.ts";
 import { encodeMessage } from "../rpc/encode-message.ts";
 import { concealError, revealErrors } from "../rpc/error-for-caller.ts";
 import type { AnyMessage } from "../rpc/handler-output.ts";
+import type { IdleTimer } from "../rpc/idle-timer.ts";
+import { createIdleTimer } from "../rpc/idle-timer.ts";
 import { invokeStreaming, invokeUnary } from "../rpc/invoke.ts";
 import { idle } from "../rpc/limited-body.ts";
 import type { Peer } from "../rpc/peer.ts";
@@ -44,6 +46,9 @@ export interface ServerCallParts {
 
 const cancelled = () => new ConnectError("the caller has cancelled the call", Code.Canceled);
 
+/** What is read of a call that has ended well; made once, as making an error costs more than the rest of ending a call. */
+const over = new ConnectError("the call has ended", Code.Canceled);
+
 /** One call on the server's side, from its request to its answer. */
 export class ServerCall {
   readonly #parts: ServerCallParts;
@@ -52,7 +57,7 @@ export class ServerCall {
   readonly #observation: CallObservation | undefined;
   #requestBytes: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  #idle: IdleTimer | undefined;
   /** Missing for a unary call. */
   #messages: MessageStream | undefined;
   #responses: AsyncIterator<AnyMessage> | undefined;
@@ -260,7 +265,8 @@ export class ServerCall {
   async #following(messages: MessageStream): Promise<Uint8Array> {
     const message = await messages.next();
     // The handler may take as long as its deadline.
-    clearTimeout(this.#idle);
+    this.#idle?.stop();
+    this.#idle = undefined;
     if (message === undefined) {
       throw new ConnectError("the request has no message", Code.InvalidArgument);
     }
@@ -295,12 +301,7 @@ export class ServerCall {
         result = await next();
       }
       if (!this.#ended) {
-        if (this.#answer.hasMetadata()) {
-          this.#finish(undefined, this.#answer.sendTrailers());
-        } else {
-          messages.sendEnd();
-          this.#finish();
-        }
+        this.#finish(undefined, this.#answer.endStream(messages));
       }
     } catch (error) {
       this.#handlerFailed(error);
@@ -366,10 +367,10 @@ export class ServerCall {
   /** Something has moved on a stream: the time for the next thing begins. */
   #moved() {
     const { idleTimeoutMs } = this.#parts.policy.limits;
-    if (idleTimeoutMs !== undefined && !this.#ended) {
-      clearTimeout(this.#idle);
-      const expire = () => this.end(idle(idleTimeoutMs), idle(idleTimeoutMs));
-      this.#idle = setDeadlineTimer(expire, idleTimeoutMs);
+    if (this.#idle !== undefined) {
+      this.#idle.moved();
+    } else if (idleTimeoutMs !== undefined && !this.#ended) {
+      this.#idle = createIdleTimer(idleTimeoutMs, () => this.end(idle(idleTimeoutMs), idle(idleTimeoutMs)));
     }
   }
 
@@ -380,13 +381,13 @@ export class ServerCall {
   #finish(reason?: unknown, error?: ConnectError) {
     this.#ended = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#idle);
+    this.#idle?.stop();
     this.#observation?.end({
       error,
       requestBytes: this.#requestBytes,
       responseBytes: this.#answer.bytes,
     });
-    this.#messages?.fail(reason ?? cancelled());
+    this.#messages?.fail(reason ?? over);
     this.#context.abort(reason);
     // The handler may be waiting for something else, so the call does not wait for its finally blocks.
     this.#closing = this.#responses?.return?.().catch(() => undefined);

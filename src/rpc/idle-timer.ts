@@ -1,0 +1,34 @@
+import { setDeadlineTimer } from "./deadline.ts";
+
+/** Watches over something that is expected to move on. */
+export interface IdleTimer {
+  /** Something has moved. Cheap enough for each message. */
+  moved(): void;
+  /** Stops watching. */
+  stop(): void;
+}
+
+/** Runs something once nothing has moved for so many milliseconds. */
+export function createIdleTimer(idleTimeoutMs: number, onIdle: () => void): IdleTimer {
+  let lastMoved = performance.now();
+  let timer = setDeadlineTimer(look, idleTimeoutMs);
+
+  /** One timer runs at a time, and is not set anew by what moves: it looks how long ago that was. */
+  function look() {
+    const leftMs = lastMoved + idleTimeoutMs - performance.now();
+    if (leftMs > 0) {
+      timer = setDeadlineTimer(look, Math.ceil(leftMs));
+    } else {
+      onIdle();
+    }
+  }
+
+  return {
+    moved() {
+      lastMoved = performance.now();
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}
