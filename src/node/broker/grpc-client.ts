@@ -1,8 +1,11 @@
 import type { Duplex } from "node:stream";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { createCancellingClient } from "../../client/cancelling-client.ts";
+import { createConnection } from "../../client/connection.ts";
+import type { Dialer } from "../../client/dialer.ts";
 import { createEndingTransport } from "../../client/ending-transport.ts";
-import { readLate } from "../../client/read-late.ts";
+import { endpointAt } from "../../client/endpoint.ts";
+import { negotiate } from "../../client/negotiate.ts";
+import { createTransportPool } from "../../client/transport-pool.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { PlugboardError } from "../../plugin/errors.ts";
 import { untilAborted } from "../../plugin/until-aborted.ts";
@@ -63,16 +66,31 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
       sessionManager: connection,
     }),
   );
-  const close = async () => {
-    end(new PlugboardError("PB-CONNECTION-CLOSED", `the connection to ${text} is closed`));
-    connection.close();
+  const dialer: Dialer = {
+    protocol: "grpc",
+    // Whatever the broker's connection is made of, it can do what a socket can.
+    carrier: "unix",
+    httpVersion: "2",
+    dial: () => ({
+      transport,
+      close(reason) {
+        end(reason);
+        connection.close();
+      },
+    }),
   };
-  return {
-    transport,
-    client: (service) => createCancellingClient(service, readLate(transport)),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  const encrypted = secure !== undefined;
+  const endpoint = endpointAt("grpc", { carrier: "unix", text, path: text }, { encrypted });
+  return createConnection({
+    routes: negotiate({ runtime: "node", dialers: [dialer], offers: [{ endpoint }], tls: encrypted }),
+    pool: createTransportPool({ maxMessageBytes }),
+    manifest: undefined,
+    // There is no other; but calls that a server refuses when it ends its connection are made again, on another.
+    fallback: false,
+    interceptors: [],
+    timeoutMs: undefined,
+    onClose: async () => undefined,
+  });
 }
 
 async function secureOrDestroy(carrier: Duplex, secure: (carrier: Duplex) => Promise<Duplex>): Promise<Duplex> {
