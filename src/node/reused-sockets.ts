@@ -22,7 +22,26 @@ const ended: readonly unknown[] = ["ECONNRESET", "EPIPE"];
  * PB-CALL-REFUSED, so any call is made again; of those that say nothing it is not known.
  */
 export function heedEnds(agent: http.Agent, address: Pick<Address, "text">): readonly Interceptor[] {
+  keepOnlyFinished(agent);
   return [tellRefusal(address, () => dropIdle(agent)), heedDeadSockets(agent, address)];
+}
+
+/**
+ * Keeps no connection whose request was answered before its end, such as a stream that its handler has left: the server may be
+ * about to break it, so as not to read the rest.
+ */
+function keepOnlyFinished(agent: http.Agent) {
+  // Node has no other place to meet each request of an agent: types leave it out, but agents have always been extended by it.
+  const extensible = agent as http.Agent & { addRequest(request: http.ClientRequest, ...more: unknown[]): void };
+  const addRequest = extensible.addRequest.bind(agent);
+  extensible.addRequest = (request, ...more) => {
+    request.once("response", () => {
+      if (!request.writableFinished) {
+        request.shouldKeepAlive = false;
+      }
+    });
+    addRequest(request, ...more);
+  };
 }
 
 /** Ends the connections on which no request is: where one was ended, they are most likely, too. */

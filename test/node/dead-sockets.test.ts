@@ -47,11 +47,39 @@ async function startServer(place: Place, next: (socket: net.Socket, answer: stri
   return { ...server, calls };
 }
 
+/** The only response of a stream, and its end. */
+const collected =
+  "HTTP/1.1 200 OK\r\ncontent-type: application/connect+proto\r\ncontent-length: 12\r\n\r\n\0\0\0\0\0\x02\0\0\0\x02{}";
+
+async function* neverEnding() {
+  yield {};
+  await new Promise(() => {});
+}
+
 async function* once() {
   yield { count: 1 };
 }
 
 describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
+  test("a connection whose request was answered before its end is not used again: its server may be ending it", async () => {
+    const connections = new Set<net.Socket>();
+    await using server = await startRawServer(place, (socket) => {
+      connections.add(socket);
+      socket.once("data", (head) => {
+        const streams = head.toString("latin1").includes("/Collect ");
+        socket.write(
+          head.toString("latin1").includes("/Describe") ? answers.Describe : streams ? collected : answers.unary,
+        );
+      });
+    });
+    await using connection = await connect(server.address, { require });
+    const client = connection.client(BehaviourService);
+    const before = connections.size;
+    await client.collect(neverEnding());
+    await client.echo({ text: "next" });
+    expect(connections.size - before).toBe(2);
+  });
+
   test("a call that may be made twice is, on a fresh connection, if the server has ended an idle one", async () => {
     await using server = await startServer(place, (socket) => socket.destroy());
     await using connection = await connect(server.address, { require });
