@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Address } from "../client/endpoint.ts";
 import { tellRefusal } from "../client/refused-response.ts";
 import { PlugboardError } from "../plugin/errors.ts";
@@ -111,6 +112,10 @@ function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): In
     try {
       return await next(call?.() ?? request);
     } catch (error) {
+      if (isOwnDeadline(error)) {
+        // Who is silent on one connection may have vanished, and HTTP/1.1 has no pings to find out on the others.
+        dropIdle(agent);
+      }
       // What has failed may be told to a write before it is told to the request.
       await setImmediate();
       if (!failedReused(error) || request.signal.aborted) {
@@ -123,6 +128,10 @@ function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): In
       throw new PlugboardError("PB-CONNECTION-LOST", message, { cause: error });
     }
   };
+}
+
+function isOwnDeadline(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.DeadlineExceeded && !error.isWireError;
 }
 
 function isEnd(error: unknown): boolean {

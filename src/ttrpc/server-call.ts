@@ -46,8 +46,16 @@ export interface ServerCallParts {
 
 const cancelled = () => new ConnectError("the caller has cancelled the call", Code.Canceled);
 
-/** What is read of a call that has ended well; made once, as making an error costs more than the rest of ending a call. */
-const over = new ConnectError("the call has ended", Code.Canceled);
+let ended: ConnectError | undefined;
+
+/**
+ * What is read of a call that has ended well. Made once, as making an error costs more than the rest of ending a call; and not
+ * before it is needed, as its headers make Node load all of its HTTP.
+ */
+function callEnded(): ConnectError {
+  ended ??= new ConnectError("the call has ended", Code.Canceled);
+  return ended;
+}
 
 /** One call on the server's side, from its request to its answer. */
 export class ServerCall {
@@ -387,7 +395,7 @@ export class ServerCall {
       requestBytes: this.#requestBytes,
       responseBytes: this.#answer.bytes,
     });
-    this.#messages?.fail(reason ?? over);
+    this.#messages?.fail(reason ?? callEnded());
     this.#context.abort(reason);
     // The handler may be waiting for something else, so the call does not wait for its finally blocks.
     this.#closing = this.#responses?.return?.().catch(() => undefined);
