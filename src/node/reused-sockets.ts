@@ -7,6 +7,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Address } from "../client/endpoint.ts";
 import { tellRefusal } from "../client/refused-response.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { keepReading } from "./keep-reading.ts";
 
 /** A server that ends a connection so soon after its answer, in milliseconds, may do so after each. */
 const atOnceMs = 1_000;
@@ -23,26 +24,34 @@ const ended: readonly unknown[] = ["ECONNRESET", "EPIPE"];
  * PB-CALL-REFUSED, so any call is made again; of those that say nothing it is not known.
  */
 export function heedEnds(agent: http.Agent, address: Pick<Address, "text">): readonly Interceptor[] {
-  keepOnlyFinished(agent);
+  onRequests(agent, (request) => {
+    keepOnlyFinished(request);
+    request.once("socket", keepReading);
+  });
   return [tellRefusal(address, () => dropIdle(agent)), heedDeadSockets(agent, address)];
+}
+
+/** Gets each request of an agent, before it has a connection. */
+function onRequests(agent: http.Agent, meet: (request: http.ClientRequest) => void) {
+  // Node has no other place for that: types leave it out, but agents have always been extended by it.
+  const extensible = agent as http.Agent & { addRequest(request: http.ClientRequest, ...more: unknown[]): void };
+  const addRequest = extensible.addRequest.bind(agent);
+  extensible.addRequest = (request, ...more) => {
+    meet(request);
+    addRequest(request, ...more);
+  };
 }
 
 /**
  * Keeps no connection whose request was answered before its end, such as a stream that its handler has left: the server may be
  * about to break it, so as not to read the rest.
  */
-function keepOnlyFinished(agent: http.Agent) {
-  // Node has no other place to meet each request of an agent: types leave it out, but agents have always been extended by it.
-  const extensible = agent as http.Agent & { addRequest(request: http.ClientRequest, ...more: unknown[]): void };
-  const addRequest = extensible.addRequest.bind(agent);
-  extensible.addRequest = (request, ...more) => {
-    request.once("response", () => {
-      if (!request.writableFinished) {
-        request.shouldKeepAlive = false;
-      }
-    });
-    addRequest(request, ...more);
-  };
+function keepOnlyFinished(request: http.ClientRequest) {
+  request.once("response", () => {
+    if (!request.writableFinished) {
+      request.shouldKeepAlive = false;
+    }
+  });
 }
 
 /** Ends the connections on which no request is: where one was ended, they are most likely, too. */

@@ -250,7 +250,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
         webSocket: "refused",
         bareWebSocket: "refused",
         post: "refused",
-        formPost: "opaque",
+        formPost: "refused",
       });
       // None of it has come to a handler.
       expect(await friendCalls("askTwice", url, "stranger", [{}, {}])).toEqual({

@@ -61,6 +61,32 @@ async function* once() {
 }
 
 describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
+  test("a response is read though its server has closed the connection before the end of the request", async () => {
+    const closed = Promise.withResolvers<void>();
+    await using server = await startRawServer(place, (socket) => {
+      socket.once("data", (head) => {
+        if (head.toString("latin1").includes("/Describe")) {
+          socket.write(answers.Describe);
+        } else {
+          socket.write(collected, () => {
+            socket.destroy();
+            closed.resolve();
+          });
+        }
+      });
+    });
+    await using connection = await connect(server.address, { require });
+    async function* requests() {
+      yield {};
+      // It is written before there is time to read what has come.
+      await closed.promise;
+      yield { data: new Uint8Array(1_000_000) };
+      yield {};
+    }
+    const response = await connection.client(BehaviourService).collect(requests());
+    expect(response.messages).toBe(0);
+  });
+
   test("a connection whose request was answered before its end is not used again: its server may be ending it", async () => {
     const connections = new Set<net.Socket>();
     await using server = await startRawServer(place, (socket) => {
