@@ -112,7 +112,7 @@ Object.assign(globalThis, {
       bareWebSocket: await outcome(opened(new WebSocket(webSocketUrl, "plugboard.ttrpc.v1"))),
       post: await outcome(fetch(echo, { method: "POST", body, headers })),
       // As a form could, which no preflight goes before.
-      formPost: (await fetch(echo, { method: "POST", body, mode: "no-cors" })).type,
+      formPost: await outcome(fetch(echo, { method: "POST", body, mode: "no-cors" })),
     };
   },
 });
