@@ -212,11 +212,11 @@ describe("connect to several targets", () => {
     const vacant = await vacantAddress("unix");
     await using silent = await startRawServer("tcp", () => undefined);
     await using server = await http();
-    await using connection = await connect([vacant, silent.address, server.address], { dialTimeoutMs: 100 });
+    await using connection = await connect([vacant, silent.address, server.address], { dialTimeoutMs: 1_000 });
     expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
     const explained = explainRoutes(connection.routes);
     expect(explained).toMatch(new RegExp(`skipped: ttrpc, grpc, connect at ${vacant}: .*ENOENT`));
-    expect(explained).toContain(`skipped: ttrpc, grpc, connect at ${silent.address}: no answer within 100 ms`);
+    expect(explained).toContain(`skipped: ttrpc, grpc, connect at ${silent.address}: no answer within 1000 ms`);
   });
 
   test("skips another plugin, with the reason", async () => {
