@@ -102,13 +102,17 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
       const { failure } = answer;
       return { offers: refuse(guesses, brief(failure.rawMessage)), failure };
     }
-    if (answer.kind === "misunderstood" || (answer.kind === "silent" && until < deadline)) {
+    if (answer.kind === "misunderstood") {
       failures.set(capability, answer.reason);
+      continue;
+    }
+    if (answer.kind === "silent" && until < deadline) {
+      failures.set(capability, noAnswer(patienceMs));
       continue;
     }
     if (answer.kind === "silent") {
       for (const each of routes) {
-        failures.set(each.capability, failures.get(each.capability) ?? answer.reason);
+        failures.set(each.capability, failures.get(each.capability) ?? noAnswer(dialTimeoutMs));
       }
       break;
     }
@@ -134,6 +138,8 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
   }
   return { offers: known(guesses) };
 }
+
+const noAnswer = (timeoutMs: number) => `no answer within ${timeoutMs} ms`;
 
 /** Whether a connection can be given up for another. A message port is what it is, and so may a carrier be. */
 function mayDialAnew({ carrier }: DialableAddress): boolean {
@@ -182,7 +188,7 @@ type Answer =
   | { readonly kind: "unsure" }
   /** There is no agreeing on TLS with it, or it lets nobody in whom it does not know. */
   | { readonly kind: "shut"; readonly failure: PlugboardError }
-  | { readonly kind: "silent"; readonly reason: string }
+  | { readonly kind: "silent" }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
 /** How long to wait for an answer in ttrpc where others can be had, in milliseconds. */
@@ -230,7 +236,7 @@ async function describe(
           ? { kind: "unsure" }
           : { kind: "misunderstood", reason: brief(error.rawMessage) };
       case Code.DeadlineExceeded:
-        return { kind: "silent", reason: `no answer within ${timeoutMs} ms` };
+        return { kind: "silent" };
       case Code.Unauthenticated:
         return { kind: "shut", failure: callerRefused(`${address.text} answers ${brief(error.rawMessage)}`, error) };
       default:
