@@ -1,4 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
+import { endIterator } from "../rpc/end-iterator.ts";
+import { forwardIterator } from "../rpc/forward-iterator.ts";
 
 /**
  * Ends a stream of requests once its only response is there. What the caller would send then is for nobody; over HTTP/1.1 it
@@ -13,29 +15,28 @@ export const stopWhenAnswered: Interceptor = (next) => async (request) => {
   return response.stream ? { ...response, message: stopping(response.message, requests.stop) } : response;
 };
 
-/** Not a generator: that would have whoever ends it wait for a message that the caller has yet to give. */
-function stoppable<T>(messages: AsyncIterable<T>) {
-  const iterator = messages[Symbol.asyncIterator]();
+/** What hands messages on until it is stopped, which it is also while it waits for one. */
+function stoppable<T>(source: AsyncIterable<T>) {
   const done = { done: true, value: undefined } as const;
+  let iterator: AsyncIterator<T> | undefined;
   let stopped = false;
   let stopWaiting: (() => void) | undefined;
-  const stoppableIterator: AsyncIterator<T> = {
-    next: () =>
+  const messages = forwardIterator<T>(source, (opened) => {
+    iterator = opened;
+    return () =>
       stopped
         ? Promise.resolve(done)
-        : new Promise((resolve, reject) => {
+        : new Promise<IteratorResult<T>>((resolve, reject) => {
             stopWaiting = () => resolve(done);
-            iterator.next().then(resolve, reject);
-          }),
-    ...(iterator.return && { return: async (value?: unknown) => (await iterator.return?.(value)) ?? done }),
-    ...(iterator.throw && { throw: async (reason?: unknown) => (await iterator.throw?.(reason)) ?? done }),
-  };
+            opened.next().then(resolve, reject);
+          });
+  });
   return {
-    messages: { [Symbol.asyncIterator]: () => stoppableIterator },
+    messages,
     stop() {
       stopped = true;
       stopWaiting?.();
-      iterator.return?.().catch(() => undefined);
+      endIterator(iterator);
     },
   };
 }

@@ -7,6 +7,7 @@ import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
 import { setLogLevel } from "../plugin/log.ts";
+import { checkGracePeriod } from "../rpc/deadline.ts";
 import type { GoPluginServicesOptions } from "./go-plugin-services.ts";
 import { exceptForHousekeeping } from "./housekeeping.ts";
 import { launchEnvironment } from "./launch-environment.ts";
@@ -29,7 +30,10 @@ const goPluginMessageBytes = 64 * 1024 * 1024;
 
 /** How a host treats its plugins. */
 export interface HostOptions {
-  /** How long a plugin may take to end after it was told to, in milliseconds; then it is killed. Default: 5,000. */
+  /**
+   * How long a plugin may take to end after it was told to, in milliseconds; then it is killed. `Infinity` for as long as it
+   * takes. Default: 5,000.
+   */
   readonly gracePeriodMs?: number;
   /**
    * Deadline of each call of its plugins that has none of its own, in milliseconds. A call that is to have none says `timeoutMs: 0`. Default:
@@ -63,10 +67,11 @@ export class Host implements AsyncDisposable {
   readonly #forgetExit: () => void;
   #closing: Promise<void> | undefined;
 
-  /** @throws PlugboardError PB-SETTING-INVALID, PB-OPTION-UNKNOWN */
+  /** @throws PlugboardError PB-SETTING-INVALID, PB-OPTION-UNKNOWN, PB-LIMIT-INVALID */
   constructor(options: HostOptions = {}) {
     checkOptions("new Host()", options, hostNames);
     const { gracePeriodMs = 5_000, timeoutMs, settings = {} } = options;
+    checkGracePeriod(gracePeriodMs);
     this.#gracePeriodMs = gracePeriodMs;
     this.#timeoutMs = timeoutMs;
     this.#settings = readSettings("host", settings, process.env);

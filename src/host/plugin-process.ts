@@ -7,6 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { withoutHandshake } from "../node/handshake.ts";
 import { makeSocketDirectory } from "../node/socket-directory.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { within } from "../rpc/deadline.ts";
 import { compileCacheEnvironment } from "./compile-cache.ts";
 import { inheritedEnvironment } from "./inherited-environment.ts";
 import { removeLeftoverSocket } from "./leftover-socket.ts";
@@ -151,7 +152,7 @@ export function startProcess(options: SpawnOptions): PluginProcess {
   const stop = async (graceMs: number, wasAsked: boolean) => {
     if (pid !== undefined) {
       if (wasAsked) {
-        await atMost(graceMs, exited);
+        await within(graceMs, exited);
       }
       // To all of it: the command may be no more than a shell or a package runner around the plugin.
       signalGroup(pid, "SIGTERM");
@@ -198,15 +199,7 @@ export function describeExit({ code, signal }: ProcessExit): string {
 
 /** Waits until the output was read to its end, though not for long: whoever left the group can hold it open. */
 async function untilRead(closed: Promise<unknown>): Promise<void> {
-  await atMost(lateOutputMs, closed);
-}
-
-/** Waits for something that never fails, but no longer than so many milliseconds. */
-async function atMost(timeoutMs: number, event: Promise<unknown>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeoutMs);
-  await Promise.race([event, late]);
-  clearTimeout(timer);
+  await within(lateOutputMs, closed);
 }
 
 function readOutput(

@@ -7,6 +7,7 @@ import { connect } from "../node/connect.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import { PlugboardError } from "../plugin/errors.ts";
+import { within } from "../rpc/deadline.ts";
 import type { FollowedProcess } from "./follow-process.ts";
 import { followProcess } from "./follow-process.ts";
 import { useGoPluginServices } from "./go-plugin-services.ts";
@@ -155,20 +156,13 @@ export async function reattach(
 
 /** Ends a process that is not our own child. */
 async function endProcess(followed: FollowedProcess, graceMs: number, wasAsked: boolean): Promise<void> {
-  if (wasAsked && (await endsWithin(followed, graceMs))) {
+  const ended = (timeoutMs: number) => within(Math.max(0, timeoutMs), followed.exited);
+  if (wasAsked && (await ended(graceMs))) {
     return;
   }
   followed.signal("SIGTERM");
-  if (!(await endsWithin(followed, wasAsked ? lastChanceMs : graceMs))) {
+  if (!(await ended(wasAsked ? lastChanceMs : graceMs))) {
     followed.signal("SIGKILL");
-    await endsWithin(followed, lastChanceMs);
+    await ended(lastChanceMs);
   }
-}
-
-async function endsWithin(followed: FollowedProcess, timeoutMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), Math.max(0, timeoutMs));
-  const ended = await Promise.race([followed.exited.then(() => true), late]);
-  clearTimeout(timer);
-  return ended;
 }

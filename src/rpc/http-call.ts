@@ -53,7 +53,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
   // Now, as a platform may take nothing more for a call whose caller has gone.
   call?.keepAlive(over);
   const fail = (error: unknown): never => {
-    call?.mendMetadata();
+    call?.dropUnsendable();
     throw error;
   };
   const running = runObserved(contextValues, () => next(request));
@@ -199,7 +199,7 @@ class HttpCall {
   }
 
   /** Leaves out what can't be sent of what the handler has set before it failed. */
-  mendMetadata(): void {
+  dropUnsendable(): void {
     dropUnsendable(this.#context?.responseHeader, "response's header");
     dropUnsendable(this.#context?.responseTrailer, "response's trailer");
   }

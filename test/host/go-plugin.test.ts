@@ -280,6 +280,13 @@ describe("a plugin made for go-plugin's hosts ends", () => {
     expect(logged()).toEqual(["Shutdown"]);
   });
 
+  test("by itself, in its own time if the grace period has no end", async () => {
+    host = new Host({ gracePeriodMs: Number.POSITIVE_INFINITY });
+    const { loaded } = await load(["shuts-down", "lingers"]);
+    await loaded.close();
+    expect(await loaded.exited).toEqual({ code: 0, signal: null });
+  });
+
   test("by SIGTERM if it can't be told to shut down", async () => {
     const { loaded } = await load([]);
     await loaded.close();

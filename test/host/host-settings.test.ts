@@ -12,6 +12,10 @@ const misbehave = (way: string) => ["node", "test/host/fixtures/misbehave.ts", w
 
 const hint = (error: unknown) => (error as { readonly hint: string }).hint;
 
+test.each([-1, Number.NaN])("a grace period of %d is refused", (gracePeriodMs) => {
+  expect(() => new Host({ gracePeriodMs })).toThrow(expect.objectContaining({ errorCode: "PB-LIMIT-INVALID" }));
+});
+
 describe("the time that a plugin has", () => {
   test.each<[string, NonNullable<HostOptions["settings"]>, string, string]>([
     ["silent", { PLUGIN_HANDSHAKE_TIMEOUT: 0.5 }, "no handshake within 500 ms", "PLUGIN_HANDSHAKE_TIMEOUT"],

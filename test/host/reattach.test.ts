@@ -151,6 +151,14 @@ describe("a plugin that was not launched here ends only when it is told to", () 
     expect(await exit).toEqual([0, null]);
   });
 
+  test("by its own service, in its own time if the grace period has no end", async () => {
+    const { target, child } = await start("shuts-down", "lingers");
+    const exit = once(child, "exit");
+    await using patient = new Host({ gracePeriodMs: Number.POSITIVE_INFINITY });
+    await (await patient.reattach(target)).shutdown();
+    expect(await exit).toEqual([0, null]);
+  });
+
   test("by SIGTERM if it has none", async () => {
     const { target, child } = await start();
     const exit = once(child, "exit");
