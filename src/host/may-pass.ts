@@ -1,9 +1,8 @@
 import { isPlugboardError } from "../plugin/errors.ts";
 import { printedErrors } from "./printed-error.ts";
 
-/** What Node says of code that can't be loaded; go-plugin's words without its cookie. */
-const final =
-  /^ {2}\| (?:SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find |\s*code: 'ERR_MODULE_NOT_FOUND'|This binary is a plugin)/m;
+/** go-plugin's words without its cookie. */
+const lacksCookie = /^ {2}\| This binary is a plugin/m;
 
 /**
  * Whether another attempt may succeed where a start has failed with this error. Nothing of the plugin was called by then,
@@ -11,7 +10,7 @@ const final =
  *
  * - a command that can't be executed, or that answers with something else than a handshake that fits, is what it is;
  * - a plugin of Plugboard that names its trouble by a code does so because of how it was called or configured, unless it
- *   was its own start hook that failed;
+ *   was its own start hook that failed; a module that is missing or misspelt stays so;
  * - one made with go-plugin that did not get its cookie says so, and would say it again;
  * - one that has used up its time would use it up again, and the caller has waited long enough.
  *
@@ -25,5 +24,5 @@ export function mayPass(error: unknown): boolean {
 }
 
 function isFinal(message: string): boolean {
-  return final.test(message) || printedErrors(message).some(({ code }) => code !== "PB-PLUGIN-START");
+  return lacksCookie.test(message) || printedErrors(message).some(({ code }) => code !== "PB-PLUGIN-START");
 }

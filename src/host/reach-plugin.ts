@@ -215,11 +215,11 @@ export function withOutput(error: unknown, child: PluginProcess): unknown {
   const { errorCode, cause = toldBy(printed) } = error;
   // A plugin of ours says itself what to do.
   const isExplained = errorCode === "PB-HANDSHAKE-EXITED" && cause instanceof PlugboardError;
-  const hint = isExplained ? "Mend what the plugin says, then load it again." : error.hint;
+  const hint = isExplained ? "Correct what the plugin says is wrong, then load it again." : error.hint;
   return new PlugboardError(errorCode, `${printable(whatHappened(error))}${printed}`, { hint, cause });
 }
 
-/** The error of ours that a plugin has printed before it ended, as serve() does, or Node of one that nobody caught. */
+/** The error that a plugin has printed before it ended: as serve() does, or Node of one that was not caught. */
 function toldBy(printed: string): PlugboardError | undefined {
   const { code, message } = printedErrors(printed)[0] ?? { code: "", message: "" };
   return isErrorCode(code) ? new PlugboardError(code, message) : undefined;

@@ -30,6 +30,10 @@ const errors = {
     Code.InvalidArgument,
     "Plugboard serves this one itself; register only your own services.",
   ],
+  "PB-PLUGIN-MODULE": [
+    Code.FailedPrecondition,
+    "Correct the import or the syntax that Node names, then load it again.",
+  ],
   "PB-PLUGIN-START": [
     Code.FailedPrecondition,
     "Mend what the plugin's start() names as the cause, then start it again.",

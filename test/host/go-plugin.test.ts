@@ -134,7 +134,7 @@ describe("a plugin made for go-plugin's hosts", () => {
     await expect(patient.load({ command, handshake: wrong, onOutput() {} })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-EXITED",
       message: expect.stringContaining("PB-COOKIE-MISMATCH: TALKATIVE is set, but not to the value"),
-      hint: "Mend what the plugin says, then load it again.",
+      hint: "Correct what the plugin says is wrong, then load it again.",
     });
     expect(warn).not.toHaveBeenCalled();
     warn.mockRestore();

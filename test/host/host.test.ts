@@ -266,6 +266,28 @@ describe("a start that fails", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test.each([
+    ["missing", 'import "./no-such-module.ts";', "no-such-module"],
+    ["misspelt", "const const = 1;", "SyntaxError"],
+  ])("says at once, by a code, when a module is %s", async (_, program, named) => {
+    const file = join(files, `broken-${failures++}.mts`);
+    writeFileSync(file, program);
+    let starts = 0;
+    // This host would try again.
+    await using retrying = new Host();
+    const command = ["sh", "-c", `echo started >&2; exec node ${file}`] as const;
+    const onOutput = ({ text }: OutputLine) => {
+      starts += text === "started" ? 1 : 0;
+    };
+    const error: unknown = await retrying.load({ command, onOutput }).catch((each: unknown) => each);
+    expect(error).toMatchObject({
+      errorCode: "PB-HANDSHAKE-EXITED",
+      hint: "Correct what the plugin says is wrong, then load it again.",
+      cause: { errorCode: "PB-PLUGIN-MODULE", message: expect.stringContaining(named) },
+    });
+    expect(starts).toBe(1);
+  });
+
   test("says so when the configuration contains itself", async () => {
     const config: Record<string, unknown> = { password: "swordfish" };
     config.self = config;
