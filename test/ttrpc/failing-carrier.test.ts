@@ -1,31 +1,11 @@
 import { Code } from "@connectrpc/connect";
-import type { CarrierConnection, CarrierReceiver } from "plugboard";
+import type { CarrierConnection } from "plugboard";
 import { connect, definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { carrierPair } from "./carrier-pair.ts";
 
 // An uncaught exception, such as one that a carrier throws and nobody catches, fails the run.
-
-/** Two ends of a connection in memory. */
-function carrierPair(): readonly [CarrierConnection, CarrierConnection] {
-  const receivers: (CarrierReceiver | undefined)[] = [];
-  const end = (own: number): CarrierConnection => ({
-    wholeFrames: true,
-    start(receiver) {
-      receivers[own] = receiver;
-    },
-    send(bytes) {
-      setImmediate(() => receivers[1 - own]?.receive(bytes));
-      return true;
-    },
-    close() {
-      setImmediate(() => receivers[1 - own]?.ended());
-    },
-    pause() {},
-    resume() {},
-  });
-  return [end(0), end(1)];
-}
 
 /** A connection with a call in flight, whose ends may be spoilt from then on. */
 async function open() {
@@ -51,7 +31,7 @@ async function open() {
   const connection = await connect({
     name: "the pair",
     async open() {
-      const pair = carrierPair();
+      const pair = carrierPair(setImmediate);
       ends.push(pair);
       served.push(await serveOn(plugin, pair[1]));
       return pair[0];
@@ -143,7 +123,7 @@ test("a connection that has ended before it was used fails its calls, and is not
   let opened = 0;
   const open = async (): Promise<CarrierConnection> => {
     opened += 1;
-    return { ...carrierPair()[0], start: (receiver) => receiver.ended(new Error("it was over")) };
+    return { ...carrierPair(setImmediate)[0], start: (receiver) => receiver.ended(new Error("it was over")) };
   };
   await expect(connect({ name: "the dead end", open })).rejects.toThrow("it was over");
   expect(opened).toBeLessThan(10);

@@ -4,6 +4,7 @@ import { connect, definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { frameType } from "../../src/ttrpc/frame.ts";
+import { carrierPair } from "./carrier-pair.ts";
 import { encodeFrame } from "./raw-frames.ts";
 import { requestFrame } from "./raw-peer.ts";
 
@@ -28,6 +29,7 @@ const plugin = definePlugin({
 });
 
 const { echo } = BehaviourService.method;
+const atOnce = (run: () => void) => run();
 
 test("a plugin answers what its carrier delivers as soon as it is started", async () => {
   const { promise: answered, resolve: onAnswer } = Promise.withResolvers<Uint8Array>();
@@ -130,7 +132,7 @@ async function open(
     name: "the pair",
     async open() {
       opened.dialed += 1;
-      const [ours, theirs] = carrierPair();
+      const [ours, theirs] = carrierPair(atOnce);
       await serveOn(plugin, theirs);
       const carrier: CarrierConnection = {
         ...ours,
@@ -150,23 +152,4 @@ async function open(
     },
     [Symbol.asyncDispose]: () => connection.close(),
   };
-}
-
-/** Two ends of a connection in memory, where sending is delivering. */
-function carrierPair(): readonly [CarrierConnection, CarrierConnection] {
-  const receivers: (CarrierReceiver | undefined)[] = [];
-  const end = (own: number): CarrierConnection => ({
-    wholeFrames: true,
-    start(receiver) {
-      receivers[own] = receiver;
-    },
-    send(bytes) {
-      receivers[1 - own]?.receive(bytes);
-      return true;
-    },
-    close() {
-      receivers[1 - own]?.ended();
-    },
-  });
-  return [end(0), end(1)];
 }
