@@ -1,6 +1,6 @@
 /** Runs the check:* scripts of package.json in the order they stand there and stops at the first that fails. */
 import { spawnSync } from "node:child_process";
-import manifest from "../package.json" with { type: "json" };
+import manifest from "../../package.json" with { type: "json" };
 
 const checks = Object.keys(manifest.scripts).filter((name) => name.startsWith("check:"));
 const failed = checks.find((name) => {

@@ -4,10 +4,10 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Code } from "@connectrpc/connect";
-import { codeName } from "../src/rpc/code-name.ts";
-import { endings } from "../test/behaviour/endings.ts";
-import { faultGroups } from "../test/behaviour/faults.ts";
-import { refusals } from "../test/behaviour/refusals.ts";
+import { codeName } from "../../src/rpc/code-name.ts";
+import { endings } from "../../test/behaviour/endings.ts";
+import { faultGroups } from "../../test/behaviour/faults.ts";
+import { refusals } from "../../test/behaviour/refusals.ts";
 
 const file = "docs/faults.md";
 const [begin, end] = ["<!-- faults: npm run faults -->", "<!-- end of faults -->"];
