@@ -1,56 +1,88 @@
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 import type { LoadOptions } from "plugboard/node";
 import { connect, Host } from "plugboard/node";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/node/fixtures/tell-modules.ts"] as const;
+const { resolve } = createRequire(import.meta.url);
 
-/** What is only of use to HTTP: its servers, its clients and WebSockets. */
-const http =
-  /^node:(http|https|http2|tls|zlib|internal\/deps\/undici\/undici)$|\/(connect-node|ws)\/|\/src\/node\/(http|websocket)/;
+/** The URL of a module by which a process names it. Fails if there is no such module, as after a move. */
+function moduleUrl(specifier: string): string {
+  return pathToFileURL(resolve(specifier)).href;
+}
 
-/** What some settings ask for, and a start that failed. */
-const onRequest =
-  /\/(cockatiel|jose|rate-limiter-flexible|@opentelemetry)\/|\/src\/policy\/verify-jwt|\/src\/node\/(rate-limit|shutdown-file)|\/src\/host\/repeat/;
+/** The URLs of the modules that a plugin process has loaded. */
+async function loadedBy({ client }: Pick<Awaited<ReturnType<Host["load"]>>, "client">): Promise<readonly string[]> {
+  const { html } = await client(MarkdownService).render({});
+  return html.split("\n");
+}
 
-/** What is only of use to TLS. */
-const tls = /^node:tls$|\/(@peculiar|reflect-metadata|tsyringe)\/|\/src\/(node\/tls|host\/host-tls|node\/refuse)/;
+function packagesOf(urls: readonly string[]): readonly string[] {
+  const names = urls.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
+  return [...new Set(names)].sort();
+}
 
-test("a plugin process loads what TLS needs if its host wants TLS, and only then", async () => {
-  await using host = new Host();
-  const modules = async (options: Pick<LoadOptions, "tls">) => {
-    const loaded = await host.load({ command, ...options });
-    const { html } = await loaded.client(MarkdownService).render({});
-    return html.split("\n").filter((each) => tls.test(each));
-  };
-  expect(await modules({})).toEqual([]);
-  expect(await modules({ tls: "auto" })).toEqual(
-    expect.arrayContaining(["node:tls", expect.stringContaining("@peculiar/x509")]),
-  );
+const host = new Host();
+afterAll(() => host[Symbol.asyncDispose]());
+
+/** What a process has loaded that was started with no options. */
+const plain = host.load({ command }).then(loadedBy);
+
+/** What a process loads more if it is started with these options. */
+async function loadedMore(options: Pick<LoadOptions, "tls" | "env">): Promise<readonly string[]> {
+  const before = new Set(await plain);
+  return (await loadedBy(await host.load({ command, ...options }))).filter((url) => !before.has(url));
+}
+
+test("a plugin process loads no packages but small ones when it starts", async () => {
+  const small = new Set(["@bufbuild/protobuf", "@connectrpc/connect", "compare-versions", "signal-exit"]);
+  const packages = packagesOf(await plain);
+  expect(packages).toContain("@connectrpc/connect");
+  expect(packages.filter((name) => !small.has(name))).toEqual([]);
 });
 
-test("a plugin process loads what only some settings ask for when they do, and not before", async () => {
-  await using host = new Host();
-  const modules = async (env: Record<string, string>) => {
-    const loaded = await host.load({ command, env });
-    const { html } = await loaded.client(MarkdownService).render({});
-    return html.split("\n").flatMap((each) => onRequest.exec(each)?.[0] ?? []);
-  };
-  expect(await modules({})).toEqual([]);
-  expect(await modules({ PLUGIN_RATE_LIMIT_ENABLED: "true" })).toEqual(["/src/node/rate-limit"]);
-  expect(await modules({ PLUGIN_SHUTDOWN_FILE_PATH: "/no/such/file" })).toEqual(["/src/node/shutdown-file"]);
+test("a plugin process does not load what verifies tokens or starts other plugins again when it starts", async () => {
+  expect(await plain).toContain(moduleUrl("../../src/node/serve.ts"));
+  expect(await plain).not.toContain(moduleUrl("../../src/policy/verify-jwt.ts"));
+  expect(await plain).not.toContain(moduleUrl("../../src/host/repeat.ts"));
+});
+
+test("a plugin process loads what TLS needs if its host wants TLS, and only then", async () => {
+  const more = await loadedMore({ tls: "auto" });
+  expect(more).toEqual(
+    expect.arrayContaining([
+      "node:tls",
+      moduleUrl("../../src/node/tls/plugin-tls.ts"),
+      moduleUrl("../../src/node/tls/secure-server.ts"),
+    ]),
+  );
+  expect(packagesOf(more)).toContain("@peculiar/x509");
+});
+
+test.each([
+  { setting: "PLUGIN_RATE_LIMIT_ENABLED", value: "true", module: "../../src/node/rate-limit.ts" },
+  { setting: "PLUGIN_SHUTDOWN_FILE_PATH", value: "/no/such/file", module: "../../src/node/shutdown-file.ts" },
+])("a plugin process with $setting loads the one module that it needs for that", async ({ setting, value, module }) => {
+  expect(await loadedMore({ env: { [setting]: value } })).toEqual([moduleUrl(module)]);
 });
 
 test("a plugin process loads what HTTP needs with its first HTTP client, and not before", async () => {
-  await using host = new Host();
   const loaded = await host.load({ command });
-  const modules = async ({ client }: Pick<typeof loaded, "client">) => {
-    const { html } = await client(MarkdownService).render({});
-    return html.split("\n").filter((each) => http.test(each));
-  };
-  expect(await modules(loaded)).toEqual([]);
+  const before = new Set(await loadedBy(loaded));
 
   const address = loaded.routes.unary.routes[0]?.endpoint.address.text ?? "";
   await using connection = await connect(address, { require: { protocols: ["grpc"] } });
-  expect(await modules(connection)).toEqual(expect.arrayContaining(["node:http", "node:http2"]));
+  const more = (await loadedBy(connection)).filter((url) => !before.has(url));
+  expect(more).toEqual(
+    expect.arrayContaining([
+      "node:http",
+      "node:http2",
+      moduleUrl("../../src/node/http-server.ts"),
+      moduleUrl("../../src/node/http-handler.ts"),
+    ]),
+  );
+  expect(packagesOf(more)).toEqual(["@connectrpc/connect-node"]);
+  expect(more).not.toContain(moduleUrl("../../src/node/websocket-upgrade.ts"));
 });
