@@ -2,10 +2,11 @@
  * Plugboard for Workers: be a plugin at the edge.
  * @module
  */
-export type { BindingRateLimitOptions } from "./edge/binding-rate-limit.ts";
-export { bindingRateLimit } from "./edge/binding-rate-limit.ts";
+
 export type { DebugTools } from "./edge/debug.ts";
 export { debug } from "./edge/debug.ts";
 export type { EdgeEnv } from "./edge/edge.ts";
 export { edge } from "./edge/edge.ts";
 export type { EdgeOptions } from "./edge/edge-options.ts";
+export type { BindingRateLimitOptions } from "./edge/rate-limit.ts";
+export { bindingRateLimit } from "./edge/rate-limit.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { createConnect } from "./client/connect.ts";
-import { portableDialers } from "./client/portable-dialers.ts";
+import { portableDialers } from "./client/dialers/portable.ts";
 
 /**
  * Connects to a plugin from anywhere: in this process, by http: or https:, by a WebSocket, by a Worker's service
@@ -16,13 +16,23 @@ import { portableDialers } from "./client/portable-dialers.ts";
  */
 export const connect = /* @__PURE__ */ createConnect(portableDialers);
 
-export type { MethodKind } from "./client/capability.ts";
+export type { Carrier, CarrierTarget, Endpoint, Protocol, ServiceBinding } from "./address/endpoint.ts";
+export type { ClientTls, ServerTls } from "./address/tls-options.ts";
+export type { ErrorCode } from "./base/errors.ts";
+export { errorCodes, isPlugboardError, PlugboardError } from "./base/errors.ts";
+export { maskSecrets } from "./base/mask-secrets.ts";
+export type { CallObservation, CallObserver, CallOutcome } from "./call/call-observer.ts";
+export type { ForwardedCall } from "./call/forward.ts";
+export { forward } from "./call/forward.ts";
+export type { Peer } from "./call/peer.ts";
+export { peerKey } from "./call/peer.ts";
+export { requestIdOf } from "./call/request-id.ts";
+export type { Keepalive } from "./call/time/keepalive.ts";
 export type { Connect, ConnectOptions, Target } from "./client/connect.ts";
 export type { Connection } from "./client/connection.ts";
-export type { Carrier, CarrierTarget, Endpoint, Protocol, ServiceBinding } from "./client/endpoint.ts";
-export { explainRoutes } from "./client/explain-routes.ts";
-export type { Rejection, Requirements, Route, Routes, RoutesOfKind } from "./client/negotiate.ts";
-export type { ClientTls, ServerTls } from "./client/tls.ts";
+export type { MethodKind } from "./client/routes/capability.ts";
+export { explainRoutes } from "./client/routes/explain-routes.ts";
+export type { Rejection, Requirements, Route, Routes, RoutesOfKind } from "./client/routes/negotiate.ts";
 export type { Token } from "./client/token.ts";
 export type { Manifest } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export { PluginService } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -31,28 +41,18 @@ export type { ConfigInit } from "./plugin/config-json.ts";
 export type { PluginContext } from "./plugin/context.ts";
 export type { Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
 export { definePlugin } from "./plugin/define-plugin.ts";
-export type { ErrorCode } from "./plugin/errors.ts";
-export { errorCodes, isPlugboardError, PlugboardError } from "./plugin/errors.ts";
-export { maskSecrets } from "./plugin/mask-secrets.ts";
-export type { AuditLogOptions, DenialRecord } from "./policy/audit-log.ts";
-export type { BearerOptions } from "./policy/bearer.ts";
-export { bearer } from "./policy/bearer.ts";
-export type { Authenticate, Caller, Credentials } from "./policy/caller.ts";
-export { callerKey } from "./policy/caller.ts";
-export type { DenialReason } from "./policy/denial.ts";
+export type { AuditLogOptions, DenialRecord } from "./policy/auth/audit-log.ts";
+export type { BearerOptions } from "./policy/auth/bearer.ts";
+export { bearer } from "./policy/auth/bearer.ts";
+export type { Authenticate, Caller, Credentials } from "./policy/auth/caller.ts";
+export { callerKey } from "./policy/auth/caller.ts";
+export type { DenialReason } from "./policy/auth/denial.ts";
+export type { JwtOptions, KeySetAlgorithm, SecretAlgorithm } from "./policy/auth/jwt.ts";
+export { jwt } from "./policy/auth/jwt.ts";
 export type { Hsts } from "./policy/hsts.ts";
-export type { JwtOptions, KeySetAlgorithm, SecretAlgorithm } from "./policy/jwt.ts";
-export { jwt } from "./policy/jwt.ts";
-export { memoryRateLimit } from "./policy/memory-rate-limit.ts";
-export type { RateLimit, RateLimitOptions } from "./policy/rate-limit.ts";
-export type { TokenRate } from "./policy/token-buckets.ts";
-export type { CallObservation, CallObserver, CallOutcome } from "./rpc/call-observer.ts";
-export type { ForwardedCall } from "./rpc/forward.ts";
-export { forward } from "./rpc/forward.ts";
-export type { Keepalive } from "./rpc/keepalive.ts";
-export type { Peer } from "./rpc/peer.ts";
-export { peerKey } from "./rpc/peer.ts";
-export { requestIdOf } from "./rpc/request-id.ts";
+export { memoryRateLimit } from "./policy/rate-limit/memory.ts";
+export type { RateLimit, RateLimitOptions } from "./policy/rate-limit/rate-limit.ts";
+export type { TokenRate } from "./policy/rate-limit/token-buckets.ts";
 export type { AccessLogOptions } from "./telemetry/access-log.ts";
 export { accessLog } from "./telemetry/access-log.ts";
 export type { CarrierConnection, CarrierReceiver } from "./ttrpc/carrier.ts";

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Code } from "@connectrpc/connect";
-import { codeName } from "../../src/rpc/code-name.ts";
+import { codeName } from "../../src/call/errors/code-name.ts";
 import { endings } from "../../test/behaviour/endings.ts";
 import { faultGroups } from "../../test/behaviour/faults.ts";
 import { refusals } from "../../test/behaviour/refusals.ts";

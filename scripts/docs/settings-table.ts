@@ -3,8 +3,8 @@
  * up to date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Setting } from "../../src/node/settings-schema.ts";
-import { settingsSchema } from "../../src/node/settings-schema.ts";
+import type { Setting } from "../../src/go-plugin/settings/schema.ts";
+import { settingsSchema } from "../../src/go-plugin/settings/schema.ts";
 
 const file = "docs/settings.md";
 const [begin, end] = ["<!-- settings: npm run settings -->", "<!-- end of settings -->"];

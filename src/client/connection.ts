@@ -1,23 +1,19 @@
 import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { PlugboardError } from "../base/errors.ts";
+import { forwardIterator } from "../base/forward-iterator.ts";
+import { createBreath } from "../call/fair-stream.ts";
+import { requestMetadata } from "../call/messages/metadata.ts";
+import { startDeadline } from "../call/time/deadline.ts";
+import { untilCallEnds } from "../call/until-call-ends.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { PlugboardError } from "../plugin/errors.ts";
 import { methodPath } from "../plugin/service-table.ts";
-import { createBreath } from "../rpc/breathing.ts";
-import { startDeadline } from "../rpc/deadline.ts";
-import { forwardIterator } from "../rpc/forward-iterator.ts";
-import { requestMetadata } from "../rpc/metadata.ts";
-import { untilCallEnds } from "../rpc/until-call-ends.ts";
-import { createCancellingClient } from "./cancelling-client.ts";
-import type { MethodKind } from "./capability.ts";
-import { withDefaultTimeout } from "./default-timeout.ts";
-import type { Dialer } from "./dialer.ts";
-import { isDialFailure, isRefusal } from "./dialer.ts";
-import { heedDeadline } from "./heed-deadline.ts";
-import { interceptTransport } from "./intercepted-transport.ts";
-import { lendMessages, lendStream } from "./lender.ts";
-import type { MeasuredMessage } from "./message-limit.ts";
+import { createCancellingClient } from "./calls/cancelling-client.ts";
+import { withDefaultTimeout } from "./calls/default-timeout.ts";
+import { heedDeadline } from "./calls/heed-deadline.ts";
+import { interceptTransport } from "./calls/intercepted-transport.ts";
+import type { MeasuredMessage } from "./calls/message-limit.ts";
 import {
   explainTooLarge,
   isTooLarge,
@@ -25,11 +21,15 @@ import {
   messageLimit,
   tooLargeFor,
   tooMuchMetadata,
-} from "./message-limit.ts";
-import type { Route, Routes } from "./negotiate.ts";
-import { readLate } from "./read-late.ts";
-import { tellRejections } from "./tell-rejections.ts";
-import type { TransportPool } from "./transport-pool.ts";
+} from "./calls/message-limit.ts";
+import { readLate } from "./calls/read-late.ts";
+import { lendMessages, lendStream } from "./calls/replayable-messages.ts";
+import type { Dialer } from "./dialers/dialer.ts";
+import { isDialFailure, isRefusal } from "./dialers/dialer.ts";
+import type { TransportPool } from "./dialers/transport-pool.ts";
+import type { MethodKind } from "./routes/capability.ts";
+import { tellRejections } from "./routes/format-rejections.ts";
+import type { Route, Routes } from "./routes/negotiate.ts";
 
 /** Typed clients over the negotiated routes. Closing it ends its calls in flight, and what `connect` has started. */
 export interface Connection extends AsyncDisposable {

@@ -1,26 +1,26 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import type { DialableAddress } from "../address/address.ts";
+import { parseAddress } from "../address/address.ts";
+import type { Protocol } from "../address/endpoint.ts";
+import { endpointAt } from "../address/endpoint.ts";
+import type { Runtime } from "../address/runtime.ts";
+import type { PlugboardError } from "../base/errors.ts";
+import { isPlugboardError } from "../base/errors.ts";
+import { printableLine } from "../base/printable.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import type { PlugboardError } from "../plugin/errors.ts";
-import { isPlugboardError } from "../plugin/errors.ts";
-import { printableLine } from "../plugin/printable.ts";
-import { callerRefused } from "./caller-refused.ts";
-import type { Capability } from "./capability.ts";
-import { capabilities } from "./capability.ts";
-import type { Dialer } from "./dialer.ts";
-import { isServersWord } from "./ending-transport.ts";
-import type { Protocol } from "./endpoint.ts";
-import { endpointAt } from "./endpoint.ts";
-import { interceptTransport } from "./intercepted-transport.ts";
-import type { Offer, Requirements, Route } from "./negotiate.ts";
-import { negotiate } from "./negotiate.ts";
+import { isServersWord } from "./calls/ending-transport.ts";
+import { interceptTransport } from "./calls/intercepted-transport.ts";
+import type { Dialer } from "./dialers/dialer.ts";
+import { callerRefused } from "./dialers/failures/caller-refused.ts";
+import { tlsFailureIn } from "./dialers/failures/tls-failure.ts";
+import type { TransportPool } from "./dialers/transport-pool.ts";
 import { readManifest } from "./read-manifest.ts";
-import type { Runtime } from "./runtime.ts";
-import type { DialableAddress } from "./target.ts";
-import { parseAddress } from "./target.ts";
-import { tlsFailureIn } from "./tls-failure.ts";
-import type { TransportPool } from "./transport-pool.ts";
+import type { Capability } from "./routes/capability.ts";
+import { capabilities } from "./routes/capability.ts";
+import type { Offer, Requirements, Route } from "./routes/negotiate.ts";
+import { negotiate } from "./routes/negotiate.ts";
 
 /** What is known about the place behind an address. */
 export interface Discovery {

@@ -1,11 +1,11 @@
+import type { DialableAddress } from "../address/address.ts";
+import { parseAddress, withoutCredentials } from "../address/address.ts";
+import type { Carrier, Endpoint, EndpointLimits, Protocol } from "../address/endpoint.ts";
+import { endpointAt } from "../address/endpoint.ts";
+import { printableLine } from "../base/printable.ts";
 import type { Manifest, Endpoint as WireEndpoint } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier as WireCarrier, Protocol as WireProtocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { printableLine } from "../plugin/printable.ts";
-import type { Carrier, Endpoint, EndpointLimits, Protocol } from "./endpoint.ts";
-import { endpointAt } from "./endpoint.ts";
-import type { Offer } from "./negotiate.ts";
-import type { DialableAddress } from "./target.ts";
-import { parseAddress, withoutCredentials } from "./target.ts";
+import type { Offer } from "./routes/negotiate.ts";
 
 const protocols: Readonly<Partial<Record<WireProtocol, Protocol>>> = {
   [WireProtocol.CONNECT]: "connect",

@@ -1,8 +1,8 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { PlugboardError } from "../plugin/errors.ts";
-import { isLoopback } from "../plugin/loopback.ts";
-import { bearerAuthorization, isToken } from "../rpc/bearer-token.ts";
-import type { DialableAddress } from "./target.ts";
+import type { DialableAddress } from "../address/address.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { isLoopback } from "../base/loopback.ts";
+import { bearerAuthorization, isToken } from "../call/messages/bearer-token.ts";
 
 /** Who a caller is, for plugins that want to know: a token, or what gives one, which is asked for each call. */
 export type Token = string | (() => string | Promise<string>);

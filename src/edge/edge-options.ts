@@ -1,8 +1,8 @@
 import type { DescMessage } from "@bufbuild/protobuf";
+import type { CallLimits } from "../call/call-policy.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
+import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import type { Hsts } from "../policy/hsts.ts";
-import type { PolicyOptions } from "../policy/policy-options.ts";
-import type { CallLimits } from "../rpc/call-policy.ts";
 import type { DebugTools } from "./debug.ts";
 
 /** How to serve a plugin at the edge. Everything is closed unless it is opened here. */

@@ -1,29 +1,29 @@
 import * as path from "node:path";
 import { onExit } from "signal-exit";
-import type { ClientTls } from "../client/tls.ts";
-import type { HostSettings } from "../node/settings.ts";
-import { cookieOf, readSettings } from "../node/settings.ts";
+import type { ClientTls } from "../address/tls-options.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { setLogLevel } from "../base/log.ts";
+import { checkGracePeriod } from "../call/time/deadline.ts";
+import type { GoPluginServicesOptions } from "../go-plugin/host-services.ts";
+import { launchEnvironment } from "../go-plugin/launch-environment.ts";
+import { pluginOutput } from "../go-plugin/plugin-output.ts";
+import type { HostSettings } from "../go-plugin/settings/read.ts";
+import { cookieOf, readSettings } from "../go-plugin/settings/read.ts";
+import { exceptForHousekeeping } from "../go-plugin/skip-host-services.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import { setLogLevel } from "../plugin/log.ts";
-import { checkGracePeriod } from "../rpc/deadline.ts";
-import type { GoPluginServicesOptions } from "./go-plugin-services.ts";
-import { exceptForHousekeeping } from "./housekeeping.ts";
-import { launchEnvironment } from "./launch-environment.ts";
+import type { PluginProcess } from "./child/spawn.ts";
+import { startProcess } from "./child/spawn.ts";
+import type { VerifiedCommand } from "./child/verified-command.ts";
+import type { ReachedPlugin } from "./connect-child.ts";
+import { reachPlugin, withOutput } from "./connect-child.ts";
+import { mayPass } from "./is-transient.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { checkLoadOptions } from "./load-options.ts";
 import type { LoadedPlugin } from "./loaded-plugin.ts";
 import { createLoadedPlugin } from "./loaded-plugin.ts";
-import { mayPass } from "./may-pass.ts";
-import { pluginOutput } from "./plugin-output.ts";
-import type { PluginProcess } from "./plugin-process.ts";
-import { startProcess } from "./plugin-process.ts";
-import type { ReachedPlugin } from "./reach-plugin.ts";
-import { reachPlugin, withOutput } from "./reach-plugin.ts";
 import type { ReattachedPlugin, ReattachOptions } from "./reattach.ts";
 import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
-import type { VerifiedCommand } from "./verified-command.ts";
 
 /** Largest message that is taken from a plugin made with go-plugin, unless told otherwise; their own hosts set no limit. */
 const goPluginMessageBytes = 64 * 1024 * 1024;
@@ -160,7 +160,7 @@ export class Host implements AsyncDisposable {
         throw error;
       }
       // Loaded here, as most plugins start at the first attempt.
-      const { repeat } = await import("./repeat.ts");
+      const { repeat } = await import("./retry.ts");
       return await repeat(load, error, { settings: this.#settings, startedAt, signal: options.signal });
     }
   }
@@ -193,7 +193,7 @@ export class Host implements AsyncDisposable {
     const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) }, () => name);
     let verified: VerifiedCommand | undefined;
     if (sha256 !== undefined) {
-      const { verifiedCommand } = await import("./verified-command.ts");
+      const { verifiedCommand } = await import("./child/verified-command.ts");
       const surroundings = { cwd: cwd ?? process.cwd(), env: { ...process.env, ...added }, signal };
       verified = await verifiedCommand(command[0], sha256, surroundings);
     }
@@ -278,7 +278,7 @@ function wantsTls(wanted: "auto" | ClientTls | undefined, settings: HostSettings
 
 async function tlsFor(wanted: "auto" | ClientTls | undefined, settings: HostSettings) {
   // Loaded here, as most hosts need no TLS.
-  const { prepareTls } = await import("./host-tls.ts");
+  const { prepareTls } = await import("../go-plugin/tls/host-tls.ts");
   return prepareTls(wanted, settings);
 }
 
@@ -287,6 +287,6 @@ async function ownServices({ handshake, connection }: ReachedPlugin, options: Go
   if (handshake.protocol !== "grpc") {
     return undefined;
   }
-  const { useGoPluginServices } = await import("./go-plugin-services.ts");
+  const { useGoPluginServices } = await import("../go-plugin/host-services.ts");
   return useGoPluginServices(connection, options);
 }

@@ -1,14 +1,14 @@
+import type { ClientTls } from "../address/tls-options.ts";
+import { clientTlsNames } from "../address/tls-options.ts";
+import { PlugboardError } from "../base/errors.ts";
 import type { ConnectOptions } from "../client/connect.ts";
-import type { Requirements } from "../client/negotiate.ts";
-import { requirementNames } from "../client/negotiate.ts";
-import type { ClientTls } from "../client/tls.ts";
-import { clientTlsNames } from "../client/tls.ts";
+import type { Requirements } from "../client/routes/negotiate.ts";
+import { requirementNames } from "../client/routes/negotiate.ts";
 import type { Token } from "../client/token.ts";
+import type { GoPluginHandshake } from "../go-plugin/launch-environment.ts";
+import type { OutputListeners } from "../go-plugin/plugin-output.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import type { GoPluginHandshake } from "./launch-environment.ts";
-import type { OutputListeners } from "./plugin-output.ts";
 
 /** What to load, and how. */
 export interface LoadOptions

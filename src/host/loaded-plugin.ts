@@ -1,14 +1,14 @@
-import { createCancellingClient } from "../client/cancelling-client.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { createCancellingClient } from "../client/calls/cancelling-client.ts";
+import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
+import { readLate } from "../client/calls/read-late.ts";
 import type { Connection } from "../client/connection.ts";
-import { withDefaultTimeout } from "../client/default-timeout.ts";
-import { readLate } from "../client/read-late.ts";
-import type { Handshake } from "../node/handshake.ts";
+import type { Handshake } from "../go-plugin/handshake.ts";
+import type { GoPluginServices } from "../go-plugin/host-services.ts";
 import type { Broker } from "../plugin/broker.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import type { GoPluginServices } from "./go-plugin-services.ts";
-import type { PluginProcess, ProcessExit } from "./plugin-process.ts";
-import { describeExit } from "./plugin-process.ts";
-import { tellExit } from "./tell-exit.ts";
+import type { PluginProcess, ProcessExit } from "./child/spawn.ts";
+import { describeExit } from "./child/spawn.ts";
+import { tellExit } from "./report-exit.ts";
 
 /** A plugin that a host has launched. Closing it ends the process. */
 export interface LoadedPlugin extends Connection {

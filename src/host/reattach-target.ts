@@ -1,7 +1,7 @@
-import type { Requirements } from "../client/negotiate.ts";
-import { parseAddress } from "../client/target.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import { isLoopback } from "../plugin/loopback.ts";
+import { parseAddress } from "../address/address.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { isLoopback } from "../base/loopback.ts";
+import type { Requirements } from "../client/routes/negotiate.ts";
 
 type Protocol = NonNullable<Requirements["protocols"]>[number];
 

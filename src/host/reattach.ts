@@ -1,23 +1,23 @@
-import { createCancellingClient } from "../client/cancelling-client.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { within } from "../call/time/deadline.ts";
+import { createCancellingClient } from "../client/calls/cancelling-client.ts";
+import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
+import { readLate } from "../client/calls/read-late.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
-import { withDefaultTimeout } from "../client/default-timeout.ts";
-import { readLate } from "../client/read-late.ts";
-import { connect } from "../node/connect.ts";
+import { useGoPluginServices } from "../go-plugin/host-services.ts";
+import type { OutputListeners } from "../go-plugin/plugin-output.ts";
+import { pluginOutput } from "../go-plugin/plugin-output.ts";
+import { exceptForHousekeeping } from "../go-plugin/skip-host-services.ts";
+import { connect } from "../node/dial/connect.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import { within } from "../rpc/deadline.ts";
-import type { FollowedProcess } from "./follow-process.ts";
-import { followProcess } from "./follow-process.ts";
-import { useGoPluginServices } from "./go-plugin-services.ts";
-import { exceptForHousekeeping } from "./housekeeping.ts";
-import { removeLeftoverSocket } from "./leftover-socket.ts";
-import type { OutputListeners } from "./plugin-output.ts";
-import { pluginOutput } from "./plugin-output.ts";
+import type { FollowedProcess } from "./child/follow-process.ts";
+import { followProcess } from "./child/follow-process.ts";
+import { removeLeftoverSocket } from "./child/leftover-socket.ts";
 import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
 import { readReattachTarget } from "./reattach-target.ts";
-import { tellExit } from "./tell-exit.ts";
+import { tellExit } from "./report-exit.ts";
 
 /** How to connect to a plugin that runs already. */
 export interface ReattachOptions

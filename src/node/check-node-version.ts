@@ -1,4 +1,4 @@
-import { PlugboardError } from "../plugin/errors.ts";
+import { PlugboardError } from "../base/errors.ts";
 
 /** As package.json says. */
 const lowest = [22, 12] as const;

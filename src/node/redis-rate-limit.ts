@@ -1,12 +1,12 @@
-import { PlugboardError } from "../plugin/errors.ts";
-import { log } from "../plugin/log.ts";
-import { printableLine } from "../plugin/printable.ts";
-import { untilAborted } from "../plugin/until-aborted.ts";
-import { checkRate, rateLimitNames } from "../policy/memory-rate-limit.ts";
-import type { RateLimit, RateLimitOptions, TakeToken } from "../policy/rate-limit.ts";
-import { limitRate } from "../policy/rate-limit.ts";
-import type { TokenRate } from "../policy/token-buckets.ts";
-import { createTokenBuckets } from "../policy/token-buckets.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { log } from "../base/log.ts";
+import { printableLine } from "../base/printable.ts";
+import { untilAborted } from "../base/until-aborted.ts";
+import { checkRate, rateLimitNames } from "../policy/rate-limit/memory.ts";
+import type { RateLimit, RateLimitOptions, TakeToken } from "../policy/rate-limit/rate-limit.ts";
+import { limitRate } from "../policy/rate-limit/rate-limit.ts";
+import type { TokenRate } from "../policy/rate-limit/token-buckets.ts";
+import { createTokenBuckets } from "../policy/rate-limit/token-buckets.ts";
 
 /** A connected client of ioredis (also iovalkey), or of node-redis. It stays its owner's, who closes it. */
 export type RedisClient = IoredisClient | NodeRedisClient;

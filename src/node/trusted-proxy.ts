@@ -1,7 +1,7 @@
 import * as net from "node:net";
+import { PlugboardError } from "../base/errors.ts";
+import { isLoopback } from "../base/loopback.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import { isLoopback } from "../plugin/loopback.ts";
 
 /** A reverse proxy in front of a plugin, which ends TLS for it. */
 export interface ProxyOptions {

@@ -1,5 +1,5 @@
-import { PlugboardError } from "./errors.ts";
-import { printableLine } from "./printable.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { printableLine } from "../base/printable.ts";
 
 /** The names of options, kept in step with their type: each name of it, and no other. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;

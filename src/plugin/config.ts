@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson, ScalarType } from "@bufbuild/protobuf";
+import { PlugboardError } from "../base/errors.ts";
 import { toConfigJson } from "./config-json.ts";
-import { PlugboardError } from "./errors.ts";
 
 /** How deep a configuration may be, as most readers of protobuf have it. What contains itself is deeper than that, too. */
 const maxDepth = 100;

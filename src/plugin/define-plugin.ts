@@ -5,10 +5,10 @@ import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { validate, validateStrict } from "compare-versions";
+import { isPlugboardError, PlugboardError } from "../base/errors.ts";
 import type { OptionNames } from "./check-options.ts";
 import { checkOptions } from "./check-options.ts";
 import type { PluginContext } from "./context.ts";
-import { isPlugboardError, PlugboardError } from "./errors.ts";
 import { checkProtocolVersions } from "./protocol-version.ts";
 import { createServiceTable } from "./service-table.ts";
 

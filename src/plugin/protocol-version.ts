@@ -1,4 +1,4 @@
-import { PlugboardError } from "./errors.ts";
+import { PlugboardError } from "../base/errors.ts";
 
 /**
  * Checks a list of application protocol versions.

@@ -1,12 +1,12 @@
 import type { DescMessage } from "@bufbuild/protobuf";
+import { PlugboardError } from "../base/errors.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 import type { Broker } from "./broker.ts";
 import { readConfig } from "./config.ts";
 import type { ConfigInit } from "./config-json.ts";
 import type { Plugin } from "./define-plugin.ts";
-import { PlugboardError } from "./errors.ts";
 import type { Routes, ServiceTable, StandardRoutes } from "./service-table.ts";
 import { createServiceTable } from "./service-table.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 /** How to start a plugin. */
 export interface StartOptions<Config extends DescMessage = DescMessage> {

@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor, MethodImplSpec } from "@connectrpc/connect";
 import { createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
-import { PlugboardError } from "./errors.ts";
+import { PlugboardError } from "../base/errors.ts";
 
 /** One method with the function that implements it. */
 export interface ServiceTableEntry {

@@ -1,5 +1,5 @@
-import { PlugboardError } from "../plugin/errors.ts";
-import { isLoopback } from "../plugin/loopback.ts";
+import { PlugboardError } from "../base/errors.ts";
+import { isLoopback } from "../base/loopback.ts";
 
 /** Whether requests for a host are answered. @param authority As requests name it: "notes.example.com:8443". */
 export type HostRule = (authority: string) => boolean;

@@ -1,6 +1,6 @@
+import { PlugboardError } from "../base/errors.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { PlugboardError } from "../plugin/errors.ts";
 
 /** How long browsers reach a host over HTTPS alone, once they have: `Strict-Transport-Security` (RFC 6797). */
 export interface Hsts {

@@ -1,4 +1,4 @@
-import { isLoopback } from "../plugin/loopback.ts";
+import { isLoopback } from "../base/loopback.ts";
 
 /** What of a server's options can open it further than was meant. */
 export interface OpenOptions {

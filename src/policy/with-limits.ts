@@ -1,7 +1,7 @@
+import { PlugboardError } from "../base/errors.ts";
+import type { CallLimits } from "../call/call-policy.ts";
+import { publicLimits } from "../call/call-policy.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { PlugboardError } from "../plugin/errors.ts";
-import type { CallLimits } from "../rpc/call-policy.ts";
-import { publicLimits } from "../rpc/call-policy.ts";
 
 /** Limits that there always are, and how high they may be: as far as the protocols' fields reach. */
 const highest: Partial<Record<keyof CallLimits, number>> = {

@@ -1,6 +1,6 @@
 import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
-import { withDependencies } from "../rpc/type-registry.ts";
+import { withDependencies } from "../call/messages/type-registry.ts";
 
 /** Where things are declared, in the files of some services and in all files that those import. */
 export interface DescriptorIndex {

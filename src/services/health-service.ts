@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { untilAborted } from "../base/until-aborted.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/grpc/health/v1/health_pb.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
-import { untilAborted } from "../plugin/until-aborted.ts";
 
 /**
  * Serves grpc.health.v1.Health, as https://grpc.io/docs/guides/health-checking has it: for the plugin as a whole, by no name

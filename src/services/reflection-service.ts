@@ -2,10 +2,10 @@ import type { DescFile } from "@bufbuild/protobuf";
 import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
+import { withDependencies } from "../call/messages/type-registry.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
-import { withDependencies } from "../rpc/type-registry.ts";
 import { indexDescriptors } from "./descriptor-index.ts";
 import { untilDraining } from "./until-draining.ts";
 

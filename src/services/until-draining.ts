@@ -1,4 +1,4 @@
-import { untilAborted } from "../plugin/until-aborted.ts";
+import { untilAborted } from "../base/until-aborted.ts";
 
 /**
  * Passes on the messages of a caller. Ends when the plugin is told to stop, so that a stream whose caller keeps it open for

@@ -1,11 +1,11 @@
-import { callSafely } from "../plugin/call-safely.ts";
+import { callSafely } from "../base/call-safely.ts";
+import { formatLogEntry, log, logEntry } from "../base/log.ts";
+import type { CallObserver } from "../call/call-observer.ts";
+import { codeName } from "../call/errors/code-name.ts";
+import { peerKey } from "../call/peer.ts";
+import { requestIdOf } from "../call/request-id.ts";
+import { traceIdOf } from "../call/trace-context.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { formatLogEntry, log, logEntry } from "../plugin/log.ts";
-import type { CallObserver } from "../rpc/call-observer.ts";
-import { codeName } from "../rpc/code-name.ts";
-import { peerKey } from "../rpc/peer.ts";
-import { requestIdOf } from "../rpc/request-id.ts";
-import { traceIdOf } from "../rpc/trace-context.ts";
 
 /** Where the access log goes. */
 export interface AccessLogOptions {

@@ -1,6 +1,6 @@
 import type { Attributes, Meter } from "@opentelemetry/api";
 import { metrics } from "@opentelemetry/api";
-import type { CallOutcome } from "../rpc/call-observer.ts";
+import type { CallOutcome } from "../call/call-observer.ts";
 import { instrumentation } from "./rpc-conventions.ts";
 
 /** Boundaries in seconds, as the conventions want them. */

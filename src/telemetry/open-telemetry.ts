@@ -1,8 +1,8 @@
 import type { Meter, Tracer } from "@opentelemetry/api";
 import { context, SpanKind, trace } from "@opentelemetry/api";
-import type { CallObserver } from "../rpc/call-observer.ts";
-import { peerKey } from "../rpc/peer.ts";
-import { setTraceHeaders } from "../rpc/trace-context.ts";
+import type { CallObserver } from "../call/call-observer.ts";
+import { peerKey } from "../call/peer.ts";
+import { setTraceHeaders } from "../call/trace-context.ts";
 import type { CallMetrics } from "./call-metrics.ts";
 import { createCallMetrics } from "./call-metrics.ts";
 import { parentOf } from "./parent-span.ts";

@@ -5,7 +5,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { Attributes, Span } from "@opentelemetry/api";
 import { SpanStatusCode } from "@opentelemetry/api";
-import { codeName } from "../rpc/code-name.ts";
+import { codeName } from "../call/errors/code-name.ts";
 
 /** Who makes spans and metrics here. */
 export const instrumentation = "plugboard";

@@ -1,5 +1,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallLimits } from "../call/call-policy.ts";
+import { announcedLimits, trustedLimits } from "../call/call-policy.ts";
+import { checkGracePeriod, within } from "../call/time/deadline.ts";
+import type { Keepalive } from "../call/time/keepalive.ts";
+import { defaultKeepalive, localKeepalive, withKeepalive } from "../call/time/keepalive.ts";
 import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
@@ -7,20 +12,15 @@ import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { createManifest } from "../plugin/manifest.ts";
 import { startPlugin } from "../plugin/running-plugin.ts";
-import { checkAccessRules } from "../policy/access-rule.ts";
-import type { PolicyOptions } from "../policy/policy-options.ts";
-import { createCallPolicy, policyNames } from "../policy/policy-options.ts";
-import type { CallLimits } from "../rpc/call-policy.ts";
-import { announcedLimits, trustedLimits } from "../rpc/call-policy.ts";
-import { checkGracePeriod, within } from "../rpc/deadline.ts";
-import type { Keepalive } from "../rpc/keepalive.ts";
-import { defaultKeepalive, localKeepalive, withKeepalive } from "../rpc/keepalive.ts";
+import { checkAccessRules } from "../policy/auth/access-rule.ts";
+import type { PolicyOptions } from "../policy/create-call-policy.ts";
+import { createCallPolicy, policyNames } from "../policy/create-call-policy.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { MessagePortLike } from "./carriers/message-port.ts";
 import { messagePortCarrier } from "./carriers/message-port.ts";
 import { ttrpcEndpoint } from "./endpoint.ts";
-import { createTtrpcServing } from "./serving.ts";
+import { createTtrpcServing } from "./server/server.ts";
 
 /** How to serve on a message port or a carrier of one's own. */
 export interface ServeOnOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {

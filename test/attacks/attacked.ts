@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import * as net from "node:net";
-import type { CallLimits } from "../../src/rpc/call-policy.ts";
-import { startWorker } from "../edge/local-worker.ts";
-import { startStandalone } from "../node/standalone.ts";
+import type { CallLimits } from "../../src/call/call-policy.ts";
+import { startWorker } from "../support/local-worker.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 /** The attacked plugin, as everybody can reach it. */
 export interface Attacked {

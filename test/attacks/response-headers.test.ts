@@ -3,12 +3,12 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { publicLimits } from "../../src/call/call-policy.ts";
 import { edge } from "../../src/edge.ts";
-import { listen } from "../../src/node/listener.ts";
+import { listen } from "../../src/node/listen/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
-import { createCallPolicy } from "../../src/policy/policy-options.ts";
-import { publicLimits } from "../../src/rpc/call-policy.ts";
-import { makeParties } from "../node/tls/parties.ts";
+import { createCallPolicy } from "../../src/policy/create-call-policy.ts";
+import { makeParties } from "../support/tls/parties.ts";
 import { head, service, startAttacked } from "./attacked.ts";
 import plugin from "./plugin.ts";
 

@@ -4,9 +4,9 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { BehaviourService, ConverseRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { frameFlag, frameType } from "../../src/ttrpc/frame.ts";
-import { encodeFrame } from "../ttrpc/raw-frames.ts";
-import { requestFrame } from "../ttrpc/raw-peer.ts";
+import { frameFlag, frameType } from "../../src/ttrpc/wire/frame.ts";
+import { encodeFrame } from "../support/ttrpc/raw-frames.ts";
+import { requestFrame } from "../support/ttrpc/raw-peer.ts";
 import type { Attacked } from "./attacked.ts";
 import { call, echoes, runtimes, service, startAttacked, untilOpen } from "./attacked.ts";
 

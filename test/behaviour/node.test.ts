@@ -1,7 +1,7 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import { connect, Host } from "plugboard/node";
-import { startWorker } from "../edge/local-worker.ts";
-import { startStandalone } from "../node/standalone.ts";
+import { startWorker } from "../support/local-worker.ts";
+import { startStandalone } from "../support/standalone.ts";
 import plugin from "./plugin.ts";
 import type { BehaviourRoute } from "./suite.ts";
 import { describeBehaviour } from "./suite.ts";

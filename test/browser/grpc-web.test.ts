@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startWorker } from "../edge/local-worker.ts";
-import { startStandalone } from "../node/standalone.ts";
+import { startWorker } from "../support/local-worker.ts";
+import { startStandalone } from "../support/standalone.ts";
 import type { PageServer } from "./page-server.ts";
 import { bundleScript, startPageServer } from "./page-server.ts";
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { runtimes } from "../policy/guarded-server.ts";
+import { runtimes } from "../support/policy/guarded-server.ts";
 
 const executablePath = "/usr/bin/chromium";
 const token = "swordfish-0123456789";

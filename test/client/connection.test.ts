@@ -8,8 +8,8 @@ import { describe, expect, test, vi } from "vitest";
 import type { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import type { LocalRpcServer, RpcServerOptions } from "./local-server.ts";
-import { aborted, behaviourRoutes, startRpcServer } from "./local-server.ts";
+import type { LocalRpcServer, RpcServerOptions } from "../support/local-server.ts";
+import { aborted, behaviourRoutes, startRpcServer } from "../support/local-server.ts";
 
 const manifest: MessageInitShape<typeof ManifestSchema> = {
   name: "sample",

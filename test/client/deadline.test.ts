@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { startRpcServer } from "./local-server.ts";
+import { startRpcServer } from "../support/local-server.ts";
 
 describe("a deadline", () => {
   test("does not start anew when a call goes on to the next route", async () => {

@@ -12,10 +12,10 @@ import type { EndpointSchema, ManifestSchema } from "../../src/gen/plugboard/plu
 import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { BehaviourService, InspectResponseSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { RequestSchema, ResponseSchema } from "../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
-import { frameType } from "../../src/ttrpc/frame.ts";
-import { rawPeer } from "../ttrpc/raw-peer.ts";
-import type { Place, RpcServerOptions } from "./local-server.ts";
-import { behaviourRoutes, startRawServer, startRpcServer } from "./local-server.ts";
+import { frameType } from "../../src/ttrpc/wire/frame.ts";
+import type { Place, RpcServerOptions } from "../support/local-server.ts";
+import { behaviourRoutes, startRawServer, startRpcServer } from "../support/local-server.ts";
+import { rawPeer } from "../support/ttrpc/raw-peer.ts";
 
 async function refusal(promise: Promise<Connection>): Promise<PlugboardError> {
   const error = await promise.then(

@@ -8,10 +8,10 @@ import { describe, expect, test, vi } from "vitest";
 import type { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, PluginService, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import type { LocalTtrpc } from "../ttrpc/local-ttrpc.ts";
-import { serveTtrpc } from "../ttrpc/local-ttrpc.ts";
-import type { LocalServer, RpcServerOptions } from "./local-server.ts";
-import { aborted, behaviourRoutes, startRpcServer } from "./local-server.ts";
+import type { LocalServer, RpcServerOptions } from "../support/local-server.ts";
+import { aborted, behaviourRoutes, startRpcServer } from "../support/local-server.ts";
+import type { LocalTtrpc } from "../support/ttrpc/local-ttrpc.ts";
+import { serveTtrpc } from "../support/ttrpc/local-ttrpc.ts";
 
 const manifest: MessageInitShape<typeof ManifestSchema> = {
   name: "sample",

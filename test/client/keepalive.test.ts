@@ -3,11 +3,11 @@ import type { Keepalive } from "plugboard";
 import { isPlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
+import { defaultKeepalive } from "../../src/call/time/keepalive.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { defaultKeepalive } from "../../src/rpc/keepalive.ts";
 import plugin from "../behaviour/plugin.ts";
-import { listenLocally } from "../rpc/local-listener.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
+import { listenLocally } from "../support/local-listener.ts";
 
 const impatient: Keepalive = { pingAfterMs: 50, pingTimeoutMs: 200 };
 const never: Keepalive = { ...defaultKeepalive, pingAfterMs: Number.POSITIVE_INFINITY };

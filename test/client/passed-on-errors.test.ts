@@ -4,7 +4,7 @@ import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { listen } from "../../src/node/listener.ts";
+import { listen } from "../../src/node/listen/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
 
 /** What is meant for whoever calls the inner plugin. */

@@ -8,11 +8,11 @@ import { describe, expect, test, vi } from "vitest";
 import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { AccessService } from "../../src/gen/plugboard/test/v1/access_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { startWorker } from "../edge/local-worker.ts";
 import plugin from "../policy/fixtures/plugin.ts";
-import { startInNode } from "../policy/guarded-server.ts";
-import type { RpcServerOptions } from "./local-server.ts";
-import { startRpcServer } from "./local-server.ts";
+import type { RpcServerOptions } from "../support/local-server.ts";
+import { startRpcServer } from "../support/local-server.ts";
+import { startWorker } from "../support/local-worker.ts";
+import { startInNode } from "../support/policy/guarded-server.ts";
 
 const token = "swordfish-0123456789";
 const authorization = `Bearer ${token}`;

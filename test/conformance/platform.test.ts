@@ -6,7 +6,7 @@ import type { Server, Socket } from "node:net";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { makeCertificate } from "../node/tls/certificates.ts";
+import { makeCertificate } from "../support/tls/certificates.ts";
 import type { NetworkedWorker } from "./start-workerd.ts";
 import { startNetworkedWorker } from "./start-workerd.ts";
 

@@ -4,8 +4,8 @@ import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import type { LocalWorker } from "./local-worker.ts";
-import { startWorker } from "./local-worker.ts";
+import type { LocalWorker } from "../support/local-worker.ts";
+import { startWorker } from "../support/local-worker.ts";
 
 const render = "/examples.markdown.v1.MarkdownService/Render";
 const describePath = "/plugboard.plugin.v1.PluginService/Describe";

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { startStandalone } from "../node/standalone.ts";
-import type { LocalWorker } from "./local-worker.ts";
-import { startWorker } from "./local-worker.ts";
+import type { LocalWorker } from "../support/local-worker.ts";
+import { startWorker } from "../support/local-worker.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 const serve = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
 

@@ -1,9 +1,9 @@
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll } from "vitest";
-import { describeObservation } from "../rpc/observation.ts";
-import type { Observed } from "../rpc/recording-observer.ts";
-import type { LocalWorker } from "./local-worker.ts";
-import { startWorker } from "./local-worker.ts";
+import type { LocalWorker } from "../support/local-worker.ts";
+import { startWorker } from "../support/local-worker.ts";
+import { describeObservation } from "../support/observation/observation.ts";
+import type { Observed } from "../support/observation/recording-observer.ts";
 
 let worker: LocalWorker;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
 import { NotesService } from "../../src/gen/examples/notes/v1/notes_pb.ts";
-import { startStandalone } from "../node/standalone.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 const serve = ["node", "--conditions=plugboard-source", "examples/notes/serve.ts"] as const;
 const token = "swordfish-0123456789";

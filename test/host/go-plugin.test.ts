@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vit
 import { StreamerService } from "../../src/gen/interop/goplugin/examples_pb.ts";
 import { Test } from "../../src/gen/interop/goplugin/grpctest_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { expectNoLeftovers, isAlive, leftovers } from "./leftovers.ts";
+import { expectNoLeftovers, isAlive, leftovers } from "../support/leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "go-plugin-files-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));
@@ -130,7 +130,7 @@ describe("a plugin made for go-plugin's hosts", () => {
     await using patient = new Host();
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const wrong = { cookie: { key: "TALKATIVE", value: "swordfish" } };
-    const command = ["node", "--conditions=plugboard-source", "test/node/fixtures/talkative.ts"] as const;
+    const command = ["node", "--conditions=plugboard-source", "test/plugin-process/fixtures/talkative.ts"] as const;
     await expect(patient.load({ command, handshake: wrong, onOutput() {} })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-EXITED",
       message: expect.stringContaining("PB-COOKIE-MISMATCH: TALKATIVE is set, but not to the value"),

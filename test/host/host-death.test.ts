@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, expect, test, vi } from "vitest";
-import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
+import { expectNoLeftovers, isAlive, leftovers, untilGone } from "../support/leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "host-files-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));

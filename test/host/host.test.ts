@@ -21,8 +21,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vit
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
-import { startStandalone } from "../node/standalone.ts";
-import { expectNoLeftovers, isAlive, leftovers, untilGone } from "./leftovers.ts";
+import { expectNoLeftovers, isAlive, leftovers, untilGone } from "../support/leftovers.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 const files = mkdtempSync(join(tmpdir(), "host-files-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));

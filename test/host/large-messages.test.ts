@@ -6,7 +6,7 @@ import { connect, Host } from "plugboard/node";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import plugin from "../behaviour/plugin.ts";
-import { startStandalone } from "../node/standalone.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 const mebibyte = 1024 * 1024;
 const maxMessageBytes = 64 * mebibyte;

@@ -11,8 +11,8 @@ import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { Test } from "../../src/gen/interop/goplugin/grpctest_pb.ts";
-import { startStandalone } from "../node/standalone.ts";
-import { isAlive } from "./leftovers.ts";
+import { isAlive } from "../support/leftovers.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 const files = mkdtempSync(join(tmpdir(), "reattach-files-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));

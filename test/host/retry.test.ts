@@ -6,7 +6,7 @@ import type { HostOptions } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { expectNoLeftovers, leftovers, untilGone } from "./leftovers.ts";
+import { expectNoLeftovers, leftovers, untilGone } from "../support/leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "retry-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));

@@ -14,7 +14,7 @@ import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.t
 import { derToField } from "../../src/node/tls/pem.ts";
 import type { ThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
-import { expectNoLeftovers } from "./leftovers.ts";
+import { expectNoLeftovers } from "../support/leftovers.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
 const misbehave = (line: string) => ["node", "test/host/fixtures/misbehave.ts", "print", line] as const;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startStandalone } from "./standalone.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -9,10 +9,10 @@ import type { LoadedPlugin } from "plugboard/node";
 import { Host, redisRateLimit } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import type { LocalRedis } from "./local-redis.ts";
-import { lacksRedis, startRedis } from "./local-redis.ts";
+import type { LocalRedis } from "../support/local-redis.ts";
+import { lacksRedis, startRedis } from "../support/local-redis.ts";
 
-const command = ["node", "--conditions=plugboard-source", "test/node/fixtures/limited-by-redis.ts"] as const;
+const command = ["node", "--conditions=plugboard-source", "test/plugin-process/fixtures/limited-by-redis.ts"] as const;
 const password = "swordfish";
 const burst = 3;
 

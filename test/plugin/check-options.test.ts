@@ -3,7 +3,7 @@ import { accessLog, bearer, connect, definePlugin, jwt, memoryRateLimit, serveOn
 import { bindingRateLimit, edge } from "plugboard/edge";
 import { Host, redisRateLimit } from "plugboard/node";
 import { expect, test } from "vitest";
-import { checkCookie } from "../../src/node/handshake.ts";
+import { checkCookie } from "../../src/go-plugin/handshake.ts";
 import { trustProxy } from "../../src/node/trusted-proxy.ts";
 
 const plugin = definePlugin({ name: "sample", version: "1.0.0", routes: () => undefined });

@@ -3,10 +3,10 @@ import * as https from "node:https";
 import { definePlugin } from "plugboard";
 import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
-import { listen } from "../../src/node/listener.ts";
+import { listen } from "../../src/node/listen/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import type { Hsts } from "../../src/policy/hsts.ts";
-import { makeCertificate } from "../node/tls/certificates.ts";
+import { makeCertificate } from "../support/tls/certificates.ts";
 
 const plugin = definePlugin({ name: "empty", version: "1.0.0", routes() {} });
 

@@ -7,8 +7,8 @@ import { afterAll, expect, onTestFinished, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { DeclarationsService } from "../../src/gen/plugboard/test/v1/declarations_pb.ts";
-import { startStandalone } from "../node/standalone.ts";
-import { localProtocols } from "./local-plugin.ts";
+import { localProtocols } from "../support/local-plugin.ts";
+import { startStandalone } from "../support/standalone.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/services/fixtures/serve.ts"] as const;
 const directory = mkdtempSync(join(tmpdir(), "services-"));

@@ -15,8 +15,8 @@ import { ServerReflection as V1 } from "../../src/gen/grpc/reflection/v1/reflect
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PluginService } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { DeclarationsService } from "../../src/gen/plugboard/test/v1/declarations_pb.ts";
-import type { LocalPlugin } from "./local-plugin.ts";
-import { localProtocols, serveLocally } from "./local-plugin.ts";
+import type { LocalPlugin } from "../support/local-plugin.ts";
+import { localProtocols, serveLocally } from "../support/local-plugin.ts";
 
 type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
 type Service = typeof V1 | typeof V1Alpha;

@@ -6,8 +6,8 @@ import { describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import behaviour from "../behaviour/plugin.ts";
-import { startWorker } from "../edge/local-worker.ts";
-import { listenLocally } from "../rpc/local-listener.ts";
+import { listenLocally } from "../support/local-listener.ts";
+import { startWorker } from "../support/local-worker.ts";
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const request = { headers: { "X-Request-Id": "request-7", traceparent } };

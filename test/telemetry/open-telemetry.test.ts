@@ -17,7 +17,7 @@ import { openTelemetry, traceCalls } from "plugboard/telemetry";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import behaviour from "../behaviour/plugin.ts";
-import { listenLocally } from "../rpc/local-listener.ts";
+import { listenLocally } from "../support/local-listener.ts";
 
 const spans = new InMemorySpanExporter();
 const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });

@@ -3,13 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { encodeMethod } from "../../src/ttrpc/envelope.ts";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/frame.ts";
-import { initialWindowBytes } from "../../src/ttrpc/send-window.ts";
-import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "./local-ttrpc.ts";
-import { cutAt, encodeFrame } from "./raw-frames.ts";
-import type { RawPeer } from "./raw-peer.ts";
-import { answerOf, connectRaw, dataFrame, endFrame, requestFrame } from "./raw-peer.ts";
+import { encodeMethod } from "../../src/ttrpc/wire/envelope.ts";
+import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/wire/frame.ts";
+import { initialWindowBytes } from "../../src/ttrpc/wire/send-window.ts";
+import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "../support/ttrpc/local-ttrpc.ts";
+import { cutAt, encodeFrame } from "../support/ttrpc/raw-frames.ts";
+import type { RawPeer } from "../support/ttrpc/raw-peer.ts";
+import { answerOf, connectRaw, dataFrame, endFrame, requestFrame } from "../support/ttrpc/raw-peer.ts";
 
 const { echo, hang, produce, collect, converse } = BehaviourService.method;
 

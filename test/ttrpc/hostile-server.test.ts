@@ -12,15 +12,15 @@ import {
 } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { KeyValueSchema } from "../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { socketCarrier } from "../../src/ttrpc/carriers/socket.ts";
-import { createTtrpcClient } from "../../src/ttrpc/client.ts";
-import { encodeHeader, encodeResponse, readRequest } from "../../src/ttrpc/envelope.ts";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/frame.ts";
-import { initialWindowBytes } from "../../src/ttrpc/send-window.ts";
-import { connectTtrpc, listen, maxMessageBytes, serveTtrpc } from "./local-ttrpc.ts";
-import type { RawFrame } from "./raw-frames.ts";
-import { cutAt, encodeFrame } from "./raw-frames.ts";
-import type { RawPeer } from "./raw-peer.ts";
-import { rawPeer } from "./raw-peer.ts";
+import { createTtrpcClient } from "../../src/ttrpc/client/client.ts";
+import { encodeHeader, encodeResponse, readRequest } from "../../src/ttrpc/wire/envelope.ts";
+import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/wire/frame.ts";
+import { initialWindowBytes } from "../../src/ttrpc/wire/send-window.ts";
+import { connectTtrpc, listen, maxMessageBytes, serveTtrpc } from "../support/ttrpc/local-ttrpc.ts";
+import type { RawFrame } from "../support/ttrpc/raw-frames.ts";
+import { cutAt, encodeFrame } from "../support/ttrpc/raw-frames.ts";
+import type { RawPeer } from "../support/ttrpc/raw-peer.ts";
+import { rawPeer } from "../support/ttrpc/raw-peer.ts";
 
 const mib = 1024 * 1024;
 const echoed = encodeResponse({ payload: toBinary(EchoResponseSchema, create(EchoResponseSchema, { text: "good" })) });

@@ -2,13 +2,13 @@ import type { Client } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { trustedLimits } from "../../src/call/call-policy.ts";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
-import { trustedLimits } from "../../src/rpc/call-policy.ts";
-import { createTtrpcClient } from "../../src/ttrpc/client.ts";
-import { createTtrpcServing } from "../../src/ttrpc/serving.ts";
-import type { Whims } from "./torn-carrier.ts";
-import { tornCarrierPair } from "./torn-carrier.ts";
+import { createTtrpcClient } from "../../src/ttrpc/client/client.ts";
+import { createTtrpcServing } from "../../src/ttrpc/server/server.ts";
+import type { Whims } from "../support/ttrpc/torn-carrier.ts";
+import { tornCarrierPair } from "../support/ttrpc/torn-carrier.ts";
 
 /** A call, and what is to become of it: the model of one stream. */
 interface Plan {

@@ -2,8 +2,8 @@ import type { CarrierConnection, CarrierReceiver } from "plugboard";
 import { definePlugin, serveOn } from "plugboard";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { encodeFrame } from "./raw-frames.ts";
-import { requestFrame } from "./raw-peer.ts";
+import { encodeFrame } from "../support/ttrpc/raw-frames.ts";
+import { requestFrame } from "../support/ttrpc/raw-peer.ts";
 
 // A caller that takes no more of what it is sent: it has vanished, or its link is slow.
 

@@ -1,6 +1,6 @@
-import type { ErrorCode } from "../../plugin/errors.ts";
-import { isPlugboardError, PlugboardError } from "../../plugin/errors.ts";
-import { printableLine } from "../../plugin/printable.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import { printableLine } from "../../base/printable.ts";
 
 /** Who has failed to speak TLS with us, and how we have tried. */
 export interface TlsPeer {

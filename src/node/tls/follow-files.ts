@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { isPlugboardError } from "../../plugin/errors.ts";
-import { log } from "../../plugin/log.ts";
+import { isPlugboardError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
 
 /** What was read last. */
 interface Followed<Parts> {

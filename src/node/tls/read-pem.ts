@@ -1,8 +1,8 @@
 import { createPrivateKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { ClientTls, ServerTls } from "../../client/tls.ts";
-import { PlugboardError } from "../../plugin/errors.ts";
+import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
+import { PlugboardError } from "../../base/errors.ts";
 import { followFiles } from "./follow-files.ts";
 import { certificatesIn } from "./pem.ts";
 

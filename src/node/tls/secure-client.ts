@@ -1,8 +1,8 @@
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
-import type { ClientTls } from "../../client/tls.ts";
-import { PlugboardError } from "../../plugin/errors.ts";
+import type { ClientTls } from "../../address/tls-options.ts";
+import { PlugboardError } from "../../base/errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
 import { currentClientTls } from "./read-pem.ts";
 

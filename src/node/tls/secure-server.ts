@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
-import type { ServerTls } from "../../client/tls.ts";
-import { PlugboardError } from "../../plugin/errors.ts";
+import type { ServerTls } from "../../address/tls-options.ts";
+import { PlugboardError } from "../../base/errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
 import { currentServerTls } from "./read-pem.ts";
 
@@ -65,7 +65,7 @@ export async function createSecureServer(
   async function checkClient(socket: tls.TLSSocket) {
     if (options.clientRoots !== undefined && !socket.authorized) {
       const { error, said } = whyUnauthorized(socket);
-      const { refuseSpeaker } = await import("../refuse-speaker.ts");
+      const { refuseSpeaker } = await import("../listen/refuse-peer.ts");
       refuseSpeaker(socket, said, handshakeTimeoutMs);
       throw error;
     }

@@ -1,5 +1,5 @@
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
-import { bearerAuthorization } from "../../rpc/bearer-token.ts";
+import { bearerAuthorization } from "../../call/messages/bearer-token.ts";
 
 /** A page can't give a WebSocket headers, so its token is offered as a subprotocol, which the server never echoes. */
 const prefix = "bearer.";

@@ -4,7 +4,7 @@ import { definePlugin, PlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect } from "vitest";
 import { BehaviourService, EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { listenLocally } from "../../rpc/local-listener.ts";
+import { listenLocally } from "../../support/local-listener.ts";
 import { discardLog, fuzz } from "./fuzz.ts";
 import { anyText, junk } from "./generators.ts";
 

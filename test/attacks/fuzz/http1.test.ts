@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { connect } from "plugboard/node";
-import { parseAddress } from "../../../src/client/target.ts";
-import { httpDialers } from "../../../src/node/http-dialers.ts";
-import { listenLocally } from "../../rpc/local-listener.ts";
+import { parseAddress } from "../../../src/address/address.ts";
+import { httpDialers } from "../../../src/node/dial/http.ts";
+import { listenLocally } from "../../support/local-listener.ts";
 import { fuzz, settle } from "./fuzz.ts";
 import { cuts, damaged, junk, mostly } from "./generators.ts";
 import { contentTypes, envelopes } from "./http2-frames.ts";

@@ -1,9 +1,9 @@
 import type { Arbitrary } from "fast-check";
 import fc from "fast-check";
 import { connect } from "plugboard/node";
-import { parseAddress } from "../../../src/client/target.ts";
-import { httpDialers } from "../../../src/node/http-dialers.ts";
-import { listenLocally } from "../../rpc/local-listener.ts";
+import { parseAddress } from "../../../src/address/address.ts";
+import { httpDialers } from "../../../src/node/dial/http.ts";
+import { listenLocally } from "../../support/local-listener.ts";
 import { fuzz, settle } from "./fuzz.ts";
 import { fromClient, fromServer, preface } from "./http2-frames.ts";
 import { attack, callAll, clientOver, createVictim, expectEcho, listenRaw, pour } from "./victim.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { connect } from "plugboard/node";
-import { listenLocally } from "../../rpc/local-listener.ts";
-import { connectTtrpc } from "../../ttrpc/local-ttrpc.ts";
+import { listenLocally } from "../../support/local-listener.ts";
+import { connectTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import { fuzz, settle } from "./fuzz.ts";
 import { cuts } from "./generators.ts";
 import { ttrpcFrames } from "./ttrpc-frames.ts";

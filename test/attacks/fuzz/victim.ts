@@ -9,7 +9,7 @@ import type { Connection } from "plugboard";
 import { definePlugin } from "plugboard";
 import { expect, vi } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { cutAt } from "../../ttrpc/raw-frames.ts";
+import { cutAt } from "../../support/ttrpc/raw-frames.ts";
 import { settle } from "./fuzz.ts";
 
 /** A plugin of this process, and how many of its handlers run. */

@@ -1,8 +1,8 @@
 /** Our Node listener as the suite's server under test. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { listen } from "../../../src/node/listener.ts";
+import { trustedLimits } from "../../../src/call/call-policy.ts";
+import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
-import { trustedLimits } from "../../../src/rpc/call-policy.ts";
 import {
   ServerCompatRequestSchema,
   ServerCompatResponseSchema,

@@ -1,6 +1,6 @@
 /** The Worker that edge() makes, in workerd, as the suite's server under test. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { startWorker } from "../../edge/local-worker.ts";
+import { startWorker } from "../../support/local-worker.ts";
 import {
   ServerCompatRequestSchema,
   ServerCompatResponseSchema,

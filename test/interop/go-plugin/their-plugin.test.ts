@@ -11,7 +11,7 @@ import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { AddHelper, Counter, KV, StreamerService } from "../../../src/gen/interop/goplugin/examples_pb.ts";
 import { PingPong, Test } from "../../../src/gen/interop/goplugin/grpctest_pb.ts";
-import { expectNoLeftovers, isAlive, leftovers } from "../../host/leftovers.ts";
+import { expectNoLeftovers, isAlive, leftovers } from "../../support/leftovers.ts";
 import { goProgram, lacksGo } from "./go-programs.ts";
 
 const files = mkdtempSync(join(tmpdir(), "their-plugin-files-"));

@@ -12,8 +12,8 @@ import { ServerReflection as ServerReflectionAlpha } from "../../../src/gen/grpc
 import { PluginService } from "../../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { GRPCController } from "../../../src/gen/plugin/grpc_controller_pb.ts";
-import type { Standalone } from "../../node/standalone.ts";
-import { startStandalone } from "../../node/standalone.ts";
+import type { Standalone } from "../../support/standalone.ts";
+import { startStandalone } from "../../support/standalone.ts";
 import { buildGo, lacksGo } from "../build-go.ts";
 
 const serve = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;

@@ -3,7 +3,7 @@ import type { Connection, Protocol } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { startStandalone } from "../../node/standalone.ts";
+import { startStandalone } from "../../support/standalone.ts";
 import { type PeerCheck, runPeer } from "./peer-process.ts";
 
 /** A server of the behaviour contract that others wrote the library for. */

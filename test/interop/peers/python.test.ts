@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Host } from "plugboard/node";
 import { describe, test } from "vitest";
-import { makeParties } from "../../node/tls/parties.ts";
+import { makeParties } from "../../support/tls/parties.ts";
 import { describeForeignServer, expectChecks, serveOurs } from "./foreign.ts";
 import { lacksPeers, peerCommands, socketFolder, startOnSocket, startPeer } from "./peer-process.ts";
 

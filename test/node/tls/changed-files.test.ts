@@ -9,9 +9,9 @@ import { connect } from "plugboard/node";
 import type { MockInstance } from "vitest";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import type { Identity } from "./certificates.ts";
-import { makeCertificate } from "./certificates.ts";
-import { startListener } from "./start-listener.ts";
+import type { Identity } from "../../support/tls/certificates.ts";
+import { makeCertificate } from "../../support/tls/certificates.ts";
+import { startListener } from "../../support/tls/start-listener.ts";
 
 const [first, second] = await Promise.all([makeCertificate(), makeCertificate()]);
 

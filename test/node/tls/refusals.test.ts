@@ -1,10 +1,10 @@
 import type { ClientTls, ErrorCode, Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { days, makeCertificate } from "./certificates.ts";
-import { makeParties } from "./parties.ts";
-import { startListener } from "./start-listener.ts";
-import { ways } from "./ways.ts";
+import { days, makeCertificate } from "../../support/tls/certificates.ts";
+import { makeParties } from "../../support/tls/parties.ts";
+import { startListener } from "../../support/tls/start-listener.ts";
+import { ways } from "../../support/tls/strategies.ts";
 
 const { server, other, mutual, trusted } = await makeParties();
 

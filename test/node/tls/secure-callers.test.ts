@@ -5,9 +5,9 @@ import { explainRoutes, PluginService } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { makeParties } from "./parties.ts";
-import { startListener } from "./start-listener.ts";
-import { ways } from "./ways.ts";
+import { makeParties } from "../../support/tls/parties.ts";
+import { startListener } from "../../support/tls/start-listener.ts";
+import { ways } from "../../support/tls/strategies.ts";
 
 const { mutual, trusted } = await makeParties();
 

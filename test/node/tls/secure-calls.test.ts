@@ -2,10 +2,10 @@ import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { makeCertificate } from "./certificates.ts";
-import { makeParties } from "./parties.ts";
-import { startListener } from "./start-listener.ts";
-import { ways } from "./ways.ts";
+import { makeCertificate } from "../../support/tls/certificates.ts";
+import { makeParties } from "../../support/tls/parties.ts";
+import { startListener } from "../../support/tls/start-listener.ts";
+import { ways } from "../../support/tls/strategies.ts";
 
 const { server, mutual, trusted } = await makeParties();
 

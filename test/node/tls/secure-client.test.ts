@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import { secureClient } from "../../../src/node/tls/secure-client.ts";
 import { createSecureServer } from "../../../src/node/tls/secure-server.ts";
-import { makeCertificate } from "./certificates.ts";
+import { makeCertificate } from "../../support/tls/certificates.ts";
 
 const certificate = await makeCertificate();
 

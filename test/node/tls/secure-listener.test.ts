@@ -5,8 +5,8 @@ import * as tls from "node:tls";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
 import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { makeParties } from "./parties.ts";
-import { startListener } from "./start-listener.ts";
+import { makeParties } from "../../support/tls/parties.ts";
+import { startListener } from "../../support/tls/start-listener.ts";
 
 const { server, client, other, mutual, trusted } = await makeParties();
 

@@ -9,10 +9,10 @@ import { createClient } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { PingPong, Test } from "../../../../src/gen/interop/goplugin/grpctest_pb.ts";
 import { GRPCController } from "../../../../src/gen/plugin/grpc_controller_pb.ts";
-import { createBroker } from "../../../../src/node/broker/create-broker.ts";
-import { brokerRoutes } from "../../../../src/node/broker/start-stream.ts";
-import { listen } from "../../../../src/node/listener.ts";
-import { createMultiplexer } from "../../../../src/node/yamux/multiplexer.ts";
+import { createBroker } from "../../../../src/go-plugin/broker/create-broker.ts";
+import { brokerRoutes } from "../../../../src/go-plugin/broker/start-stream.ts";
+import { createMultiplexer } from "../../../../src/go-plugin/yamux/multiplexer.ts";
+import { listen } from "../../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../../src/plugin/running-plugin.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "brokered-"));

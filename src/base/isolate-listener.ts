@@ -1,0 +1,18 @@
+import { callSafely } from "./call-safely.ts";
+import { log } from "./log.ts";
+
+/**
+ * Keeps a listener's trouble from whoever tells it something: what it throws, or what its promise rejects with, concerns
+ * that one event. The first is logged.
+ * @param name The option by which it was given.
+ */
+export function isolateListener<T>(name: string, listener: (event: T) => unknown): (event: T) => void {
+  let told = false;
+  const tell = (error: unknown) => {
+    if (!told) {
+      told = true;
+      log("ERROR", `${name} has thrown; it is told what comes all the same, and this is logged once`, error);
+    }
+  };
+  return (event) => callSafely(() => listener(event), tell);
+}

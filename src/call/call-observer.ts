@@ -1,0 +1,119 @@
+import type { ConnectError, ContextValues, HandlerContext } from "@connectrpc/connect";
+import { createContextKey } from "@connectrpc/connect";
+import { callSafely } from "../base/call-safely.ts";
+import { log } from "../base/log.ts";
+import { requestIdOf } from "./request-id.ts";
+
+/** Gets to know of the calls of a plugin, on the plugin's side: for logs, metrics and traces. */
+export interface CallObserver {
+  /** A call has come in; nothing is decided about it yet. */
+  begin(context: HandlerContext): CallObservation;
+}
+
+/** What an observer does about one call. */
+export interface CallObservation {
+  /** Runs a piece of the handler, so that something can be around it. Called again for each message of a stream. */
+  run?<T>(piece: () => T): T;
+  /** The call has ended, in whatever way. Called once; nobody waits for what it returns. */
+  end(outcome: CallOutcome): void;
+}
+
+/** How a call has ended. */
+export interface CallOutcome {
+  /** What the caller was told, if the call has failed; `undefined` if it went well. */
+  readonly error: ConnectError | undefined;
+  /** Bytes of the request's messages, as they came in; `undefined` in the same process, where there are none. */
+  readonly requestBytes: number | undefined;
+  /** Bytes of the response's messages, as they went out; `undefined` in the same process. */
+  readonly responseBytes: number | undefined;
+}
+
+const observation = createContextKey<CallObservation | undefined>(undefined, {
+  description: "observation of the call",
+});
+
+/** Begins to observe a call. */
+export function observe(observer: CallObserver, context: HandlerContext): CallObservation {
+  const begun = observer.begin(context);
+  context.values.set(observation, begun);
+  return begun;
+}
+
+/** Runs a piece of a call's handler as its observer wants it. */
+export function runObserved<T>(values: ContextValues, piece: () => T): T {
+  return runIn(values.get(observation), piece);
+}
+
+/** Runs a piece of a handler as an observation of its call wants it. */
+export function runIn<T>(observed: CallObservation | undefined, piece: () => T): T {
+  return observed?.run === undefined ? piece() : observed.run(piece);
+}
+
+/** Makes one observer of several. What one of them throws is logged, and disturbs neither the others nor the call. */
+export function joinObservers(observers: readonly CallObserver[]): CallObserver | undefined {
+  const [first, ...others] = observers.map(careful);
+  if (first === undefined || others.length === 0) {
+    return first;
+  }
+  const all = [first, ...others];
+  return {
+    begin(context) {
+      const begun = all.map((each) => each.begin(context));
+      return {
+        run: (piece) => begun.reduceRight((inner, each) => () => runIn(each, inner), piece)(),
+        end(outcome) {
+          for (const each of begun) {
+            each.end(outcome);
+          }
+        },
+      };
+    },
+  };
+}
+
+/** Runs a piece in an observation. What that throws itself is logged, and the piece runs all the same. */
+function runCarefully<T>(observed: CallObservation, piece: () => T, failed: (error: unknown) => void): T {
+  let ran: { readonly value: T } | { readonly error: unknown } | undefined;
+  const once = () => {
+    try {
+      const value = piece();
+      ran = { value };
+      return value;
+    } catch (error) {
+      ran = { error };
+      throw error;
+    }
+  };
+  try {
+    return runIn(observed, once);
+  } catch (error) {
+    if (ran === undefined) {
+      failed(error);
+      return piece();
+    }
+    if ("value" in ran) {
+      failed(error);
+      return ran.value;
+    }
+    throw ran.error;
+  }
+}
+
+function careful(observer: CallObserver): CallObserver {
+  return {
+    begin(context) {
+      const failed = (error: unknown) =>
+        log("ERROR", `an observer of calls failed, request ${requestIdOf(context)}:`, error);
+      try {
+        const begun = observer.begin(context);
+        return {
+          ...(begun.run && { run: (piece) => runCarefully(begun, piece, failed) }),
+          end: (outcome) => callSafely(() => begun.end(outcome), failed),
+        };
+      } catch (error) {
+        failed(error);
+        return { end: () => undefined };
+      }
+    },
+  };
+}

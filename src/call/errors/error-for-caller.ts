@@ -1,0 +1,137 @@
+import type { ContextValues, HandlerContext, Interceptor, StreamResponse } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
+import { isPlugboardError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import type { CallContext } from "../call-context.ts";
+import type { AnyMessage } from "../handler-output.ts";
+import { dropUnsendable } from "../messages/metadata.ts";
+import { requestIdHeader, requestIdOf } from "../request-id.ts";
+import { fitError, fitMessage } from "./fit-error.ts";
+
+/** What has to be known of a call to conceal its errors. */
+export type CallInTrouble = Pick<HandlerContext, "method" | "signal" | "values" | "requestHeader">;
+
+const reveal = createContextKey(false, { description: "reveal errors" });
+
+/** Lets a call's errors reach its caller as they are. */
+export function revealErrors(values: ContextValues): void {
+  values.set(reveal, true);
+}
+
+/**
+ * What a caller gets to see of what a handler or an interceptor of the plugin threw, over every route: a ConnectError,
+ * since throwing one means to tell the caller, made fit for every protocol. Anything else, also a ConnectError that no
+ * protocol could carry, is "internal error" to the caller and goes to the plugin's own log, on stderr or in the Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls
+ * another one, they hold what that one printed, and paths of its machine.
+ */
+export function concealError(thrown: unknown, call: CallInTrouble): ConnectError {
+  let misfit: unknown;
+  try {
+    if (thrown instanceof ConnectError && !isPlugboardError(thrown)) {
+      return fitError(thrown);
+    }
+  } catch (error) {
+    misfit = error;
+  }
+  const { method, signal, values } = call;
+  // A call that has ended may make its handler throw whatever it likes; its caller has had an answer.
+  if (!signal.aborted) {
+    const name = `${method.parent.typeName}/${method.name}`;
+    const why = misfit === undefined ? "" : ` with an error that can't be told (${messageOf(misfit)})`;
+    log("ERROR", `${name} failed${why}, request ${requestIdOf(call)}:`, thrown);
+  }
+  return new ConnectError(values.get(reveal) ? messageOf(thrown) : "internal error", Code.Internal);
+}
+
+/** Something that was thrown as one text, whatever it is. */
+function messageOf(thrown: unknown): string {
+  try {
+    return fitMessage(String(thrown));
+  } catch {
+    return "looking at it throws";
+  }
+}
+
+/** Conceals what must not reach callers from handlers and from the interceptors that run inside this one. */
+export const concealErrors: Interceptor = (next) => async (request) => {
+  const { method, signal, contextValues: values, header: requestHeader } = request;
+  const call = { method, signal, values, requestHeader };
+  try {
+    const response = await next(request);
+    if (response.stream) {
+      return { ...response, message: concealStreamErrors(response, call) };
+    }
+    dropUnsendable(response.header, "response's header");
+    dropUnsendable(response.trailer, "response's trailer");
+    return response;
+  } catch (error) {
+    throw concealError(error, call);
+  }
+};
+
+function concealStreamErrors(
+  { header, trailer, message }: StreamResponse,
+  call: CallInTrouble,
+): AsyncIterableIterator<AnyMessage> {
+  const source = message[Symbol.asyncIterator]();
+  let begun = false;
+  const concealed = conceal();
+  const messages = {
+    next: () => concealed.next(),
+    async return() {
+      if (!begun) {
+        // A generator that nobody has asked for anything ends without its finally blocks; the source may have begun.
+        await source.return?.();
+      }
+      return await concealed.return(undefined);
+    },
+    [Symbol.asyncIterator]: () => messages,
+  };
+  return messages;
+
+  async function* conceal() {
+    begun = true;
+    let sent = false;
+    const send = () => {
+      if (!sent) {
+        sent = true;
+        // A handler sets them before its first message.
+        dropUnsendable(header, "response's header");
+      }
+    };
+    try {
+      for await (const each of { [Symbol.asyncIterator]: () => source }) {
+        send();
+        yield each;
+      }
+      send();
+      dropUnsendable(trailer, "response's trailer");
+    } catch (error) {
+      throw concealError(error, call);
+    }
+  }
+}
+
+/**
+ * Turns what a handler threw into what a caller in the same process gets to see, as a wire would: a new ConnectError
+ * with code, message, details and metadata.
+ */
+export function errorForCaller(thrown: unknown, context: CallContext): ConnectError {
+  const error = concealError(thrown, context);
+  dropUnsendable(context.responseHeaderIfAny, "response's header");
+  dropUnsendable(context.responseTrailerIfAny, "response's trailer");
+  const metadata = new Headers(context.responseHeaderIfAny);
+  for (const headers of [context.responseTrailerIfAny, error.metadata]) {
+    headers?.forEach((value, key) => {
+      metadata.append(key, value);
+    });
+  }
+  if (!metadata.has(requestIdHeader)) {
+    metadata.set(requestIdHeader, requestIdOf(context));
+  }
+  const forCaller = new ConnectError(error.rawMessage, error.code, metadata);
+  forCaller.details = error.details;
+  // A handler that lets it through answers another call, whose metadata this is not.
+  forCaller.isWireError = true;
+  return forCaller;
+}

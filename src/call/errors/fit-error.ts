@@ -1,0 +1,110 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { log } from "../../base/log.ts";
+import { notInResponses } from "../messages/connection-fields.ts";
+import { dropUnsendable } from "../messages/metadata.ts";
+
+/**
+ * What an error's metadata must not set: what belongs to the connection that it came by, if it is that of a response
+ * which the handler has got from elsewhere, and what would have a browser do something. A handler that means it sets the
+ * response's header.
+ */
+const notOfErrors = new RegExp(
+  `^(?:${[
+    ...notInResponses,
+    "access-control-.*|set-cookie2?|clear-site-data|refresh|proxy-.*|date|content-(?:type|length|encoding|security-policy)",
+    "grpc-(?:status|message|status-details-bin|encoding|accept-encoding|timeout)",
+    "connect-(?:content-encoding|accept-encoding|timeout-ms|protocol-version)",
+  ].join("|")})$`,
+);
+
+/**
+ * How long the message of an error may be, its details together, and its metadata together, in bytes: what fits into the
+ * trailers of gRPC with its escapes, and into the headers of HTTP/1.1, and so can be the same over every route.
+ */
+const maxErrorPartBytes = 8 * 1024;
+
+/**
+ * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD), details
+ * as bytes, metadata that can be sent; of each no more than 8 KiB, see `maxErrorPartBytes`. Metadata that came over a wire stays behind, as with Connect: it was meant for
+ * whoever made that call.
+ * @throws Error that says what does not fit, or whatever looking at the error throws.
+ */
+export function fitError(error: ConnectError): ConnectError {
+  const { code, rawMessage, details, metadata, isWireError, cause } = error;
+  if (typeof rawMessage !== "string") {
+    throw new TypeError(`its message is ${typeof rawMessage}, no text`);
+  }
+  if (!Number.isInteger(code) || Code[code] === undefined) {
+    throw new RangeError(`its code is ${String(code)}, which is none of Connect's`);
+  }
+  if (!Array.isArray(details)) {
+    throw new TypeError("its details are no list");
+  }
+  if (typeof metadata !== "object" || metadata === null) {
+    throw new TypeError("its metadata is none");
+  }
+  const fit = new ConnectError(fitMessage(rawMessage), code, undefined, undefined, cause);
+  fit.details = whatFits(
+    details.map(fitDetail),
+    ({ value }) => value.byteLength,
+    ({ type }) => `detail ${type}`,
+  );
+  if (!isWireError) {
+    const own = new Headers(metadata);
+    dropUnsendable(own, "error's metadata");
+    const fields = [...own].filter(([name]) => !notOfErrors.test(name));
+    for (const [name, value] of whatFits(
+      fields,
+      (field) => field.join("").length,
+      ([name]) => `metadata ${name}`,
+    )) {
+      fit.metadata.append(name, value);
+    }
+  }
+  return fit;
+}
+
+/** The beginning of an error's message, without half a character at its end. */
+export function fitMessage(message: string): string {
+  const text = message.toWellFormed();
+  // No character takes more than three bytes for each of its units.
+  if (text.length <= maxErrorPartBytes / 3) {
+    return text;
+  }
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxErrorPartBytes));
+  if (read < text.length) {
+    log("WARNING", `the message of a call's error is cut, as it has more than ${maxErrorPartBytes} bytes`);
+  }
+  return text.slice(0, read);
+}
+
+/** What of a list fits, taken in its order. */
+function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (each: T) => string): T[] {
+  let left = maxErrorPartBytes;
+  return list.filter((each) => {
+    const bytes = bytesOf(each);
+    if (bytes <= left) {
+      left -= bytes;
+      return true;
+    }
+    log("WARNING", `the error's ${nameOf(each)} is left out, as its ${bytes} bytes don't fit`);
+    return false;
+  });
+}
+
+function fitDetail(detail: ConnectError["details"][number], index: number) {
+  if ("desc" in detail) {
+    try {
+      return { type: detail.desc.typeName, value: toBinary(detail.desc, create(detail.desc, detail.value)) };
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new TypeError(`its detail ${index} is no ${detail.desc.typeName}: ${why}`, { cause });
+    }
+  }
+  if (typeof detail.type !== "string" || !(detail.value instanceof Uint8Array)) {
+    throw new TypeError(`its detail ${index} is neither a message nor the bytes of one`);
+  }
+  // Not slice(), which of a Buffer is no copy.
+  return { type: detail.type.toWellFormed(), value: new Uint8Array(detail.value) };
+}

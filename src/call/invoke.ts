@@ -1,0 +1,77 @@
+import type { MethodImplSpec } from "@connectrpc/connect";
+import { invokeUnaryImplementation, transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import { onlyOne } from "../base/only-one.ts";
+import type { ServiceTableEntry } from "../plugin/service-table.ts";
+import type { CallContext } from "./call-context.ts";
+import type { AnyMessage } from "./handler-output.ts";
+import { checkOutput, outputOf } from "./handler-output.ts";
+
+type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
+
+/** Runs the implementation of a unary method. Without interceptors it is called straight away. */
+export async function invokeUnary(
+  entry: ServiceTableEntry,
+  context: CallContext,
+  input: AnyMessage,
+): Promise<AnyMessage> {
+  const { interceptors, requestGate } = entry;
+  if (requestGate !== undefined) {
+    await requestGate(context);
+    context.signal.throwIfAborted();
+  }
+  // Whoever looked the method up has seen that it is unary.
+  const spec = entry.spec as UnarySpec;
+  if (interceptors.length > 0) {
+    return invokeUnaryImplementation(checkOutput(spec) as UnarySpec, context, input, [...interceptors]);
+  }
+  return outputOf(spec.method, await spec.impl(input, context));
+}
+
+/** Runs the implementation of a streaming method, or of a unary one whose caller streams. */
+export function invokeStreaming(
+  entry: ServiceTableEntry,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncIterable<AnyMessage> {
+  return entry.requestGate === undefined ? run(entry, context, input) : runGated(entry, context, input);
+}
+
+async function* runGated(
+  entry: ServiceTableEntry,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncGenerator<AnyMessage> {
+  await entry.requestGate?.(context);
+  context.signal.throwIfAborted();
+  yield* run(entry, context, input);
+}
+
+function run(
+  { spec, interceptors }: ServiceTableEntry,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncIterable<AnyMessage> {
+  if (interceptors.length > 0 || spec.kind === "unary") {
+    const invoke = transformInvokeImplementation(checkOutput(spec), context, [...interceptors]);
+    return invoke(input) as AsyncIterable<AnyMessage>;
+  }
+  return invokeDirectly(spec, context, input);
+}
+
+async function* invokeDirectly(
+  spec: Exclude<MethodImplSpec, UnarySpec>,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncGenerator<AnyMessage> {
+  if (spec.kind === "client_streaming") {
+    yield outputOf(spec.method, await spec.impl(input, context));
+    return;
+  }
+  const messages =
+    spec.kind === "bidi_streaming"
+      ? spec.impl(input, context)
+      : spec.impl(await onlyOne(input[Symbol.asyncIterator]()), context);
+  for await (const message of messages) {
+    yield outputOf(spec.method, message);
+  }
+}

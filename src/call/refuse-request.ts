@@ -1,0 +1,61 @@
+import { Code } from "@connectrpc/connect";
+import { codeName } from "./errors/code-name.ts";
+import { noSuchMethodMessage } from "./not-found.ts";
+
+/** What an HTTP request is answered with. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array<ArrayBuffer>;
+}
+
+/** Why a request is refused before it is known to be a call of a method. */
+export interface RequestRefusal {
+  /** The HTTP status, where the protocol has no other place for the code. */
+  readonly status: number;
+  readonly code: Code;
+  readonly message: string;
+}
+
+/** Says that there is more of a stream's end than its messages. */
+const endStreamFlag = 0x02;
+
+/**
+ * Answers a request that is refused in the words of its protocol: a call of gRPC or gRPC-Web by a status of that protocol and
+ * nothing else, a stream of Connect's by its end, everything else by the HTTP status and an error as Connect has it.
+ * @param contentType The request's.
+ */
+export function refuseRequest(
+  { status, code, message }: RequestRefusal,
+  contentType: string | null | undefined,
+): Answer {
+  const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const error = { code: codeName(code), message };
+  if (/^application\/grpc(-web(-text)?)?(\+|$)/.test(type)) {
+    const fields = { "Grpc-Status": String(code), "Grpc-Message": encodeURIComponent(message) };
+    return { status: 200, headers: { "Content-Type": type, ...fields }, body: "" };
+  }
+  if (/^application\/connect\+(?:json|proto)$/.test(type)) {
+    return { status: 200, headers: { "Content-Type": type }, body: endStream(JSON.stringify({ error })) };
+  }
+  return { status, headers: { "Content-Type": "application/json" }, body: JSON.stringify(error) };
+}
+
+function endStream(json: string): Uint8Array<ArrayBuffer> {
+  const data = new TextEncoder().encode(json);
+  const envelope = new Uint8Array(5 + data.byteLength);
+  envelope[0] = endStreamFlag;
+  new DataView(envelope.buffer).setUint32(1, data.byteLength);
+  envelope.set(data, 5);
+  return envelope;
+}
+
+/**
+ * Why a request for a path is refused where there is nothing.
+ * @param path That of the request, which the message names.
+ */
+export function noSuchMethod(path: string): RequestRefusal {
+  // HTTP/1.1 lets a request name a whole URL: host and credentials are not repeated.
+  const method = path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, "");
+  return { status: 404, code: Code.Unimplemented, message: noSuchMethodMessage(method) };
+}

@@ -1,0 +1,107 @@
+import { PlugboardError } from "../../base/errors.ts";
+import { checkOptions } from "../../plugin/check-options.ts";
+import { maxTimerMs } from "./deadline.ts";
+
+/** How a connection finds out that its peer has vanished. */
+export interface Keepalive {
+  /**
+   * Silence after which the peer is pinged, in milliseconds; `Infinity` for never. Over HTTP/2 it is pinged so often, silent or
+   * not. Default: 30,000.
+   */
+  readonly pingAfterMs: number;
+  /** How long the peer may take to respond to a ping, in milliseconds. Default: 10,000. */
+  readonly pingTimeoutMs: number;
+}
+
+/** Over what can lose a peer without a word. */
+export const defaultKeepalive: Keepalive = { pingAfterMs: 30_000, pingTimeoutMs: 10_000 };
+
+/**
+ * Over a Unix socket or a port, which tells when a peer has ended. One that only does not respond may stand at a breakpoint.
+ */
+export const localKeepalive: Keepalive = { ...defaultKeepalive, pingAfterMs: Number.POSITIVE_INFINITY };
+
+/**
+ * Between peers that are both Plugboard's. A port of the loopback interface tells an end as a Unix socket does, but what
+ * listens there is often a tunnel, such as that of ssh, or a proxy: it is pinged as any other.
+ */
+export function keepaliveOn(carrier: string): Keepalive {
+  return carrier === "unix" || carrier === "message-port" ? localKeepalive : defaultKeepalive;
+}
+
+/**
+ * With servers of HTTP/2 that others made. grpc-go and gRPC core end connections on which pings come in less than five minutes,
+ * or while there is no call; the second more is for clocks that differ.
+ */
+export const foreignKeepalive: Keepalive = { ...defaultKeepalive, pingAfterMs: 5 * 60_000 + 1_000 };
+
+/**
+ * The keepalive that holds: what is given in place of the defaults.
+ * @throws PlugboardError PB-LIMIT-INVALID, PB-OPTION-UNKNOWN
+ */
+export function withKeepalive(own: Partial<Keepalive> = {}, defaults = defaultKeepalive): Keepalive {
+  checkOptions<Keepalive>("keepalive", own, defaultKeepalive);
+  for (const [name, value] of Object.entries(own)) {
+    if (value !== undefined && !(value >= 1)) {
+      throw new PlugboardError("PB-LIMIT-INVALID", `keepalive.${name} is ${value}`);
+    }
+  }
+  const { pingAfterMs = defaults.pingAfterMs, pingTimeoutMs = defaults.pingTimeoutMs } = own;
+  return { pingAfterMs, pingTimeoutMs };
+}
+
+/** How long a peer may take at most until it has said its first word, in milliseconds. */
+const maxOpeningMs = 20_000;
+
+/** How long a peer may take until it has said its first word, in milliseconds: no longer than if it fell silent later. */
+export function openingTimeoutMs({ pingAfterMs, pingTimeoutMs }: Keepalive): number {
+  return Math.min(maxOpeningMs, pingAfterMs + pingTimeoutMs);
+}
+
+/** Watches over one connection. */
+export interface Liveness {
+  /** The peer was heard: whatever it sent. Cheap enough for each chunk. */
+  heard(): void;
+  /** Stops watching. */
+  stop(): void;
+}
+
+/**
+ * Pings the peer after a silence, and tells if it does not respond in time. Its timers keep no process running.
+ * @param ping Sends a ping, whose response is reported by `heard`. Must not throw.
+ * @param lost Called once, after which nothing is watched any more.
+ */
+export function watchLiveness({ pingAfterMs, pingTimeoutMs }: Keepalive, ping: () => void, lost: () => void): Liveness {
+  let lastHeard = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function wait(milliseconds: number, then: () => void) {
+    timer = setTimeout(then, Math.min(milliseconds, maxTimerMs));
+    // A number where timers are a browser's.
+    (timer as { unref?: () => void }).unref?.();
+  }
+
+  /** One timer runs at a time, and is not set anew by what is heard: it looks how long ago that was. */
+  function watch() {
+    const silentMs = performance.now() - lastHeard;
+    if (silentMs < pingAfterMs) {
+      wait(pingAfterMs - silentMs, watch);
+      return;
+    }
+    const pingedAt = performance.now();
+    ping();
+    wait(pingTimeoutMs, () => (lastHeard >= pingedAt ? watch() : lost()));
+  }
+
+  if (pingAfterMs < Number.POSITIVE_INFINITY) {
+    wait(pingAfterMs, watch);
+  }
+  return {
+    heard() {
+      lastHeard = performance.now();
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}

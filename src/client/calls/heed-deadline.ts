@@ -1,0 +1,58 @@
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { isPlugboardError } from "../../base/errors.ts";
+import { forwardIterator } from "../../base/forward-iterator.ts";
+import { isServersWord } from "./ending-transport.ts";
+
+/** How long before the caller's deadline the server's clock may have it, in milliseconds; a tenth of a short one. */
+const maxEarlyMs = 50;
+
+/**
+ * Gives a call deadline_exceeded that is cut off at its deadline or just before. Both ends watch over it: where the server is
+ * first, it resets the stream or ends the connection, which by itself says something else.
+ */
+export function heedDeadline(transport: Transport): Transport {
+  return {
+    unary(method, signal, timeoutMs, ...rest) {
+      const told = teller(signal, timeoutMs);
+      const response = transport.unary(method, signal, timeoutMs, ...rest);
+      return told === undefined ? response : response.catch(told);
+    },
+    async stream(method, signal, timeoutMs, ...rest) {
+      const told = teller(signal, timeoutMs);
+      if (told === undefined) {
+        return transport.stream(method, signal, timeoutMs, ...rest);
+      }
+      const response = await transport.stream(method, signal, timeoutMs, ...rest).catch(told);
+      return {
+        ...response,
+        message: forwardIterator(response.message, (iterator) => () => iterator.next().catch(told)),
+      };
+    },
+  };
+}
+
+/** Throws what a call has failed with; `undefined` for calls without a deadline. */
+function teller(
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): ((error: unknown) => never) | undefined {
+  if (timeoutMs === undefined || !(timeoutMs > 0 && timeoutMs < Number.POSITIVE_INFINITY)) {
+    return undefined;
+  }
+  const due = performance.now() + timeoutMs - Math.min(maxEarlyMs, timeoutMs / 10);
+  return (error) => {
+    if (performance.now() >= due && signal?.aborted !== true && isCutOff(error)) {
+      throw new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, error);
+    }
+    throw error;
+  };
+}
+
+/** Whether an error says that the call was ended, and not what its handler or its server have made of it. */
+function isCutOff(error: unknown): boolean {
+  return (
+    isPlugboardError(error, "PB-CONNECTION-LOST") ||
+    (error instanceof ConnectError && error.code === Code.Canceled && !isServersWord(error))
+  );
+}

@@ -1,0 +1,80 @@
+import type { Transport } from "@connectrpc/connect";
+import type { Address, Carrier, Endpoint, Protocol } from "../../address/endpoint.ts";
+import type { ClientTls } from "../../address/tls-options.ts";
+import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { CallObserver } from "../../call/call-observer.ts";
+import type { Keepalive } from "../../call/time/keepalive.ts";
+import type { HttpVersion } from "../routes/capability.ts";
+import type { TokenSource } from "../token.ts";
+import { isTlsFailure, tlsFailureIn } from "./failures/tls-failure.ts";
+
+/** What a dialer needs to know beside the address. */
+export interface DialOptions {
+  /** Size of one message on the wire, in bytes, above which a response is refused. */
+  readonly maxMessageBytes: number;
+  /** What the caller has said of how connections find out that their peer has vanished. */
+  readonly keepalive?: Partial<Keepalive> | undefined;
+  /** Replaces the global fetch, where a dialer uses fetch. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Speak TLS on sockets, and by https: with these certificates. */
+  readonly tls?: ClientTls;
+  /** Gets to know of the calls of plugins in this process. */
+  readonly observer?: CallObserver;
+  /** Gives what a request that opens a connection is authorized by. Calls bring it themselves. */
+  readonly token?: TokenSource;
+}
+
+/** A way to a plugin that is ready for calls. */
+export interface Dialed {
+  readonly transport: Transport;
+  /** For an endpoint of which more is known. Default: `transport`. */
+  knowing?(endpoint: Pick<Endpoint, "extensions" | "limits">): Transport;
+  /** Closes what the dialer has opened. Calls in flight, and later ones, fail with the reason. */
+  close(reason: Error): void | Promise<void>;
+}
+
+/**
+ * Turns one (protocol, carrier) pair into a Connect transport.
+ *
+ * Dialing is lazy: the transport connects with its first call. If nobody can be reached it rejects with
+ * PB-DIAL-FAILED or PB-TLS-*, and only then: the connection takes those errors to mean that nothing was sent and nothing
+ * was read from the caller's messages, and goes on to the next route.
+ */
+export interface Dialer {
+  readonly protocol: Protocol;
+  readonly carrier: Carrier;
+  /** As in the capability table. */
+  readonly httpVersion?: HttpVersion;
+  /** Uses `tls` for https:, as dialers of sockets always do. */
+  readonly takesTls?: true;
+  dial(address: Address, options: DialOptions): Dialed;
+}
+
+/** What says by itself why nobody was reached. */
+const told: ReadonlySet<string> = new Set(["PB-CALLER-REFUSED", "PB-DIAL-FAILED", "PB-TOKEN-INSECURE"]);
+
+/**
+ * Says that nobody could be reached, and that nothing was sent: by PB-DIAL-FAILED, or PB-TLS-* if it was for TLS; or that a
+ * connection was refused for who opens it, PB-CALLER-REFUSED, or for who would get a token, PB-TOKEN-INSECURE.
+ */
+export function dialFailed(address: Pick<Address, "text">, cause: unknown): PlugboardError {
+  if (isPlugboardError(cause) && told.has(cause.errorCode)) {
+    return cause;
+  }
+  const tlsFailure = tlsFailureIn(cause, address.text);
+  if (tlsFailure !== undefined) {
+    return tlsFailure;
+  }
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new PlugboardError("PB-DIAL-FAILED", `nothing answers at ${address.text} (${why})`, { cause });
+}
+
+/** Whether an error says that nobody could be reached, and that nothing was sent. */
+export function isDialFailure(error: unknown): boolean {
+  return isPlugboardError(error, "PB-DIAL-FAILED") || isTlsFailure(error);
+}
+
+/** Whether an error says that the server was reached, but has processed nothing of the call. */
+export function isRefusal(error: unknown): boolean {
+  return isPlugboardError(error, "PB-CALL-REFUSED");
+}

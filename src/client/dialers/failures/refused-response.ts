@@ -1,0 +1,21 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { Address } from "../../../address/endpoint.ts";
+import { PlugboardError } from "../../../base/errors.ts";
+import { refusedHeader } from "../../../call/errors/call-refused.ts";
+import { explainErrors } from "../../calls/map-errors.ts";
+
+/**
+ * Tells by PB-CALL-REFUSED that a server of HTTP/1.1 was about to end the connection and has not begun with the call.
+ * @param onRefused Called before the call can be made again.
+ */
+export function tellRefusal({ text }: Pick<Address, "text">, onRefused?: () => void) {
+  return explainErrors((error) => {
+    if (!(error instanceof ConnectError) || !error.metadata.has(refusedHeader)) {
+      return error;
+    }
+    onRefused?.();
+    return new PlugboardError("PB-CALL-REFUSED", `${text} takes no calls on this connection any more`, {
+      cause: error,
+    });
+  });
+}

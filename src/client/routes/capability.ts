@@ -1,0 +1,79 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Carrier, Protocol } from "../../address/endpoint.ts";
+import type { Runtime } from "../../address/runtime.ts";
+
+/** Which sides of a method stream, in Connect's words. */
+export type MethodKind = DescMethod["methodKind"];
+
+/** All four kinds of method. */
+export const methodKinds = [
+  "unary",
+  "server_streaming",
+  "client_streaming",
+  "bidi_streaming",
+] as const satisfies MethodKind[];
+
+/** Version of HTTP underneath a protocol. */
+export type HttpVersion = "1.1" | "2";
+
+/** For each kind of method: true, or why it can't be carried. */
+type Carries = Readonly<Record<MethodKind, true | string>>;
+
+/** What a (protocol, carrier) pair can do. */
+export interface Capability {
+  readonly protocol: Protocol;
+  readonly carrier: Carrier;
+  /** Only where the same protocol on the same carrier can do more over one version than over another. */
+  readonly httpVersion?: HttpVersion;
+  /** What it carries, by the runtime the caller is in. A runtime that can't use it at all is left out. */
+  readonly carries: Readonly<Partial<Record<Runtime, Carries>>>;
+  /** Cancelling a call reaches the handler's signal. */
+  readonly cancellation: boolean;
+  /** Trailers arrive apart from headers. */
+  readonly trailers: boolean;
+  /** Side-effect-free unary calls are GETs, which browsers and edge caches may keep. */
+  readonly cacheableGet: boolean;
+  /** The bytes leave neither the process nor the platform, so that there is nothing to encrypt. */
+  readonly private: boolean;
+}
+
+const all: Carries = { unary: true, server_streaming: true, client_streaming: true, bidi_streaming: true };
+
+const noFullDuplex: Carries = {
+  ...all,
+  bidi_streaming: "HTTP/1.1 can't carry both directions of a call at once",
+};
+
+const noRequestStream = "fetch can't stream a request body in a browser";
+const browser: Carries = { ...all, client_streaming: noRequestStream, bidi_streaming: noRequestStream };
+
+const noFullDuplexOnTheWeb =
+  "proxies on the way may hold a request back until its end, so it can't carry both directions at once";
+const halfDuplex: Carries = { ...all, bidi_streaming: noFullDuplexOnTheWeb };
+
+const everywhere = { node: all, workerd: all, browser: all } as const;
+const web = { node: halfDuplex, workerd: halfDuplex, browser } as const;
+const usual = { cancellation: true, trailers: true, cacheableGet: false, private: false } as const;
+
+/**
+ * The table at the heart of negotiation: every (protocol, carrier) pair there is, cheapest first. The order of the
+ * rows is the order of preference.
+ */
+export const capabilities: readonly Capability[] = [
+  { ...usual, protocol: "none", carrier: "memory", carries: everywhere, private: true },
+  { ...usual, protocol: "ttrpc", carrier: "message-port", carries: everywhere, private: true },
+  { ...usual, protocol: "ttrpc", carrier: "unix", carries: { node: all } },
+  { ...usual, protocol: "ttrpc", carrier: "custom", carries: everywhere },
+  { ...usual, protocol: "connect", carrier: "service-binding", carries: { workerd: all }, private: true },
+  { ...usual, protocol: "grpc-web", carrier: "service-binding", carries: { workerd: all }, private: true },
+  { ...usual, protocol: "grpc", carrier: "unix", httpVersion: "2", carries: { node: all } },
+  { ...usual, protocol: "connect", carrier: "unix", httpVersion: "2", carries: { node: all } },
+  { ...usual, protocol: "connect", carrier: "unix", httpVersion: "1.1", carries: { node: noFullDuplex } },
+  { ...usual, protocol: "ttrpc", carrier: "tcp", carries: { node: all } },
+  { ...usual, protocol: "grpc", carrier: "tcp", httpVersion: "2", carries: { node: all } },
+  { ...usual, protocol: "connect", carrier: "tcp", httpVersion: "2", carries: { node: all } },
+  { ...usual, protocol: "connect", carrier: "tcp", httpVersion: "1.1", carries: { node: noFullDuplex } },
+  { ...usual, protocol: "connect", carrier: "http", carries: web, cacheableGet: true },
+  { ...usual, protocol: "grpc-web", carrier: "http", carries: web },
+  { ...usual, protocol: "ttrpc", carrier: "websocket", carries: everywhere },
+];

@@ -1,0 +1,84 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { log } from "../base/log.ts";
+import type { CallPolicy } from "../call/call-policy.ts";
+import { announcedLimits, publicLimits } from "../call/call-policy.ts";
+import { defaultKeepalive } from "../call/time/keepalive.ts";
+import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { FindHttpHandler } from "../http/handlers.ts";
+import { createHttpHandlers } from "../http/handlers.ts";
+import { connectProtocol, grpcWebProtocol } from "../http/protocols.ts";
+import { readConfig, readConfigText } from "../plugin/config.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { createManifest } from "../plugin/manifest.ts";
+import { startPlugin } from "../plugin/running-plugin.ts";
+import { createCallPolicy } from "../policy/create-call-policy.ts";
+import { insecureCombinations } from "../policy/insecure-combinations.ts";
+import { healthRoutes } from "../services/health-service.ts";
+import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
+import type { TtrpcServing } from "../ttrpc/server/server.ts";
+import { createTtrpcServing } from "../ttrpc/server/server.ts";
+import type { EdgeOptions } from "./edge-options.ts";
+import { gzip } from "./gzip.ts";
+import { servesWebSockets } from "./websocket.ts";
+
+/** A started plugin, ready for requests. */
+export interface EdgeHandler {
+  /** Looks up what handles a path over HTTP. */
+  readonly find: FindHttpHandler;
+  /** Serves ttrpc on WebSockets. */
+  readonly serving: TtrpcServing;
+  /** Decides whether a request may become a WebSocket. */
+  readonly admit: CallPolicy["admit"];
+}
+
+const http = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
+  [Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier })),
+);
+
+/**
+ * Starts a plugin with a Worker's bindings.
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-RATE-LIMIT-BINDING, PB-PLUGIN-START or PB-PLUGIN-ROUTES
+ */
+export async function startEdgeHandler<Config extends DescMessage>(
+  plugin: Plugin<Config>,
+  env: Readonly<Record<string, unknown>> | undefined,
+  options: EdgeOptions<Config>,
+): Promise<EdgeHandler> {
+  const { debug } = options;
+  for (const warning of insecureCombinations(options)) {
+    log("WARNING", `${plugin.name}: ${warning}`);
+  }
+  const callerLimit = options.rateLimit?.open(env ?? {});
+  const policy: CallPolicy = {
+    ...createCallPolicy({ ...options, accessLog: options.accessLog ?? true }, publicLimits, [callerLimit]),
+    revealErrors: debug !== undefined,
+  };
+  const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
+  const limits = announcedLimits(policy.limits);
+  // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, nobody should try.
+  const endpoints = servesWebSockets() ? [...http, ttrpcEndpoint(Carrier.WEBSOCKET)] : http;
+  const manifest = createManifest(plugin, { endpoints, limits });
+  const { table } = await startPlugin(plugin, {
+    env: env ?? {},
+    standardRoutes: [pluginServiceRoutes(manifest), healthRoutes(), ...(debug?.routes() ?? [])],
+    ...(config && { config }),
+  });
+  // gRPC needs HTTP/2 trailers, which Workers can't send.
+  const find = createHttpHandlers(table, [grpcWebProtocol, connectProtocol], policy, {
+    acceptCompression: [gzip],
+    // Answers are left to the platform, which compresses what callers accept compressed.
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+  });
+  return { find, serving: createTtrpcServing({ table, policy, keepalive: defaultKeepalive }), admit: policy.admit };
+}
+
+/** A Worker's variable is text, or already JSON if wrangler.toml says so. */
+function configFrom<Config extends DescMessage>(plugin: Plugin<Config>, value: unknown) {
+  if (value === undefined) {
+    return undefined;
+  }
+  return typeof value === "string"
+    ? readConfigText(plugin.config, value, "PLUGBOARD_CONFIG")
+    : readConfig(plugin.config, value);
+}

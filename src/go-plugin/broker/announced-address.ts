@@ -1,0 +1,66 @@
+import * as net from "node:net";
+import { isAbsolute } from "node:path";
+import { parseAddress } from "../../address/address.ts";
+import { PlugboardError } from "../../base/errors.ts";
+import { isLoopback } from "../../base/loopback.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
+import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
+
+/** Where to dial, or why not. */
+export type AnnouncedAddress = net.NetConnectOpts | PlugboardError;
+
+/** Longest address that is looked at; the path of a socket has 107 bytes at most. */
+const maxAddressLength = 4096;
+
+/**
+ * Reads where the other side says that it listens. It could say anything, and have us call whom it can't reach itself: so
+ * only this machine is dialled. Anything else is PB-BROKER-ADDRESS.
+ */
+export function readAnnouncedAddress({ serviceId, network, address: announced }: ConnInfo): AnnouncedAddress {
+  const address = announced.length > maxAddressLength ? "" : announced;
+  if (network === "unix" && isAbsolute(address) && !address.includes("\0")) {
+    return { path: address };
+  }
+  if (network === "tcp") {
+    const tcp = parseTcp(address);
+    if (tcp !== undefined && isLoopback(tcp.host)) {
+      return { host: tcp.host, port: tcp.port };
+    }
+  }
+  const shown = JSON.stringify(`${network.slice(0, 16)}:${announced.slice(0, 180)}`);
+  return new PlugboardError(
+    "PB-BROKER-ADDRESS",
+    `id ${serviceId} of the broker is said to be at ${shown}, which is not dialled`,
+  );
+}
+
+function parseTcp(text: string) {
+  try {
+    const address = parseAddress(`tcp:${text}`);
+    return address.carrier === "tcp" ? address : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Connects a socket, which the signal destroys; so does a wait that is too long, as for one who accepts nobody. */
+export async function connectSocket(
+  to: net.NetConnectOpts,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<net.Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = net.connect({ ...to, signal }, resolve);
+  // For good: what comes late must not become an uncaught exception.
+  socket.on("error", reject);
+  const timer = setTimeout(
+    () => socket.destroy(new Error(`nobody has accepted the connection within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  try {
+    await untilAborted(signal, promise);
+    return socket;
+  } finally {
+    clearTimeout(timer);
+  }
+}

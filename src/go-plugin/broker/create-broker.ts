@@ -1,0 +1,187 @@
+import type { Duplex } from "node:stream";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { PlugboardError } from "../../base/errors.ts";
+import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
+import type { Broker, BrokerDialOptions, BrokeredClient, BrokeredServer } from "../../plugin/broker.ts";
+import type { Routes } from "../../plugin/service-table.ts";
+import type { Multiplexer } from "../yamux/multiplexer.ts";
+import { createControlStream } from "./control-stream.ts";
+import { createGrpcClient } from "./grpc-client.ts";
+import { createGrpcServer } from "./grpc-server.ts";
+import { createMultiplexedWay } from "./multiplexed.ts";
+import { createClassicWay } from "./socket-per-id.ts";
+import { waitMs } from "./strategy.ts";
+
+/** How to make one end of a broker. */
+export interface BrokerOptions {
+  /** A host's end is over when the plugin ends the stream of messages; a plugin's waits for the next host. */
+  readonly side: "plugin" | "host";
+  /** Where to make sockets. Only this user should be able to enter it. Nothing is made there with a multiplexer. */
+  readonly socketDirectory: string;
+  /** Lets others use a socket that was made there. Default: only this user can. */
+  readonly shareSocket?: (path: string) => void;
+  /** Largest message of a call over the broker, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Makes connections within one that exists, as the other side does then, too. */
+  readonly multiplexer?: Multiplexer;
+  /** Puts TLS on each connection: the side that listens is its server. It has to agree on "h2" (ALPN). */
+  readonly secure?: {
+    /** If it fails it closes the connection. Without it nothing can be served: there is no certificate to do so with. */
+    readonly server?: (connection: Duplex) => Promise<Duplex>;
+    readonly client: (connection: Duplex) => Promise<Duplex>;
+  };
+}
+
+/** One end of a broker. */
+export interface BrokerEnd {
+  /** What a plugin, or the user of a host, gets. */
+  readonly broker: Broker;
+  /** Runs a StartStream call: messages of the other side in, ours out. */
+  run(incoming: AsyncIterable<ConnInfo>): AsyncIterable<ConnInfo>;
+  /**
+   * Ends the StartStream call, so that a server that drains does not wait for it. Connections stay, but there are no
+   * new ones.
+   */
+  endStream(): void;
+  /** Closes everything: servers after their calls in flight have had 2 s, connections at once. */
+  close(): Promise<void>;
+}
+
+/** How many servers there can be at once. */
+const maxServers = 1024;
+
+const maxId = 0xffff_ffff;
+
+/** Makes one end of a broker. It waits for its StartStream call. */
+export function createBroker(options: BrokerOptions): BrokerEnd {
+  const { side, socketDirectory, shareSocket, maxMessageBytes, multiplexer, secure } = options;
+  const servers = new Set<BrokeredServer>();
+  const clients = new Set<BrokeredClient>();
+  /** Dials that are not done yet. */
+  const dialling = new Set<AbortController>();
+  let lastId = 0;
+  let over: PlugboardError | undefined;
+
+  const control = createControlStream({
+    receive: (info) => way.receive(info),
+    ended(error) {
+      if (side === "host") {
+        end(lost(error));
+      }
+    },
+  });
+  const way =
+    multiplexer === undefined
+      ? createClassicWay(control, socketDirectory, shareSocket)
+      : createMultiplexedWay(control, multiplexer);
+
+  /** No new connections from now on. */
+  function end(reason: PlugboardError) {
+    over ??= reason;
+    control.close();
+    for (const each of dialling) {
+      each.abort(reason);
+    }
+  }
+
+  async function serve(routes: Routes): Promise<BrokeredServer> {
+    if (over !== undefined) {
+      throw over;
+    }
+    if (secure !== undefined && secure.server === undefined) {
+      throw new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "without a certificate the broker can't serve in TLS");
+    }
+    if (servers.size >= maxServers || lastId === maxId) {
+      throw new PlugboardError("PB-BROKER-LIMIT", `the broker serves ${servers.size} ids, of ${lastId} so far`);
+    }
+    const server = createGrpcServer(routes, { maxMessageBytes, secure: secure?.server });
+    lastId += 1;
+    const id = lastId;
+    let closing: Promise<void> | undefined;
+    let stopListening: Promise<() => Promise<void>> | undefined;
+    const closeAll = async () => {
+      // A server of Node's says that it is closed when its connections are.
+      const stopped = (await stopListening?.catch(() => undefined))?.();
+      await server.close();
+      await stopped;
+      servers.delete(brokered);
+    };
+    const close = () => {
+      closing ??= closeAll();
+      return closing;
+    };
+    const brokered = { id, close, [Symbol.asyncDispose]: close };
+    servers.add(brokered);
+    try {
+      stopListening = way.listen(id, server.accept);
+      await stopListening;
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    if (over !== undefined) {
+      await close();
+      throw over;
+    }
+    return brokered;
+  }
+
+  async function dial(id: number, { signal }: BrokerDialOptions = {}): Promise<BrokeredClient> {
+    if (!Number.isInteger(id) || id < 1 || id > maxId) {
+      throw new PlugboardError("PB-BROKER-ID", `${String(id)} is no id of a broker`);
+    }
+    if (over !== undefined) {
+      throw over;
+    }
+    signal?.throwIfAborted();
+    const lifetime = new AbortController();
+    const giveUp = () => lifetime.abort(signal?.reason);
+    signal?.addEventListener("abort", giveUp);
+    dialling.add(lifetime);
+    try {
+      const client = await createGrpcClient({
+        name: `id ${id} of the broker`,
+        open: await way.reach(id, lifetime.signal),
+        maxMessageBytes,
+        secure: secure?.client,
+        timeoutMs: waitMs,
+        signal: lifetime.signal,
+      });
+      const close = async () => {
+        clients.delete(brokered);
+        await client.close();
+        lifetime.abort(new PlugboardError("PB-CONNECTION-CLOSED", `the connection to id ${id} is closed`));
+      };
+      const brokered = { ...client, close, [Symbol.asyncDispose]: close };
+      clients.add(brokered);
+      return brokered;
+    } finally {
+      dialling.delete(lifetime);
+      signal?.removeEventListener("abort", giveUp);
+    }
+  }
+
+  return {
+    broker: { serve, dial },
+    run: (incoming) => control.run(incoming),
+    endStream: () => end(closed()),
+    async close() {
+      end(closed());
+      await Promise.all([...clients, ...servers].map((each) => each.close()));
+    },
+  };
+}
+
+function closed(): PlugboardError {
+  return new PlugboardError("PB-BROKER-CLOSED", "the broker is closed");
+}
+
+/** What has become of the stream of messages, as a host sees it. */
+function lost(error: unknown): PlugboardError {
+  const { code, rawMessage } = ConnectError.from(error);
+  if (code === Code.Unimplemented) {
+    return new PlugboardError("PB-BROKER-MISSING", "the plugin has no broker", { cause: error });
+  }
+  const why = error === undefined ? "has ended" : `has failed (${rawMessage})`;
+  return new PlugboardError("PB-BROKER-CLOSED", `the broker's stream of messages ${why}`, { cause: error });
+}

@@ -1,0 +1,151 @@
+import type { Duplex } from "node:stream";
+import { PlugboardError } from "../../base/errors.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
+import type { Multiplexer } from "../yamux/multiplexer.ts";
+import type { ControlStream } from "./control-stream.ts";
+import type { BrokerWay } from "./strategy.ts";
+import { waitMs } from "./strategy.ts";
+
+/** How many knocks are remembered: those that come before anything is served, and those of ours that were given up. */
+const maxRemembered = 256;
+
+/**
+ * Each connection is a stream of the multiplexer. As streams have no names, who dials knocks first, waits for the
+ * answer, and opens the next stream at once; two dials must not get mixed up.
+ */
+export function createMultiplexedWay(control: Pick<ControlStream, "send">, multiplexer: Multiplexer): BrokerWay {
+  const served = new Map<number, (connection: Duplex) => void>();
+  let highestServed = 0;
+  /** Until when the other side waits that something is served under an id. */
+  const early = new Map<number, number>();
+  /** The knock of ours that waits for its answer. */
+  let knocking: { readonly id: number; open(): void; fail(error: Error): void } | undefined;
+  /** Ids of knocks that nobody waits for any more, but that may be answered all the same. */
+  const givenUp = new Set<number>();
+  let lastDial: Promise<unknown> = Promise.resolve();
+
+  function answer(id: number, accept: (connection: Duplex) => void) {
+    const forget = multiplexer.expectStream((stream) => {
+      if (served.get(id) === accept) {
+        accept(stream);
+      } else {
+        stream.destroy();
+      }
+    });
+    const error = forget === undefined ? "too many connections are being made" : "";
+    if (!control.send({ serviceId: id, knock: { knock: true, ack: true, error } })) {
+      // Nobody was told to open a stream: the next one would be taken for this.
+      forget?.();
+    }
+  }
+
+  function receiveKnock(id: number) {
+    const accept = served.get(id);
+    if (accept !== undefined) {
+      answer(id, accept);
+      return;
+    }
+    if (id <= highestServed) {
+      const error = `nothing is served under id ${id}`;
+      control.send({ serviceId: id, knock: { knock: true, ack: true, error } });
+      return;
+    }
+    const now = performance.now();
+    for (const [earlier, until] of early) {
+      if (until <= now) {
+        early.delete(earlier);
+      }
+    }
+    if (early.size < maxRemembered) {
+      early.set(id, now + waitMs);
+    }
+  }
+
+  function receiveAnswer(id: number, error: string) {
+    if (knocking?.id === id) {
+      const { open, fail } = knocking;
+      knocking = undefined;
+      if (error === "") {
+        open();
+      } else {
+        fail(new PlugboardError("PB-BROKER-REFUSED", `the other side refuses id ${id}: ${error.slice(0, 200)}`));
+      }
+    } else if (givenUp.delete(id) && error === "") {
+      // The other side takes our next stream for this one's: it has to get one.
+      multiplexer.openStream().then(
+        (stream) => stream.destroy(),
+        () => undefined,
+      );
+    }
+  }
+
+  async function dial(id: number, signal: AbortSignal): Promise<Duplex> {
+    signal.throwIfAborted();
+    const { promise: stream, resolve, reject } = Promise.withResolvers<Duplex>();
+    knocking = { id, open: () => resolve(multiplexer.openStream(signal)), fail: reject };
+    const own = knocking;
+    const sent = control.send({ serviceId: id, knock: { knock: true } });
+    if (!sent) {
+      knocking = undefined;
+      throw new PlugboardError("PB-BROKER-LIMIT", "the other side reads nothing of the broker");
+    }
+    const timer = setTimeout(
+      () => reject(new PlugboardError("PB-BROKER-TIMEOUT", `id ${id} was not answered within ${waitMs} ms`)),
+      waitMs,
+    );
+    try {
+      return await untilAborted(signal, stream);
+    } catch (error) {
+      // It was answered in the last moment: the stream had to be opened, but nobody will use it.
+      stream.then(
+        (unused) => unused.destroy(),
+        () => undefined,
+      );
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      if (knocking === own) {
+        knocking = undefined;
+        rememberGivenUp(id);
+      }
+    }
+  }
+
+  function rememberGivenUp(id: number) {
+    const [oldest] = givenUp;
+    if (givenUp.size >= maxRemembered && oldest !== undefined) {
+      givenUp.delete(oldest);
+    }
+    givenUp.add(id);
+  }
+
+  return {
+    async listen(id, accept) {
+      served.set(id, accept);
+      highestServed = Math.max(highestServed, id);
+      const until = early.get(id);
+      if (until !== undefined && until > performance.now()) {
+        answer(id, accept);
+      }
+      early.delete(id);
+      return async () => {
+        served.delete(id);
+      };
+    },
+    async reach(id, signal) {
+      return () => {
+        const dialled = lastDial.then(() => dial(id, signal));
+        lastDial = dialled.catch(() => undefined);
+        return dialled;
+      };
+    },
+    receive({ serviceId, knock }) {
+      // Addresses are of the other mode.
+      if (knock?.knock && knock.ack) {
+        receiveAnswer(serviceId, knock.error);
+      } else if (knock?.knock) {
+        receiveKnock(serviceId);
+      }
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { setLogEntryWriter } from "../../base/log.ts";
+import { formatLogLine, formatMessage } from "./format.ts";
+import type { LogLevel } from "./record.ts";
+
+const levels = { trace: "trace", debug: "debug", info: "info", warn: "warn", error: "error" } as const satisfies Record<
+  string,
+  LogLevel
+>;
+
+/**
+ * Makes `console.error`, `warn`, `info`, `debug` and `trace` write log lines of their level, as the host takes what comes
+ * on stderr for a log; structured lines, too. `console.log` prints, as before.
+ * @param module Name of the plugin.
+ * @param write Writes to the process's real stderr.
+ */
+export function logByConsole(module: string, write: (text: string) => void): void {
+  for (const [method, level] of Object.entries(levels)) {
+    console[method as keyof typeof levels] = (...values: unknown[]) => {
+      write(`${formatLogLine({ level, message: formatMessage(values), module, time: new Date() })}\n`);
+    };
+  }
+  logEntriesAsRecords(module, write);
+}
+
+/** Makes structured lines of the log what hosts read as records. */
+export function logEntriesAsRecords(module: string, write: (text: string) => void): void {
+  setLogEntryWriter(({ level, message, time, fields }) => {
+    const line = { level: level === "WARNING" ? "warn" : "info", message, module, time, fields } as const;
+    write(`${formatLogLine(line)}\n`);
+  });
+}

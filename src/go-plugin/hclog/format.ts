@@ -1,0 +1,34 @@
+import { format } from "node:util";
+import type { LogLevel } from "./record.ts";
+
+/** A line of a plugin's log. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  /** Which part of the program it comes from, by convention the plugin's name. */
+  readonly module: string;
+  readonly time: Date;
+  /** What else there is to say, by name. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Writes a log line, without its end, as hosts written with go-plugin read it from a plugin's stderr: one object of
+ * JSON, of which its own members are texts and whose time has six digits after the point. Anything else such a host takes for a
+ * text of level debug, or it crashes.
+ */
+export function formatLogLine({ level, message, module, time, fields }: LogLine): string {
+  const timestamp = time.toISOString().replace(/(\.\d{3})Z$/, "$1000Z");
+  return JSON.stringify({
+    ...fields,
+    "@level": level,
+    "@message": message,
+    "@module": module,
+    "@timestamp": timestamp,
+  });
+}
+
+/** What `console` would print of its arguments, for a message. */
+export function formatMessage(values: readonly unknown[]): string {
+  return format(...values);
+}

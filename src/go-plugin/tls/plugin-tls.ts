@@ -1,0 +1,80 @@
+import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
+import { PlugboardError } from "../../base/errors.ts";
+import { log } from "../../base/log.ts";
+import { createRareLog } from "../../base/log-rarely.ts";
+import { certificatesIn, derToField } from "../../node/tls/pem.ts";
+import { readServerTls } from "../../node/tls/read-pem.ts";
+import { createThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
+import type { BrokerOptions } from "../broker/create-broker.ts";
+import type { PluginSettings } from "../settings/read.ts";
+import { secureConnections } from "./broker-tls.ts";
+import type { ServerTlsSettings } from "./environment.ts";
+import { serverTlsOf } from "./environment.ts";
+
+/** How a plugin process speaks TLS. */
+export interface PluginTls {
+  /** On the listener. */
+  readonly server: ServerTls;
+  /** On connections of the broker, in both roles. */
+  readonly secure: NonNullable<BrokerOptions["secure"]>;
+  /** What the handshake says of it: a certificate that was made for this host, or nothing. */
+  readonly certificate: string;
+  /** Tells the log of connections that were refused. */
+  readonly onRefused: (error: PlugboardError) => void;
+}
+
+/** The settings that count. */
+export type PluginTlsSettings = ServerTlsSettings & Pick<PluginSettings, "PLUGIN_CLIENT_CERT" | "PLUGIN_AUTO_MTLS">;
+
+/**
+ * Finds out how a plugin process is to speak TLS: as its program says; else, if its host has sent a certificate, with one
+ * that is made for it, and with nobody but that host; else as the environment says. Returns undefined if nobody wants
+ * TLS.
+ * @param hosted Whether a host has started it: only then PLUGIN_CLIENT_CERT is a host's.
+ * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
+ */
+export async function pluginTls(
+  given: ServerTls | undefined,
+  settings: PluginTlsSettings,
+  hosted: boolean,
+): Promise<PluginTls | undefined> {
+  const { PLUGIN_CLIENT_CERT: ofHost, PLUGIN_AUTO_MTLS: mayAnswer } = settings;
+  if (given === undefined && hosted && ofHost !== undefined && mayAnswer) {
+    return automaticTls(ofHost);
+  }
+  if (given === undefined && hosted && ofHost !== undefined) {
+    log(
+      "WARNING",
+      "the host wants automatic TLS (AutoMTLS), but PLUGIN_AUTO_MTLS is off for this plugin: the host's calls will fail, " +
+        "unless it trusts the plugin for another reason",
+    );
+  }
+  const server = given === undefined ? await serverTlsOf(settings) : { ...(await readServerTls(given)), ...given };
+  return server && withServer(server, "");
+}
+
+async function automaticTls(ofHost: string): Promise<PluginTls> {
+  if (certificatesIn(ofHost) === undefined) {
+    throw new PlugboardError("PB-TLS-UNREADABLE", "PLUGIN_CLIENT_CERT holds no certificate that can be read", {
+      hint: "The host has to send its certificate as PEM.",
+    });
+  }
+  const { certificate, key, der } = await createThrowawayCertificate();
+  return withServer({ certificate, key, clientRoots: ofHost }, derToField(der));
+}
+
+function withServer(server: ServerTls, certificate: string): PluginTls {
+  const secure = secureConnections(server, asClient(server));
+  return { server, secure, certificate, onRefused: createRefusalLog() };
+}
+
+/** With the same certificates, which go-plugin uses for both roles, too. */
+function asClient({ certificate, key, clientRoots }: ServerTls): ClientTls {
+  return { certificate, key, ...(clientRoots !== undefined && { roots: clientRoots }) };
+}
+
+/** Logs connections that were refused for TLS; of each code one in ten seconds. */
+function createRefusalLog(): PluginTls["onRefused"] {
+  const logRarely = createRareLog();
+  return ({ errorCode, rawMessage }) => logRarely(errorCode, "WARNING", `a connection was refused: ${rawMessage}`);
+}

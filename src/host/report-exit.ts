@@ -1,0 +1,38 @@
+import type { Transport } from "@connectrpc/connect";
+import { isPlugboardError } from "../base/errors.ts";
+import { forwardIterator } from "../base/forward-iterator.ts";
+
+/** How long the end of a process may take to be noticed after its connections broke, in milliseconds. */
+const noticeMs = 1_000;
+
+/**
+ * Tells callers whose connection broke that the plugin's process has ended, if it has: that says more.
+ * @param exited What to tell them, once the process has ended.
+ * @param onLoss Runs when a connection broke.
+ */
+export function tellExit(transport: Transport, exited: Promise<Error>, onLoss?: () => void): Transport {
+  const explain = async (error: unknown): Promise<never> => {
+    if (!isPlugboardError(error, "PB-CONNECTION-LOST")) {
+      throw error;
+    }
+    onLoss?.();
+    const { promise: unnoticed, resolve } = Promise.withResolvers<Error>();
+    // Not AbortSignal.timeout(), which does not keep the process alive: nothing else may, and the caller would not be told.
+    const timer = setTimeout(() => resolve(error), noticeMs);
+    try {
+      throw await Promise.race([exited, unnoticed]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    unary: (...call) => transport.unary(...call).catch(explain),
+    async stream(...call) {
+      const response = await transport.stream(...call).catch(explain);
+      return {
+        ...response,
+        message: forwardIterator(response.message, (iterator) => () => iterator.next().catch(explain)),
+      };
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import { PlugboardError } from "../base/errors.ts";
+
+/**
+ * Checks a list of origins whose pages may call: one with a path or a slash at its end would never be met.
+ * @throws PlugboardError PB-ORIGIN-INVALID
+ */
+export function checkOrigins(origins: readonly string[]): void {
+  for (const origin of origins) {
+    if (origin !== "*" && !(URL.canParse(origin) && new URL(origin).origin === origin)) {
+      throw new PlugboardError("PB-ORIGIN-INVALID", `"${origin}" is no origin`);
+    }
+  }
+}

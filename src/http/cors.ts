@@ -1,0 +1,78 @@
+import { cors } from "@connectrpc/connect";
+import { createRareLog } from "../base/log-rarely.ts";
+import { printableLine } from "../base/printable.ts";
+import { requestIdHeader } from "../call/request-id.ts";
+import type { HeaderField } from "./response-headers.ts";
+
+/** How long a browser may keep the answer to a preflight, in seconds. */
+const maxAgeSeconds = 2 * 60 * 60;
+
+const allowedHeaders = [...cors.allowedHeaders, "Authorization", requestIdHeader, "Traceparent", "Tracestate"];
+const exposedHeaders = [...cors.exposedHeaders, requestIdHeader, "Retry-After"];
+
+/** What of a request tells where it comes from. */
+export interface CrossOriginRequest {
+  readonly method: string;
+  readonly origin: string | null | undefined;
+  /** `Access-Control-Request-Method`, which a preflight has. */
+  readonly requestMethod: string | null | undefined;
+}
+
+/** What a request from another origin is answered with. */
+export interface CrossOriginAnswer {
+  readonly headers: readonly HeaderField[];
+  /** Whether it is a preflight, and answered by the headers alone. */
+  readonly preflight: boolean;
+}
+
+const none: CrossOriginAnswer = { headers: [], preflight: false };
+
+/** Whether pages of an origin may call. */
+export function allowsOrigin(origins: readonly string[], origin: string): boolean {
+  return origins.includes(origin) || origins.includes("*");
+}
+
+/** Logs origins that were refused, one in ten seconds. */
+export function createOriginLog(): (origin: string) => void {
+  const logRarely = createRareLog();
+  return (origin) => {
+    const shown = printableLine(origin.slice(0, 200));
+    logRarely("origin", "WARNING", `origin ${shown} is not allowed; add it to \`origins\``);
+  };
+}
+
+/**
+ * Lets pages of the origins call, by the headers of CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): what Connect
+ * needs, and authorization, request id, trace context and `Retry-After`.
+ * @param onRefused Gets the origin of a preflight that is refused.
+ */
+export function crossOrigin(
+  origins: readonly string[],
+  request: CrossOriginRequest,
+  onRefused?: (origin: string) => void,
+): CrossOriginAnswer {
+  const { method, origin, requestMethod } = request;
+  const asksFirst = method === "OPTIONS" && requestMethod !== null && requestMethod !== undefined;
+  if (origin === null || origin === undefined) {
+    return none;
+  }
+  if (!allowsOrigin(origins, origin)) {
+    if (asksFirst) {
+      onRefused?.(origin);
+    }
+    return none;
+  }
+  const headers: HeaderField[] = [
+    ["Access-Control-Allow-Origin", origin],
+    ["Access-Control-Expose-Headers", exposedHeaders.join(", ")],
+  ];
+  if (!asksFirst) {
+    return { headers, preflight: false };
+  }
+  headers.push(
+    ["Access-Control-Allow-Methods", cors.allowedMethods.join(", ")],
+    ["Access-Control-Allow-Headers", allowedHeaders.join(", ")],
+    ["Access-Control-Max-Age", String(maxAgeSeconds)],
+  );
+  return { headers, preflight: true };
+}

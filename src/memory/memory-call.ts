@@ -1,0 +1,138 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallContext } from "../call/call-context.ts";
+import { createCallContext } from "../call/call-context.ts";
+import type { CallObservation, CallObserver } from "../call/call-observer.ts";
+import { observe, runIn } from "../call/call-observer.ts";
+import type { AnyMessage } from "../call/handler-output.ts";
+import { setDeadlineTimer } from "../call/time/deadline.ts";
+import { methodPath } from "../plugin/service-table.ts";
+
+/** The calls of one transport. */
+export interface MemoryCalls {
+  readonly inFlight: Set<MemoryCall>;
+  /** Takes over a handler whose call was ended. */
+  track(handler: Promise<unknown>): void;
+  readonly observer: CallObserver | undefined;
+}
+
+/** A call in flight: ended by its handler, its caller, its deadline, or the transport's end. */
+export class MemoryCall {
+  readonly context: CallContext;
+  /** Why it ended before its handler did. */
+  failure: unknown;
+  /** What `close` waits for, if the call is ended before it. */
+  handler: Promise<unknown> | undefined;
+  ended = false;
+  readonly observation: CallObservation | undefined;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #calls: MemoryCalls;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+  #waiting: Set<(reason: unknown) => void> | undefined;
+  #onEnd: (() => void) | undefined;
+
+  constructor(
+    calls: MemoryCalls,
+    method: DescMethod,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+  ) {
+    // As in Connect's transports, zero and less mean no deadline.
+    const deadline = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+    this.context = createCallContext({
+      method,
+      protocolName: "memory",
+      url: `memory:${methodPath(method)}`,
+      timeoutMs: deadline,
+      requestHeader: () => new Headers(header),
+    });
+    this.#calls = calls;
+    this.observation = calls.observer && observe(calls.observer, this.context);
+    this.#signal = signal;
+    calls.inFlight.add(this);
+    if (signal !== undefined) {
+      this.#onAbort = () => this.fail(ConnectError.from(signal.reason, Code.Canceled));
+      signal.addEventListener("abort", this.#onAbort);
+    }
+    if (deadline !== undefined) {
+      const expire = () => this.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      this.#timer = setDeadlineTimer(expire, deadline);
+    }
+  }
+
+  /** Lets a streaming handler go on to its next message. */
+  next(responses: AsyncIterator<AnyMessage>): Promise<IteratorResult<AnyMessage>> {
+    return runIn(this.observation, () => responses.next());
+  }
+
+  /** Waits for something, but no longer than the call lasts; then rejects with what ended it. */
+  race<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.ended) {
+        reject(this.failure ?? new ConnectError("the call has ended", Code.Canceled));
+      }
+      this.#waiting ??= new Set();
+      const waiting = this.#waiting;
+      waiting.add(reject);
+      promise.then(
+        (value) => {
+          waiting.delete(reject);
+          resolve(value);
+        },
+        (error: unknown) => {
+          waiting.delete(reject);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  onEnd(listener: () => void) {
+    this.#onEnd = listener;
+  }
+
+  /** Ends the call before its handler has. */
+  fail(reason: unknown) {
+    if (!this.ended) {
+      this.failure = reason;
+      if (this.handler !== undefined) {
+        this.#calls.track(this.handler);
+      }
+      this.end();
+      for (const reject of this.#waiting ?? []) {
+        reject(reason);
+      }
+    }
+  }
+
+  /**
+   * Ends the call.
+   * @param error What its handler has failed with.
+   */
+  end(error?: ConnectError) {
+    if (this.ended) {
+      return;
+    }
+    this.ended = true;
+    this.#calls.inFlight.delete(this);
+    clearTimeout(this.#timer);
+    if (this.#onAbort !== undefined) {
+      this.#signal?.removeEventListener("abort", this.#onAbort);
+    }
+    if (this.observation !== undefined) {
+      const failure = this.failure === undefined ? error : ConnectError.from(this.failure);
+      this.observation.end({ error: failure, requestBytes: undefined, responseBytes: undefined });
+    }
+    this.context.abort(this.failure === undefined ? undefined : reasonForHandler(this.failure));
+    this.#onEnd?.();
+  }
+}
+
+/** What the handler's signal says: an error of its own, as over a wire. What the caller gave as a reason stays with the caller. */
+function reasonForHandler(failure: unknown): ConnectError {
+  return failure instanceof ConnectError && failure.code === Code.DeadlineExceeded
+    ? new ConnectError(failure.rawMessage, Code.DeadlineExceeded)
+    : new ConnectError("the caller has ended the call", Code.Canceled);
+}

@@ -1,0 +1,47 @@
+import type * as http from "node:http";
+import type { Address } from "../../address/endpoint.ts";
+import { PlugboardError } from "../../base/errors.ts";
+import type { DialOptions } from "../../client/dialers/dialer.ts";
+import { strangerAt } from "../own-place.ts";
+
+/**
+ * Keeps a token from a Unix socket that another user has put where the plugin's was to be. To be called right before a
+ * connection is opened; who has accepted one stays the same.
+ * @throws PlugboardError PB-TOKEN-INSECURE
+ */
+export function guardToken(address: Address, { token }: Pick<DialOptions, "token">): void {
+  if (token !== undefined && address.carrier === "unix") {
+    checkOwner(address.path);
+  }
+}
+
+/** Has an agent do so before it opens a connection. */
+export function guardAgent(agent: http.Agent, address: Address, options: DialOptions): void {
+  const createConnection = agent.createConnection.bind(agent);
+  agent.createConnection = (request, callback) => {
+    try {
+      guardToken(address, options);
+    } catch (error) {
+      // Its types want a stream even where there is none.
+      (callback as ((error: unknown) => void) | undefined)?.(error);
+      return undefined;
+    }
+    return createConnection(request, callback);
+  };
+}
+
+/** @throws PlugboardError PB-TOKEN-INSECURE */
+export function checkOwner(socket: string): void {
+  const stranger = strangerAt(socket);
+  if (stranger !== undefined) {
+    throw new PlugboardError(
+      "PB-TOKEN-INSECURE",
+      `a token would go to unix:${socket}, a socket of another user (${stranger}) where more than that user may put some`,
+      {
+        hint:
+          "Have the plugin listen where it and all directories above it belong to its user or root, and nobody else may " +
+          "write, as $XDG_RUNTIME_DIR or /run/NAME; /tmp is no such place.",
+      },
+    );
+  }
+}

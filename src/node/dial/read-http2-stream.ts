@@ -1,0 +1,46 @@
+import type * as http2 from "node:http2";
+import type { ResetWatch } from "../http2/reset.ts";
+
+/**
+ * Reads what comes in on a stream of HTTP/2, to its end.
+ *
+ * Node's own iteration takes a stream for broken off if it was closed before anybody has begun to read. Where HTTP/2 runs
+ * on a stream of Node's instead of a socket, that is so for each short answer: all of its events wait until all of its
+ * bytes are taken apart. And it takes a reset with CANCEL for an end.
+ */
+export async function* readHttp2Stream(
+  stream: http2.ClientHttp2Stream,
+  { resetAtEnd }: ResetWatch,
+): AsyncGenerator<Buffer, undefined> {
+  let { promise: woken, resolve } = Promise.withResolvers<void>();
+  const wake = () => resolve();
+  const events = ["readable", "end", "error", "close"] as const;
+  for (const event of events) {
+    stream.on(event, wake);
+  }
+  try {
+    for (;;) {
+      const chunk: Buffer | null = stream.read();
+      if (chunk !== null) {
+        yield chunk;
+      } else if (stream.errored !== null) {
+        throw stream.errored;
+      } else if (stream.readableEnded) {
+        const reset = resetAtEnd();
+        if (reset !== undefined) {
+          throw reset;
+        }
+        return;
+      } else if (stream.destroyed) {
+        throw Object.assign(new Error("the stream was closed before its end"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
+      } else {
+        await woken;
+        ({ promise: woken, resolve } = Promise.withResolvers<void>());
+      }
+    }
+  } finally {
+    for (const event of events) {
+      stream.off(event, wake);
+    }
+  }
+}

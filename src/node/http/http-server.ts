@@ -1,0 +1,166 @@
+import * as http from "node:http";
+import type { Duplex } from "node:stream";
+import { log } from "../../base/log.ts";
+import { maxTimerMs } from "../../call/time/deadline.ts";
+import { createHttp2Server } from "../http2/server.ts";
+import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";
+import { withRequire } from "../with-require.ts";
+import { createHttpHandler } from "./adapter.ts";
+import type { BareRefusal } from "./bare-response.ts";
+import { answerBare } from "./bare-response.ts";
+import { allowEarlyAnswer } from "./early-response.ts";
+import { createHttp1Connections } from "./http1-connections.ts";
+import { limitPipeline } from "./limit-pipeline.ts";
+import type { WebSocketUpgrade } from "./websocket.ts";
+
+/** What Node takes of a request's headers over HTTP/2, and so over HTTP/1.1, in bytes: more than what our clients send. */
+const maxNodeHeaderBytes = 64 * 1024;
+
+/** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
+export function createHttpServer(options: HttpServerOptions): Readonly<Record<"http/1.1" | "http/2", ProtocolServer>> {
+  const { headerTimeoutMs, policy, hsts, keepalive, idleConnectionMs } = options;
+  const { maxConcurrentStreams, maxHeaderBytes, idleTimeoutMs } = policy.limits;
+  const shutdown = new AbortController();
+  let draining = false;
+  /** Handlers that may go on after their calls. */
+  const running = new Set<Promise<unknown>>();
+  const keepAlive = (handler: Promise<unknown>) => {
+    running.add(handler);
+    const forget = () => running.delete(handler);
+    handler.then(forget, forget);
+  };
+  const serve = createHttpHandler({ ...options, keepAlive, shutdownSignal: shutdown.signal, draining: () => draining });
+
+  return {
+    "http/1.1": createHttp1Server(),
+    "http/2": createDrainableHttp2Server(),
+  };
+
+  function createHttp1Server(): ProtocolServer {
+    const connections = createHttp1Connections(headerTimeoutMs, hsts);
+    const handle = limitPipeline(
+      (request, response) => {
+        allowEarlyAnswer(request, response, headerTimeoutMs);
+        serve(request, response);
+      },
+      maxConcurrentStreams,
+      hsts,
+    );
+    const handleToEnd = (request: http.IncomingMessage, response: http.ServerResponse) => {
+      if (connections.begin(request, response)) {
+        handle(request, response);
+      }
+    };
+    const server = http.createServer(
+      {
+        // Said by our own answers.
+        requireHostHeader: false,
+        // Calls whose headers are too long are told so in their protocol; what is far beyond that is not even read.
+        maxHeaderSize: Math.max(maxNodeHeaderBytes, 4 * (maxHeaderBytes ?? 0)),
+        headersTimeout: headerTimeoutMs,
+        connectionsCheckingInterval: Math.ceil(headerTimeoutMs / 2),
+        requestTimeout: 0,
+        // Node adds a second of its own, and takes what is longer than a timer for none at all.
+        keepAliveTimeout: Math.min(idleConnectionMs, maxTimerMs - 1_000),
+      },
+      handleToEnd,
+    );
+    server.on("checkExpectation", handleToEnd);
+    // What can't be read as HTTP, is longer than Node takes, or comes too slowly.
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === "ECONNRESET" || !socket.writable) {
+        socket.destroy();
+      } else {
+        answerBare(socket, refusalOf(error), hsts);
+      }
+    });
+    // No request has come for so long.
+    server.on("timeout", (socket) => connections.endIdle(socket));
+    // It never listens itself, but this is when it starts to watch over its connections: header timeout, idle ones.
+    server.emit("listening");
+    /** Without a value if it can't be loaded. */
+    let upgrade: Promise<WebSocketUpgrade | undefined> | undefined;
+    const loadUpgrade = async () => {
+      try {
+        const { createWebSocketUpgrade } = await withRequire(() => import("./websocket.ts"));
+        return createWebSocketUpgrade(options);
+      } catch (error) {
+        log("ERROR", "WebSockets can't be served:", error);
+        return undefined;
+      }
+    };
+    const acceptUpgrade = async (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+      upgrade ??= loadUpgrade();
+      const loaded = await upgrade;
+      if (loaded === undefined) {
+        answerBare(socket, { status: 501, message: "WebSockets can't be served here" }, hsts);
+      } else {
+        await loaded.accept(request, socket, head);
+      }
+    };
+    server.on("upgrade", (request: http.IncomingMessage, socket: Duplex, head: Buffer) => {
+      connections.leave(socket);
+      socket.on("error", () => socket.destroy());
+      if (draining && upgrade === undefined) {
+        answerBare(socket, { status: 503, message: "the plugin is shutting down" }, hsts);
+        return;
+      }
+      acceptUpgrade(request, socket, head).catch((error: unknown) => {
+        log("ERROR", "a WebSocket could not be opened:", error);
+        socket.destroy();
+      });
+    });
+    return {
+      accept(socket) {
+        connections.add(socket);
+        server.emit("connection", socket);
+      },
+      async drain() {
+        draining = true;
+        const ended = connections.drain();
+        const loaded = await upgrade;
+        await Promise.all([ended, loaded?.drain()]);
+        server.close();
+        await Promise.allSettled(running);
+      },
+      abort(reason) {
+        shutdown.abort(reason);
+        connections.hurry();
+        // What could not be loaded has no calls.
+        upgrade?.then((loaded) => loaded?.abort(reason)).catch(() => undefined);
+      },
+    };
+  }
+
+  function createDrainableHttp2Server(): ProtocolServer {
+    const { accept, drain } = createHttp2Server(serve, {
+      maxConcurrentStreams,
+      headerTimeoutMs,
+      idleTimeoutMs,
+      keepalive,
+    });
+    return {
+      accept,
+      async drain() {
+        draining = true;
+        await drain();
+        await Promise.allSettled(running);
+      },
+      abort: (reason) => shutdown.abort(reason),
+    };
+  }
+}
+
+/** As Node itself would answer. */
+function refusalOf({ code }: NodeJS.ErrnoException): BareRefusal {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return { status: 431, message: "the request's headers are too long" };
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return { status: 413, message: "the extensions of a chunk of the body are too long" };
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return { status: 408, message: "the request's headers did not come in time" };
+    default:
+      return { status: 400, message: "this can't be read as a request of HTTP/1.1" };
+  }
+}

@@ -1,0 +1,91 @@
+import * as http2 from "node:http2";
+import { maxFields } from "../../call/messages/connection-fields.ts";
+import { setDeadlineTimer } from "../../call/time/deadline.ts";
+import type { Keepalive } from "../../call/time/keepalive.ts";
+import type { HttpHandler } from "../http/adapter.ts";
+import { countAnswers } from "../http/responses-in-flight.ts";
+import type { ProtocolServer } from "../listen/protocol-server.ts";
+import { closeWhenAnswered } from "./close-after-response.ts";
+import { maxSessionMemory } from "./limits.ts";
+import { watchHttp2 } from "./liveness.ts";
+
+/** How to serve HTTP/2. */
+export interface Http2Limits {
+  /** How many requests a connection may have in flight. */
+  readonly maxConcurrentStreams: number;
+  /** How long a connection may take until it has said something in HTTP/2, in milliseconds. */
+  readonly headerTimeoutMs: number;
+  /** How long a connection without a request in flight may be silent, in milliseconds. Default: for ever. */
+  readonly idleTimeoutMs: number | undefined;
+  /** How a connection finds out that its client has vanished. */
+  readonly keepalive: Keepalive;
+}
+
+/** Serves HTTP/2 on the connections that it is handed. */
+export function createHttp2Server(
+  handler: HttpHandler,
+  { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs, keepalive }: Http2Limits,
+): Omit<ProtocolServer, "abort"> {
+  const { handle, idle } = countAnswers(handler);
+  const sessions = new Set<http2.Http2Session>();
+  let draining = false;
+  const handleToEnd = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
+    closeWhenAnswered(request, response);
+    handle(request, response);
+  };
+  const server = http2.createServer(
+    { maxSessionMemory, maxHeaderListPairs: maxFields, settings: { maxConcurrentStreams } },
+    handleToEnd,
+  );
+  // Node would answer these itself.
+  server.on("checkExpectation", handleToEnd).on("connect", handleToEnd);
+  server.on("session", (session) => {
+    sessions.add(session);
+    // The settings are what a client says first in HTTP/2.
+    const timer = setTimeout(() => session.destroy(), headerTimeoutMs);
+    session.once("remoteSettings", () => clearTimeout(timer));
+    session.once("close", () => {
+      clearTimeout(timer);
+      sessions.delete(session);
+    });
+    session.on("error", () => session.destroy());
+    // And the calls on it.
+    watchHttp2(session, keepalive, () => session.destroy());
+    if (idleTimeoutMs !== undefined) {
+      closeWhenIdle(session, idleTimeoutMs);
+    }
+    if (draining) {
+      session.close();
+    }
+  });
+  return {
+    accept: (socket) => server.emit("connection", socket),
+    async drain() {
+      draining = true;
+      for (const session of sessions) {
+        session.close();
+      }
+      await idle();
+      // Node calls a stream closed while it is still about to write its trailers; it has done so in the next turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      server.close();
+    },
+  };
+}
+
+/** Closes a connection on which there has been nothing to do for so long: also one that never ends the headers of a request. */
+function closeWhenIdle(session: http2.ServerHttp2Session, timeoutMs: number) {
+  let streams = 0;
+  let timer = setDeadlineTimer(() => session.destroy(), timeoutMs);
+  session.on("stream", (stream) => {
+    streams += 1;
+    clearTimeout(timer);
+    stream.once("close", () => {
+      streams -= 1;
+      if (streams === 0 && !session.closed) {
+        timer = setDeadlineTimer(() => session.close(() => session.destroy()), timeoutMs);
+      }
+    });
+  });
+  session.once("close", () => clearTimeout(timer));
+}

@@ -1,0 +1,112 @@
+import { isIP } from "node:net";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { parseAddress } from "../../address/address.ts";
+import type { ServerTls } from "../../address/tls-options.ts";
+import { PlugboardError } from "../../base/errors.ts";
+import { isLoopback } from "../../base/loopback.ts";
+import type { EndpointSchema } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { Carrier, Protocol } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { ttrpcEndpoint } from "../../ttrpc/endpoint.ts";
+
+/** Where a plugin process listens. */
+export type ListenAddress =
+  | { readonly carrier: "unix"; readonly path: string }
+  | {
+      readonly carrier: "tcp";
+      readonly host: string;
+      readonly port: number;
+      /** The first port from `port` to this one that is free. Default: `port` alone. */
+      readonly lastPort?: number;
+    };
+
+/**
+ * Reads the address to listen on.
+ * @param source Where it is from, for errors.
+ * @throws PlugboardError PB-COMMAND-LINE, or PB-SETTING-INVALID if it is from the environment.
+ */
+export function parseListenAddress(text: string, source: "--listen" | "PLUGIN_SERVER_ENDPOINT"): ListenAddress {
+  let address: ReturnType<typeof parseAddress> | undefined;
+  try {
+    address = parseAddress(text);
+  } catch {
+    // Said below, in terms of the option.
+  }
+  if (address?.carrier === "unix") {
+    return { carrier: "unix", path: address.path };
+  }
+  if (address?.carrier !== "tcp") {
+    const code = source === "--listen" ? "PB-COMMAND-LINE" : "PB-SETTING-INVALID";
+    throw new PlugboardError(code, `${source} ${text} is no address to listen on`);
+  }
+  return { carrier: "tcp", host: address.host, port: address.port };
+}
+
+/** Who will use an address. */
+export interface Exposure {
+  /** The plugin's host, by a handshake. */
+  readonly hosted: boolean;
+  /** Whether callers have to say who they are. */
+  readonly guarded: boolean;
+  /** Whether a proxy is in front that ends TLS, and nobody else is served. */
+  readonly proxied: boolean;
+}
+
+/**
+ * Checks that only those can use an address who are meant to: TCP beyond the loopback interface takes TLS, with
+ * certificates on both sides or with callers that say who they are, or a proxy that ends TLS; wherever a handshake names
+ * it, certificates on both sides.
+ * @throws PlugboardError PB-LISTEN-INSECURE
+ */
+export function checkExposure(
+  address: ListenAddress,
+  tls: ServerTls | undefined,
+  { hosted, guarded, proxied }: Exposure,
+): void {
+  if (address.carrier === "unix" || tls?.clientRoots !== undefined) {
+    return;
+  }
+  const place = `${formatListenAddress(address)}, of --listen or PLUGIN_SERVER_ENDPOINT,`;
+  const lacks = tls === undefined ? "without encryption" : "to clients without a certificate";
+  const mayLeave = tls === undefined ? proxied : guarded;
+  if (!isLoopback(address.host) && !mayLeave) {
+    throw new PlugboardError("PB-LISTEN-INSECURE", `${place} would be open to the network ${lacks}`);
+  }
+  if (hosted) {
+    throw new PlugboardError("PB-LISTEN-INSECURE", `a host's plugin would be open to this machine ${lacks}`, {
+      hint: 'Let the host load it with tls: "auto" (AutoMTLS in go-plugin), or have it listen on a Unix socket.',
+    });
+  }
+}
+
+/** Whether others than this machine can reach an address. */
+export function isOnNetwork(address: ListenAddress): boolean {
+  return address.carrier === "tcp" && !isLoopback(address.host);
+}
+
+/** The address as connect() takes it. */
+export function formatListenAddress(address: ListenAddress): string {
+  return address.carrier === "unix"
+    ? `unix:${address.path}`
+    : `tcp:${isIP(address.host) === 6 ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+/**
+ * What a listener's manifest offers. The address stays empty: where the manifest was got from.
+ * @param encrypted Whether TLS is spoken there.
+ */
+export function listenerEndpoints(
+  { carrier }: ListenAddress,
+  encrypted: boolean,
+): MessageInitShape<typeof EndpointSchema>[] {
+  const own = carrier === "unix" ? Carrier.UNIX : Carrier.TCP;
+  const http = [Protocol.GRPC, Protocol.CONNECT, Protocol.GRPC_WEB].map((protocol) => ({ protocol, carrier: own }));
+  const endpoints = [ttrpcEndpoint(own), ...http, ...(carrier === "tcp" ? webEndpoints : [])];
+  return endpoints.map((endpoint) => ({ ...endpoint, encrypted }));
+}
+
+/** What browsers can use of a server. */
+const webEndpoints = [
+  { protocol: Protocol.CONNECT, carrier: Carrier.HTTP },
+  { protocol: Protocol.GRPC_WEB, carrier: Carrier.HTTP },
+  ttrpcEndpoint(Carrier.WEBSOCKET),
+];

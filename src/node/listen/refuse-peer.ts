@@ -1,0 +1,100 @@
+import type { Duplex } from "node:stream";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import type { ErrorCode, PlugboardError } from "../../base/errors.ts";
+import { requestIdFor } from "../../call/request-id.ts";
+import { securityHeaders } from "../../http/response-headers.ts";
+import { encodeResponse } from "../../ttrpc/wire/envelope.ts";
+import { frameFlag, frameType, headerBytes, uint32, writeHeader } from "../../ttrpc/wire/frame.ts";
+import { toStatus } from "../../ttrpc/wire/status.ts";
+import type { Sniffed } from "./sniff.ts";
+import { sniff } from "./sniff.ts";
+
+/**
+ * Tells whoever speaks on a connection why it is not served, in the protocol that it speaks, and closes the connection. No
+ * more is read of what it says than that takes, as nothing is known of it.
+ * @param timeoutMs How long all of that may take, in milliseconds.
+ */
+export function refuseSpeaker(connection: Duplex, error: PlugboardError, timeoutMs: number): void {
+  const timer = setTimeout(() => connection.destroy(), timeoutMs);
+  connection.once("close", () => clearTimeout(timer));
+  connection.on("error", () => connection.destroy());
+  let head = Buffer.alloc(0);
+  connection.on("data", function onData(chunk: Buffer) {
+    head = Buffer.concat([head, chunk]);
+    const protocol = sniff(head);
+    if (protocol === undefined) {
+      return;
+    }
+    if (protocol === "ttrpc" && head.byteLength < headerBytes) {
+      return;
+    }
+    connection.off("data", onData);
+    answer(connection, protocol, head, error);
+  });
+  connection.resume();
+}
+
+function answer(connection: Duplex, protocol: Sniffed, head: Buffer, error: PlugboardError) {
+  switch (protocol) {
+    case "ttrpc":
+      end(connection, ttrpcAnswer(uint32(head, 4), error));
+      break;
+    case "http/1.1":
+    case "tls":
+      // To what is meant as TLS, too: everybody's TLS says of it that the other side speaks none.
+      end(connection, http1Answer(error));
+      break;
+    case "http/2":
+      connection.pause();
+      connection.unshift(head);
+      refuseCalls(connection, error).catch(() => connection.destroy());
+      break;
+    case "unknown":
+      connection.destroy();
+  }
+}
+
+function end(connection: Duplex, said: Buffer) {
+  connection.end(said);
+  // Closing before all was read would have the other side lose the answer.
+  connection.resume();
+}
+
+async function refuseCalls(connection: Duplex, error: PlugboardError) {
+  const { refuseHttp2 } = await import("./refuse-http2.ts");
+  refuseHttp2(connection, error);
+  process.nextTick(() => connection.resume());
+}
+
+function ttrpcAnswer(streamId: number, error: PlugboardError): Buffer {
+  const data = encodeResponse({ status: toStatus(error) });
+  const header = Buffer.alloc(headerBytes);
+  writeHeader(header, 0, data.byteLength, streamId, frameType.response, frameFlag.none);
+  return Buffer.concat([header, data]);
+}
+
+function http1Answer(error: PlugboardError): Buffer {
+  const body = JSON.stringify({ code: codeToString(error.code), message: error.rawMessage });
+  return Buffer.from(
+    [
+      ...http1Status(error.errorCode),
+      ...securityHeaders(requestIdFor(undefined), undefined).map(([name, value]) => `${name}: ${value}`),
+      "Content-Type: application/json",
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      "",
+      body,
+    ].join("\r\n"),
+  );
+}
+
+function http1Status(errorCode: ErrorCode): readonly string[] {
+  switch (errorCode) {
+    case "PB-TLS-REQUIRED":
+      // It has to name what it wants (RFC 9110, section 15.5.22; RFC 2817).
+      return ["HTTP/1.1 426 Upgrade Required", "Upgrade: TLS/1.2", "Connection: Upgrade, close"];
+    case "PB-TLS-NOT-SPOKEN":
+      return ["HTTP/1.1 400 Bad Request", "Connection: close"];
+    default:
+      return ["HTTP/1.1 403 Forbidden", "Connection: close"];
+  }
+}

@@ -1,0 +1,170 @@
+import { parseArgs } from "node:util";
+import { PlugboardError } from "../base/errors.ts";
+import { printableLine } from "../base/printable.ts";
+import type { MagicCookie } from "../go-plugin/handshake.ts";
+import { checkCookie, magicCookie, parseVersions } from "../go-plugin/handshake.ts";
+import type { PluginSettings } from "../go-plugin/settings/read.ts";
+import type { ListenAddress } from "../node/listen/listen-address.ts";
+import { parseListenAddress } from "../node/listen/listen-address.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { pickProtocolVersion } from "../plugin/protocol-version.ts";
+
+/** How this process was started, and by whom. */
+export type Launch = HostedLaunch | { readonly kind: "standalone"; readonly listenAt: ListenAddress };
+
+/** It was started by a host, which waits for the handshake. */
+export interface HostedLaunch {
+  readonly kind: "hosted";
+  /** Whether the host is one of ours, which says so, or one written with go-plugin, or that does as those do. */
+  readonly host: "plugboard" | "go-plugin";
+  /** Whether the host wants its socket directory removed, even if it is gone itself. Those of go-plugin do not say so. */
+  readonly removesDirectory: boolean;
+  readonly protocolVersion: number;
+  /** What the handshake names. */
+  readonly protocol: (typeof handshakeProtocols)[number];
+  /** Where to listen, if the command line or a setting says so. */
+  readonly listenAt: ListenAddress | undefined;
+  /** Where the socket is to be; `undefined`: in a directory that we make. */
+  readonly socketDirectory: string | undefined;
+  /** Who else may use the socket: a group's name or number. */
+  readonly socketGroup: string | undefined;
+  /** Whether the host asks if we know how to multiplex, and whether it wants it. */
+  readonly multiplex: "unasked" | "unwanted" | "wanted";
+}
+
+/** Protocols that a handshake can name, and that the listener serves. */
+const handshakeProtocols = ["ttrpc", "grpc", "connect"] as const;
+
+/** The settings that say how to be launched. */
+type LaunchSettings = Pick<
+  PluginSettings,
+  "PLUGIN_PROTOCOL_VERSIONS" | "PLUGIN_SERVER_ENDPOINT" | "PLUGIN_SERVER_TRANSPORTS"
+>;
+
+/**
+ * Finds out how this process was started: by a host that knows the magic cookie, or with an address to listen on, by
+ * `--listen` or a setting. Returns `undefined` if neither is so, as for somebody who just runs the program to see what it
+ * is.
+ * @param cookie The application's own. Ours counts, too.
+ * @throws PlugboardError PB-COMMAND-LINE, PB-SETTING-INVALID, PB-COOKIE-INVALID; PB-COOKIE-MISMATCH if it was a host that
+ * does not know the cookie
+ */
+export function readLaunch(
+  plugin: Plugin,
+  env: NodeJS.ProcessEnv,
+  args: readonly string[],
+  settings: LaunchSettings,
+  cookie: MagicCookie | undefined,
+): Launch | undefined {
+  if (cookie !== undefined) {
+    checkCookie(cookie);
+  }
+  const listenAt = readListenOption(args) ?? readEndpoint(settings);
+  const cookies = [magicCookie, ...(cookie ? [cookie] : [])];
+  if (!cookies.some(({ key, value }) => env[key] === value)) {
+    if (listenAt !== undefined) {
+      return { kind: "standalone", listenAt };
+    }
+    tellMismatch(env, cookies, cookie);
+    refuseUnknownOption(args);
+    return undefined;
+  }
+  const isOurs = env.PLUGBOARD_PROTOCOLS !== undefined || env.PLUGBOARD_PARENT !== undefined;
+  const preferred = env.PLUGBOARD_PROTOCOLS?.split(",");
+  const multiplex = env.PLUGIN_MULTIPLEX_GRPC ?? "";
+  return {
+    kind: "hosted",
+    host: isOurs && !preferred?.includes("go-plugin") ? "plugboard" : "go-plugin",
+    removesDirectory: isOurs,
+    protocolVersion: agreeOnVersion(plugin, settings.PLUGIN_PROTOCOL_VERSIONS, isOurs),
+    protocol: preferred?.flatMap((each) => handshakeProtocols.find((known) => known === each) ?? [])[0] ?? "grpc",
+    // Of the transports the first; both can be used here.
+    listenAt: listenAt ?? (settings.PLUGIN_SERVER_TRANSPORTS[0] === "tcp" ? loopbackPort(env) : undefined),
+    socketDirectory: env.PLUGIN_UNIX_SOCKET_DIR || undefined,
+    socketGroup: env.PLUGIN_UNIX_SOCKET_GROUP || undefined,
+    multiplex: multiplex === "" ? "unasked" : /^(?:1|t|true)$/i.test(multiplex) ? "wanted" : "unwanted",
+  };
+}
+
+/** What hosts set, whoever's they are, and nobody who runs a program by hand. */
+const signsOfHost = ["PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_MIN_PORT", "PLUGBOARD_PARENT"] as const;
+
+/** Refuses to be taken for run by hand if it was a host that has started this, with another cookie. */
+function tellMismatch(env: NodeJS.ProcessEnv, cookies: readonly MagicCookie[], own: MagicCookie | undefined) {
+  const wrong = cookies.find(({ key }) => env[key]);
+  if (wrong !== undefined) {
+    throw new PlugboardError("PB-COOKIE-MISMATCH", `${wrong.key} is set, but not to the value that serve() expects`);
+  }
+  if (signsOfHost.some((name) => env[name])) {
+    const lacks = own === undefined ? "serve() was not told its cookie" : `it has not set ${own.key}`;
+    throw new PlugboardError("PB-COOKIE-MISMATCH", `a host has started this plugin, but ${lacks}`);
+  }
+}
+
+/** The highest version that both sides know. A host of go-plugin's that knows none, or tells none, gets the lowest. */
+function agreeOnVersion(plugin: Plugin, told: string, isOurs: boolean): number {
+  const { versions, others } = parseVersions(told);
+  if (others.length > 0) {
+    process.stderr.write(
+      `PLUGIN_PROTOCOL_VERSIONS: ${JSON.stringify(others.join(","))} is passed over; allowed are whole numbers\n`,
+    );
+  }
+  const lowest = Math.min(...plugin.protocolVersions);
+  if (versions.length === 0 && !isOurs) {
+    return lowest;
+  }
+  return pickProtocolVersion(plugin.protocolVersions, versions) ?? lowest;
+}
+
+/** A port of the loopback interface, of those that the host allows; any if it says nothing. */
+function loopbackPort(env: NodeJS.ProcessEnv): ListenAddress {
+  const [port, lastPort] = [readPort(env, "PLUGIN_MIN_PORT"), readPort(env, "PLUGIN_MAX_PORT")];
+  if (port > lastPort) {
+    throw new PlugboardError(
+      "PB-SETTING-INVALID",
+      `PLUGIN_MIN_PORT is ${port}, more than PLUGIN_MAX_PORT, ${lastPort}`,
+    );
+  }
+  return { carrier: "tcp", host: "127.0.0.1", port, lastPort };
+}
+
+function readPort(env: NodeJS.ProcessEnv, name: "PLUGIN_MIN_PORT" | "PLUGIN_MAX_PORT"): number {
+  const text = env[name] || "0";
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 0xffff) {
+    throw new PlugboardError(
+      "PB-SETTING-INVALID",
+      `${name} is ${JSON.stringify(printableLine(text))}, which is no port`,
+    );
+  }
+  return Number(text);
+}
+
+/** Refuses what somebody who runs the program by hand has misspelt. With a host, or --listen, options are the plugin's own. */
+function refuseUnknownOption(args: readonly string[]): void {
+  const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
+  const unknown = tokens.find((token) => token.kind === "option" && !["help", "h"].includes(token.name));
+  if (unknown?.kind === "option") {
+    const shown = printableLine(unknown.rawName);
+    throw new PlugboardError("PB-COMMAND-LINE", `${shown} alone does not say where to listen`);
+  }
+}
+
+function readListenOption(args: readonly string[]): ListenAddress | undefined {
+  // Other options are the plugin's own business.
+  const { values } = parseArgs({ args: [...args], options: { listen: { type: "string" } }, strict: false });
+  if (values.listen === undefined) {
+    return undefined;
+  }
+  if (typeof values.listen !== "string") {
+    throw new PlugboardError("PB-COMMAND-LINE", "--listen has no value");
+  }
+  return parseListenAddress(values.listen, "--listen");
+}
+
+function readEndpoint({ PLUGIN_SERVER_ENDPOINT: endpoint }: LaunchSettings): ListenAddress | undefined {
+  if (endpoint === undefined) {
+    return undefined;
+  }
+  const scheme = /^(unix|tcp):/i.test(endpoint) ? "" : endpoint.startsWith("/") ? "unix:" : "tcp:";
+  return parseListenAddress(`${scheme}${endpoint}`, "PLUGIN_SERVER_ENDPOINT");
+}

@@ -1,0 +1,55 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { log } from "../base/log.ts";
+
+/** How often to look, where nobody tells of changes: other machines' file systems, directories that come later. */
+const pollMs = 1_000;
+/** After so many failures in a row, looking is given up. */
+const maxFailures = 3;
+
+/**
+ * Waits for a file; when it is there, removes it and calls back, once. Does not keep the process running.
+ * @returns Stops waiting.
+ */
+export function watchForFile(file: string, onAppear: () => void): () => void {
+  let failures = 0;
+  let watcher: fs.FSWatcher | undefined;
+  const timer = setInterval(look, pollMs).unref();
+  const stop = () => {
+    clearInterval(timer);
+    watcher?.close();
+  };
+  function look() {
+    try {
+      if (fs.statSync(file, { throwIfNoEntry: false }) === undefined) {
+        failures = 0;
+        return;
+      }
+    } catch (error) {
+      failures += 1;
+      if (failures === maxFailures) {
+        stop();
+        log("ERROR", `no longer looking for ${file}: ${String(error)}`);
+      }
+      return;
+    }
+    stop();
+    remove(file);
+    onAppear();
+  }
+  try {
+    watcher = fs.watch(path.dirname(file), { persistent: false }, look).on("error", () => watcher?.close());
+  } catch {
+    // There is no such directory yet, or nobody tells of changes in it. There is still the timer.
+  }
+  look();
+  return stop;
+}
+
+function remove(file: string) {
+  try {
+    fs.rmSync(file);
+  } catch (error) {
+    log("WARNING", `the shutdown file ${file} can't be removed: ${String(error)}`);
+  }
+}

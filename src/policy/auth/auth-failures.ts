@@ -1,0 +1,81 @@
+import { Code } from "@connectrpc/connect";
+import { log } from "../../base/log.ts";
+import { isLoopback } from "../../base/loopback.ts";
+import { networkOf } from "../rate-limit/network-of.ts";
+import type { TokenRate } from "../rate-limit/token-buckets.ts";
+import { createTokenBuckets } from "../rate-limit/token-buckets.ts";
+import { denied } from "./denial.ts";
+
+/** How many calls of an address `auth` may refuse, unless the options say something else. */
+export const defaultAuthFailureLimit: TokenRate = { perSecond: 1, burst: 100 };
+
+/** How many tokens are remembered that were good. */
+const maxGoodTokens = 1_000;
+
+const sharedAddress =
+  "auth has refused so much from this machine that it is not asked any more for callers here without a token that was good " +
+  "lately; if a reverse proxy on this machine hands on the calls of others, name it by `behindProxy`, to tell them apart";
+
+/** Keeps count of whom `auth` refuses. Those without an address are not limited: there is nothing to tell them apart by. */
+export interface AuthFailures {
+  /**
+   * Checks, before `auth` is asked, whether an address has been refused too often. A token that was good when it came last
+   * passes nevertheless: what others at the same address do, such as behind a proxy, is no reason to turn it away.
+   * @throws ConnectError resource_exhausted, with `Retry-After`
+   */
+  check(address: string | undefined, token: string | undefined): void;
+  /** The token was good. */
+  succeeded(token: string | undefined): void;
+  /** What a call said of who makes it was no good. */
+  failed(address: string | undefined, token: string | undefined): void;
+}
+
+/** Begins to count. */
+export function createAuthFailures(rate: TokenRate): AuthFailures {
+  const buckets = createTokenBuckets(rate);
+  /** Those that did not come for longest come first. */
+  const good = new Set<string>();
+  let warned = false;
+  return {
+    check(address, token) {
+      if (address === undefined || (token !== undefined && good.has(token))) {
+        return;
+      }
+      const seconds = buckets.wait(networkOf(address));
+      if (seconds > 0) {
+        if (!warned && isLoopback(address.replace(/^::ffff:/i, ""))) {
+          warned = true;
+          log("WARNING", sharedAddress);
+        }
+        const error = denied(
+          "too_many_failures",
+          "too many calls of this address were refused",
+          Code.ResourceExhausted,
+        );
+        error.metadata.set("Retry-After", String(Math.ceil(seconds)));
+        throw error;
+      }
+    },
+    succeeded(token) {
+      if (token === undefined) {
+        return;
+      }
+      good.delete(token);
+      good.add(token);
+      if (good.size > maxGoodTokens) {
+        for (const oldest of good) {
+          good.delete(oldest);
+          return;
+        }
+      }
+    },
+    failed(address, token) {
+      if (token !== undefined) {
+        good.delete(token);
+      }
+      if (address !== undefined) {
+        buckets.charge(networkOf(address));
+      }
+    },
+  };
+}

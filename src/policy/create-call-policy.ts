@@ -1,0 +1,81 @@
+import type { CallObserver } from "../call/call-observer.ts";
+import { joinObservers } from "../call/call-observer.ts";
+import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
+import type { RequestGate } from "../call/request-gate.ts";
+import { joinGates, limitHeaders } from "../call/request-gate.ts";
+import type { OptionNames } from "../plugin/check-options.ts";
+import { checkOptions } from "../plugin/check-options.ts";
+import { accessLog } from "../telemetry/access-log.ts";
+import { createAccess } from "./auth/access.ts";
+import type { AuditLogOptions } from "./auth/audit-log.ts";
+import { defaultAuthFailureLimit } from "./auth/auth-failures.ts";
+import type { Authenticate } from "./auth/caller.ts";
+import { checkRate } from "./rate-limit/memory.ts";
+import type { RateLimit } from "./rate-limit/rate-limit.ts";
+import type { TokenRate } from "./rate-limit/token-buckets.ts";
+import { withLimits } from "./with-limits.ts";
+
+/** Who may call, and how much. */
+export interface PolicyOptions {
+  /** How much a caller may ask for; what is left out has its default, and `Infinity` lifts a limit. */
+  readonly limits?: Partial<CallLimits>;
+  /** How many calls of a method each caller may make; docs/rate-limits.md has more. Default: any number. */
+  readonly rateLimit?: RateLimit;
+  /** Get to know of every call: logs, metrics, traces. Default: none. */
+  readonly observers?: readonly CallObserver[];
+  /** Write a line of JSON to the log for each call. Default: true at the edge, else false. */
+  readonly accessLog?: boolean;
+  /**
+   * Tells who calls: `bearer`, `jwt`, or a function of one's own. Then callers have to be known, and to have the scopes that
+   * the contract requires, but for methods that it says are public, and for health. The plugin's own host is trusted
+   * without where nobody else can call: at the socket in its directory, or with the certificates of automatic TLS.
+   * Default: nobody is asked, which a plugin whose contract requires scopes is not served with.
+   */
+  readonly auth?: Authenticate;
+  /**
+   * How many calls of an address `auth` may refuse for a token, or by throwing; then all calls of that address are refused with `resource_exhausted`,
+   * before `auth` is asked, but for those with tokens that were good lately. `false` is any number. Default: one a second
+   * in the long run, 100 at once. Without an address, as on Unix sockets, there is no such limit.
+   */
+  readonly authFailureLimit?: TokenRate | false;
+  /** Where denials of `auth` are recorded. Default: a structured line each, of level WARNING, in the log of the process. */
+  readonly audit?: AuditLogOptions;
+}
+
+/** The names of those options. */
+export const policyNames: OptionNames<PolicyOptions> = {
+  limits: true,
+  rateLimit: true,
+  observers: true,
+  accessLog: true,
+  auth: true,
+  authFailureLimit: true,
+  audit: true,
+};
+
+/**
+ * Makes the policy for a plugin's calls.
+ * @param defaults The limits that hold unless the options have others.
+ * @param gates What else each call has to pass, in this order, when it is known who makes it.
+ * @param trusted Whether callers need not say who they are: the plugin's own host.
+ */
+export function createCallPolicy(
+  options: PolicyOptions,
+  defaults: CallLimits,
+  gates: readonly (RequestGate | undefined)[] = [],
+  trusted = false,
+): CallPolicy {
+  const limits = withLimits(defaults, options.limits);
+  const { maxHeaderBytes } = limits;
+  const { auth, audit, authFailureLimit: failureLimit = defaultAuthFailureLimit } = options;
+  if (failureLimit !== false) {
+    checkRate("authFailureLimit", failureLimit);
+  }
+  checkOptions<AuditLogOptions>("audit", audit, { write: true });
+  const access = auth && createAccess(auth, { audit, trusted, failureLimit: failureLimit || undefined });
+  const shortHeaders = maxHeaderBytes === undefined ? undefined : limitHeaders(maxHeaderBytes);
+  const gate = joinGates([shortHeaders, access?.gate, ...gates]);
+  const observer = joinObservers([...(options.observers ?? []), ...(options.accessLog ? [accessLog()] : [])]);
+  const { admit } = access ?? {};
+  return { limits, ...(gate && { gate }), ...(admit && { admit }), ...(observer && { observer }) };
+}

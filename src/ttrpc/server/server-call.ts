@@ -1,0 +1,404 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallContext } from "../../call/call-context.ts";
+import { createCallContext } from "../../call/call-context.ts";
+import type { CallObservation } from "../../call/call-observer.ts";
+import { observe, runIn } from "../../call/call-observer.ts";
+import type { CallPolicy } from "../../call/call-policy.ts";
+import { concealError, revealErrors } from "../../call/errors/error-for-caller.ts";
+import { createBreath } from "../../call/fair-stream.ts";
+import type { AnyMessage } from "../../call/handler-output.ts";
+import { invokeStreaming, invokeUnary } from "../../call/invoke.ts";
+import type { Peer } from "../../call/peer.ts";
+import { peerKey } from "../../call/peer.ts";
+import type { RequestGate } from "../../call/request-gate.ts";
+import { passGate } from "../../call/request-gate.ts";
+import { setDeadlineTimer } from "../../call/time/deadline.ts";
+import type { IdleTimer } from "../../call/time/idle-timer.ts";
+import { createIdleTimer } from "../../call/time/idle-timer.ts";
+import { idle } from "../../http/limited-body.ts";
+import type { ServiceTableEntry } from "../../plugin/service-table.ts";
+import { callHeaders } from "../upgrade-headers.ts";
+import { encodeMessage } from "../wire/encode-message.ts";
+import type { Request } from "../wire/envelope.ts";
+import { frameFlag, maxDataBytes, openFlags } from "../wire/frame.ts";
+import type { FrameLink } from "../wire/frame-link.ts";
+import type { MessageStream } from "../wire/message-stream.ts";
+import { createMessageStream } from "../wire/message-stream.ts";
+import { initialWindowBytes } from "../wire/send-window.ts";
+import type { Backlog } from "./backlog.ts";
+import { backlogFull } from "./backlog.ts";
+import { ServerAnswer } from "./server-response.ts";
+
+/** What a call needs to know of the connection it came by. */
+export interface ServerCallParts {
+  readonly link: FrameLink;
+  readonly backlog: Backlog;
+  readonly streamId: number;
+  readonly entry: ServiceTableEntry;
+  readonly request: Request;
+  readonly policy: CallPolicy;
+  /** Who is at the other end of the connection. */
+  readonly peer: Peer | undefined;
+  /** Called once, when it has ended in whatever way. */
+  readonly onEnd: () => void;
+}
+
+const cancelled = () => new ConnectError("the caller has cancelled the call", Code.Canceled);
+
+let ended: ConnectError | undefined;
+
+/**
+ * What is read of a call that has ended well. Made once, as making an error costs more than the rest of ending a call; and not
+ * before it is needed, as its headers make Node load all of its HTTP.
+ */
+function callEnded(): ConnectError {
+  ended ??= new ConnectError("the call has ended", Code.Canceled);
+  return ended;
+}
+
+/** One call on the server's side, from its request to its answer. */
+export class ServerCall {
+  readonly #parts: ServerCallParts;
+  readonly #context: CallContext;
+  readonly #answer: ServerAnswer;
+  readonly #observation: CallObservation | undefined;
+  #requestBytes: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #idle: IdleTimer | undefined;
+  /** Missing for a unary call. */
+  #messages: MessageStream | undefined;
+  #responses: AsyncIterator<AnyMessage> | undefined;
+  /** Settles when the finally blocks of a handler that was ended early have run. */
+  #closing: Promise<unknown> | undefined;
+  /** The gate has not decided. */
+  #waitsForGate = false;
+  #ended = false;
+
+  constructor(parts: ServerCallParts) {
+    this.#parts = parts;
+    const { entry, request, policy, peer, link, streamId } = parts;
+    const { metadata, extended } = request;
+    this.#requestBytes = request.payload.byteLength;
+    this.#context = createCallContext({
+      method: entry.spec.method,
+      protocolName: "ttrpc",
+      url: `ttrpc:/${request.service}/${request.method}`,
+      timeoutMs: this.#timeoutMs(),
+      requestHeader: () => callHeaders(metadata, peer),
+    });
+    this.#answer = new ServerAnswer({ link, streamId, extended, context: this.#context });
+    if (peer !== undefined) {
+      this.#context.values.set(peerKey, peer);
+    }
+    if (policy.revealErrors) {
+      revealErrors(this.#context.values);
+    }
+    this.#observation = policy.observer && observe(policy.observer, this.#context);
+  }
+
+  /** A caller may only shorten what the policy allows. */
+  #timeoutMs(): number | undefined {
+    const { request, policy } = this.#parts;
+    const { maxDeadlineMs } = policy.limits;
+    return maxDeadlineMs === undefined
+      ? request.timeoutMs
+      : Math.min(request.timeoutMs ?? maxDeadlineMs, maxDeadlineMs);
+  }
+
+  /**
+   * Runs the handler. By the flags, messages follow the request or not.
+   * @returns Settles when the handler has ended, which may be long after its call.
+   */
+  start(flags: number): Promise<void> {
+    const { entry, request, policy } = this.#parts;
+    const timeoutMs = this.#timeoutMs();
+    if (timeoutMs !== undefined) {
+      const expire = () => this.fail("the operation timed out", Code.DeadlineExceeded);
+      this.#timer = setDeadlineTimer(expire, timeoutMs);
+    }
+    const { gate } = policy;
+    if (entry.spec.kind === "unary") {
+      if (request.chunked && (flags & openFlags.stream) === openFlags.stream) {
+        // Its message follows.
+        this.#messages = this.#openMessages();
+        this.#moved();
+      }
+      return gate === undefined ? this.#runUnary() : this.#runGated(gate, () => this.#runUnary());
+    }
+    const messages = this.#openMessages();
+    this.#messages = messages;
+    const closed = (flags & frameFlag.remoteOpen) === 0;
+    // The only message may be empty. Before others, some clients say that there is none in here (ttrpc-rust), and some
+    // leave it empty (containerd).
+    if ((flags & frameFlag.noData) === 0 && (closed || request.payload.byteLength > 0)) {
+      messages.receivedFirst(request.payload);
+    }
+    if (closed) {
+      messages.receivedEnd();
+    }
+    this.#moved();
+    return gate === undefined ? this.#runStreaming(messages) : this.#runGated(gate, () => this.#runStreaming(messages));
+  }
+
+  #openMessages(): MessageStream {
+    const { link, backlog, streamId, request, policy } = this.#parts;
+    const { extended, chunked } = request;
+    return createMessageStream({
+      link,
+      backlog,
+      streamId,
+      extended,
+      chunked,
+      maxMessageBytes: policy.limits.maxMessageBytes,
+      violationCode: Code.InvalidArgument,
+      onViolation: (error) => this.end(error, error),
+      onSent: () => this.#moved(),
+    });
+  }
+
+  async #runGated(gate: RequestGate, run: () => Promise<void>) {
+    const { backlog, request } = this.#parts;
+    // What a stream has got, the stream counts.
+    const bytes = this.#messages === undefined ? request.payload.byteLength : 0;
+    if (bytes > 0 && backlog.full(request.extended)) {
+      this.end(backlogFull(), backlogFull());
+      return;
+    }
+    backlog.add(bytes);
+    this.#waitsForGate = true;
+    try {
+      await passGate(gate, this.#context);
+    } catch (error) {
+      this.#handlerFailed(error);
+      return;
+    } finally {
+      this.#waitsForGate = false;
+      backlog.add(-bytes);
+    }
+    if (!this.#ended) {
+      await run();
+    }
+  }
+
+  /** The data of a Data frame has come in; `undefined` if it was too long. */
+  received(data: Uint8Array | undefined, flags: number): void {
+    const messages = this.#messages;
+    const { link, policy } = this.#parts;
+    const { maxMessageBytes } = policy.limits;
+    this.#requestBytes += data?.byteLength ?? 0;
+    this.#moved();
+    if (messages === undefined) {
+      this.fail("a unary call takes no further messages", Code.InvalidArgument);
+    } else if (data === undefined || data.byteLength > maxMessageBytes) {
+      this.fail(`a message is longer than ${Math.min(maxMessageBytes, maxDataBytes)} bytes`, Code.ResourceExhausted);
+    } else {
+      if ((flags & frameFlag.noData) === 0) {
+        if (this.#waitsForGate && !link.canPause && messages.waiting >= initialWindowBytes) {
+          // Nobody knows yet who sends this, and nothing can have it wait elsewhere.
+          this.end(backlogFull(), backlogFull());
+          return;
+        }
+        messages.received(data);
+      }
+      if ((flags & frameFlag.remoteClosed) !== 0) {
+        messages.receivedEnd();
+      }
+    }
+  }
+
+  /** The data of a Chunk frame has come in; `undefined` if it was too long. */
+  receivedChunk(data: Uint8Array | undefined, flags: number): void {
+    if (!this.#parts.request.chunked) {
+      // Something newer than what this call knows.
+      return;
+    }
+    const messages = this.#messages;
+    this.#requestBytes += data?.byteLength ?? 0;
+    this.#moved();
+    if (messages === undefined) {
+      this.fail("a unary call takes no further messages", Code.InvalidArgument);
+    } else if (data === undefined) {
+      this.fail(`a chunk is longer than ${maxDataBytes} bytes`, Code.ResourceExhausted);
+    } else {
+      messages.receivedChunk(data, flags);
+    }
+  }
+
+  /** The data of a Window frame has come in. */
+  receivedWindow(data: Uint8Array): void {
+    this.#messages?.receivedWindow(data);
+  }
+
+  /** The caller has cancelled the call. It is told nothing more. */
+  cancel(): void {
+    this.end(cancelled());
+  }
+
+  /** Ends the call before its handler has, and tells the caller. */
+  fail(message: string, code: Code): void {
+    const error = new ConnectError(message, code);
+    this.end(error, error);
+  }
+
+  /**
+   * Ends the call before its handler has.
+   * @param reason What the handler's signal says.
+   * @param error What the caller is told. Default: nothing.
+   */
+  end(reason: unknown, error?: ConnectError): void {
+    if (!this.#ended) {
+      if (error !== undefined) {
+        this.#answer.sendError(error);
+      }
+      this.#finish(reason, error ?? ConnectError.from(reason, Code.Canceled));
+    }
+  }
+
+  async #runUnary() {
+    const { entry, request } = this.#parts;
+    const { method } = entry.spec;
+    try {
+      const input = this.#decode(
+        this.#messages === undefined ? request.payload : await this.#following(this.#messages),
+      );
+      const output = await this.#observed(() => invokeUnary(entry, this.#context, input));
+      await this.#respond(encodeMessage(method.output, output));
+    } catch (error) {
+      this.#handlerFailed(error);
+    }
+  }
+
+  /** The message of a unary call that did not fit into its request. */
+  async #following(messages: MessageStream): Promise<Uint8Array> {
+    const message = await messages.next();
+    // The handler may take as long as its deadline.
+    this.#idle?.stop();
+    this.#idle = undefined;
+    if (message === undefined) {
+      throw new ConnectError("the request has no message", Code.InvalidArgument);
+    }
+    return message;
+  }
+
+  async #runStreaming(messages: MessageStream) {
+    const { entry } = this.#parts;
+    const { kind, method } = entry.spec;
+    try {
+      const iterable = invokeStreaming(entry, this.#context, this.#requests(messages));
+      const responses = iterable[Symbol.asyncIterator]();
+      this.#responses = responses;
+      const next = () => this.#observed(() => responses.next());
+      if (kind === "client_streaming") {
+        const { value } = await next();
+        await this.#respond(encodeMessage(method.output, value));
+        return;
+      }
+      const breath = createBreath();
+      let result = await next();
+      while (!this.#ended && result.done !== true) {
+        this.#answer.sendHeader();
+        const bytes = encodeMessage(method.output, result.value);
+        this.#answer.bytes += bytes.byteLength;
+        await messages.send(bytes);
+        this.#moved();
+        const pause = breath();
+        if (pause !== undefined) {
+          await pause;
+        }
+        result = await next();
+      }
+      if (!this.#ended) {
+        this.#finish(undefined, this.#answer.endStream(messages));
+      }
+    } catch (error) {
+      this.#handlerFailed(error);
+    } finally {
+      await this.#closing;
+    }
+  }
+
+  /** Ends the call with its only message. */
+  #respond(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#ended) {
+      return undefined;
+    }
+    if (this.#parts.request.chunked && !this.#answer.fits(bytes)) {
+      return this.#respondInChunks(bytes);
+    }
+    this.#finish(undefined, this.#answer.sendMessage(bytes));
+    return undefined;
+  }
+
+  async #respondInChunks(bytes: Uint8Array) {
+    this.#messages ??= this.#openMessages();
+    this.#answer.bytes += bytes.byteLength;
+    await this.#messages.sendInChunks(bytes);
+    if (!this.#ended) {
+      this.#finish(undefined, this.#answer.sendMessage(new Uint8Array(0)));
+    }
+  }
+
+  async *#requests(messages: MessageStream): AsyncGenerator<AnyMessage> {
+    for (;;) {
+      const bytes = await messages.next();
+      if (bytes === undefined) {
+        return;
+      }
+      yield this.#decode(bytes);
+    }
+  }
+
+  #decode(bytes: Uint8Array): AnyMessage {
+    const { input } = this.#parts.entry.spec.method;
+    try {
+      return fromBinary(input, bytes);
+    } catch {
+      const error = new ConnectError(`the message is no ${input.typeName}`, Code.InvalidArgument);
+      this.end(error, error);
+      throw error;
+    }
+  }
+
+  #handlerFailed(error: unknown) {
+    if (!this.#ended) {
+      const forCaller = concealError(error, this.#context);
+      this.#answer.sendError(forCaller);
+      this.#finish(undefined, forCaller);
+    }
+  }
+
+  #observed<T>(piece: () => T): T {
+    return runIn(this.#observation, piece);
+  }
+
+  /** Something has moved on a stream: the time for the next thing begins. */
+  #moved() {
+    const { idleTimeoutMs } = this.#parts.policy.limits;
+    if (this.#idle !== undefined) {
+      this.#idle.moved();
+    } else if (idleTimeoutMs !== undefined && !this.#ended) {
+      this.#idle = createIdleTimer(idleTimeoutMs, () => this.end(idle(idleTimeoutMs), idle(idleTimeoutMs)));
+    }
+  }
+
+  /**
+   * @param reason What the handler's signal says. Default: that the call has ended.
+   * @param error What the call has failed with.
+   */
+  #finish(reason?: unknown, error?: ConnectError) {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#idle?.stop();
+    this.#observation?.end({
+      error,
+      requestBytes: this.#requestBytes,
+      responseBytes: this.#answer.bytes,
+    });
+    this.#messages?.fail(reason ?? callEnded());
+    this.#context.abort(reason);
+    // The handler may be waiting for something else, so the call does not wait for its finally blocks.
+    this.#closing = this.#responses?.return?.().catch(() => undefined);
+    this.#parts.onEnd();
+  }
+}

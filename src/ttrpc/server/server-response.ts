@@ -1,0 +1,141 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallContext } from "../../call/call-context.ts";
+import { dropUnsendable } from "../../call/messages/metadata.ts";
+import { requestIdHeader, requestIdOf } from "../../call/request-id.ts";
+import { encodeHeader, encodeResponse, fitsResponse, toKeyValues, writePayloadResponse } from "../wire/envelope.ts";
+import { frameFlag, frameType, maxDataBytes } from "../wire/frame.ts";
+import type { FrameLink } from "../wire/frame-link.ts";
+import type { MessageStream } from "../wire/message-stream.ts";
+import { messageTooLong } from "../wire/message-stream.ts";
+import { toStatus } from "../wire/status.ts";
+
+/** What comes with a message in an envelope, in bytes: its tag and its length. */
+const fieldOverheadBytes = 5;
+
+/** What a call is answered by. */
+interface ServerAnswerParts {
+  readonly link: FrameLink;
+  readonly streamId: number;
+  /** Whether the caller knows of metadata. */
+  readonly extended: boolean;
+  readonly context: CallContext;
+}
+
+/** What a caller is told of its call, beside the messages of a stream. */
+export class ServerAnswer {
+  /** Bytes of all messages that were sent. */
+  bytes = 0;
+  readonly #parts: ServerAnswerParts;
+  #headerSent = false;
+
+  constructor(parts: ServerAnswerParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the only message fits into the response, with its metadata. */
+  fits(payload: Uint8Array): boolean {
+    return (
+      payload.byteLength < maxDataBytes / 2 ||
+      payload.byteLength + fieldOverheadBytes + encodeResponse(this.#metadata()).byteLength <= maxDataBytes
+    );
+  }
+
+  /**
+   * Sends the only message.
+   * @returns What the caller is told instead, if it can't be sent.
+   */
+  sendMessage(payload: Uint8Array): ConnectError | undefined {
+    const { link, streamId } = this.#parts;
+    const { header, trailer } = this.#metadata();
+    if (!fitsResponse(payload)) {
+      const error = messageTooLong(payload.byteLength);
+      this.sendError(error);
+      return error;
+    }
+    this.bytes += payload.byteLength;
+    if (header.length === 0 && trailer.length === 0) {
+      writePayloadResponse(link.writer, streamId, payload);
+      link.flush();
+      return undefined;
+    }
+    return this.#respond({ payload, header, trailer });
+  }
+
+  /** Tells what the call has failed with. */
+  sendError(error: ConnectError): void {
+    const { header, trailer } = this.#metadata();
+    const all = this.#parts.extended ? [...trailer, ...toKeyValues(this.#named(error.metadata))] : [];
+    this.#respond({ status: toStatus(error), header, trailer: all });
+  }
+
+  /**
+   * Ends a stream, with the metadata that was not sent yet, if there is any.
+   * @returns What the caller is told instead, if that can't be sent.
+   */
+  endStream(messages: MessageStream): ConnectError | undefined {
+    const metadata = this.#metadata();
+    if (metadata.header.length > 0 || metadata.trailer.length > 0) {
+      return this.#respond(metadata);
+    }
+    messages.sendEnd();
+    return undefined;
+  }
+
+  /** Sends the headers, which go before the first message; without any there is no frame. */
+  sendHeader(): void {
+    if (this.#headerSent) {
+      return;
+    }
+    this.#headerSent = true;
+    const { link, streamId, extended, context } = this.#parts;
+    dropUnsendable(context.responseHeaderIfAny, "response's header");
+    const entries = toKeyValues(context.responseHeaderIfAny);
+    if (extended && entries.length > 0) {
+      link.send(streamId, frameType.header, frameFlag.none, encodeHeader(entries));
+    }
+  }
+
+  /** The metadata of an error, with the id under which the request is in the log; over HTTP every answer has it. */
+  #named(metadata: Headers): Headers {
+    if (metadata.has(requestIdHeader)) {
+      return metadata;
+    }
+    const named = new Headers(metadata);
+    named.set(requestIdHeader, requestIdOf(this.#parts.context));
+    return named;
+  }
+
+  /**
+   * A frame that is too long would be skipped by the other side, and one of 16 MiB break the connection.
+   * @returns What the caller is told instead, if that is so.
+   */
+  #respond(response: Parameters<typeof encodeResponse>[0]): ConnectError | undefined {
+    const { link, streamId } = this.#parts;
+    const data = encodeResponse(response);
+    if (data.byteLength <= maxDataBytes) {
+      link.send(streamId, frameType.response, frameFlag.none, data);
+      return undefined;
+    }
+    const error = answerTooLong(data);
+    link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ status: toStatus(error) }));
+    return error;
+  }
+
+  /** What rides in a response beside status and message: only for those who know of it. */
+  #metadata() {
+    const { extended, context } = this.#parts;
+    const { responseHeaderIfAny, responseTrailerIfAny } = context;
+    dropUnsendable(responseHeaderIfAny, "response's header");
+    dropUnsendable(responseTrailerIfAny, "response's trailer");
+    return extended
+      ? { header: this.#headerSent ? [] : toKeyValues(responseHeaderIfAny), trailer: toKeyValues(responseTrailerIfAny) }
+      : { header: [], trailer: [] };
+  }
+}
+
+function answerTooLong({ byteLength }: Uint8Array): ConnectError {
+  return new ConnectError(
+    `the response with its metadata has ${byteLength} bytes, which is more than ttrpc can carry (${maxDataBytes})`,
+    Code.ResourceExhausted,
+  );
+}
