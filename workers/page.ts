@@ -2,7 +2,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { ServiceBinding } from "plugboard";
 import { connect } from "plugboard";
-import { MarkdownService } from "../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 interface Env {
   /** The Worker of wrangler.toml. */

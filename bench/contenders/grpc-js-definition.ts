@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
-import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
+import { EchoService } from "../gen/plugboard/bench/v1/echo_pb.ts";
 
 const { echo, produce } = EchoService.method;
 

@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { CallOptions } from "@grpc/grpc-js";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
-import { EchoRequestSchema, ProduceRequestSchema } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
 import type { Contender } from "../contender.ts";
 import { header, timeoutMs } from "../contender.ts";
 import { drive } from "../drive.ts";
+import { EchoRequestSchema, ProduceRequestSchema } from "../gen/plugboard/bench/v1/echo_pb.ts";
 import { builtServer, nodeServer } from "../server-program.ts";
 import { definition } from "./grpc-js-definition.ts";
 

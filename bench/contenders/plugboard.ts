@@ -1,7 +1,7 @@
 import { connect } from "plugboard/node";
-import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
 import type { Contender } from "../contender.ts";
 import { drive } from "../drive.ts";
+import { EchoService } from "../gen/plugboard/bench/v1/echo_pb.ts";
 import { builtServer, nodeServer } from "../server-program.ts";
 import { echoClient } from "./transport-client.ts";
 

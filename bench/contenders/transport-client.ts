@@ -1,8 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
-import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
 import { header, timeoutMs } from "../contender.ts";
 import type { EchoClient } from "../drive.ts";
+import { EchoService } from "../gen/plugboard/bench/v1/echo_pb.ts";
 
 /** Calls over a Connect transport. */
 export function transportClient(transport: Transport, close: () => void | Promise<void>): EchoClient {

@@ -1,8 +1,8 @@
 import { createRouterTransport } from "@connectrpc/connect";
 import { connect, definePlugin } from "plugboard";
-import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
 import { echoClient, transportClient } from "../contenders/transport-client.ts";
 import { drive } from "../drive.ts";
+import { EchoService } from "../gen/plugboard/bench/v1/echo_pb.ts";
 import type { Effort, Measurement } from "../measurement.ts";
 import { formatSize } from "../measurement.ts";
 import { routes } from "../servers/routes.ts";

@@ -2,14 +2,9 @@ import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import type { handleServerStreamingCall, handleUnaryCall } from "@grpc/grpc-js";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import type {
-  EchoRequest,
-  EchoResponse,
-  ProduceRequest,
-  ProduceResponse,
-} from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
-import { EchoResponseSchema, ProduceResponseSchema } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
 import { definition } from "../contenders/grpc-js-definition.ts";
+import type { EchoRequest, EchoResponse, ProduceRequest, ProduceResponse } from "../gen/plugboard/bench/v1/echo_pb.ts";
+import { EchoResponseSchema, ProduceResponseSchema } from "../gen/plugboard/bench/v1/echo_pb.ts";
 import { socketPath, tellListening } from "./listening.ts";
 
 const echo: handleUnaryCall<EchoRequest, EchoResponse> = ({ request: { data } }, answer) =>

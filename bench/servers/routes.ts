@@ -1,5 +1,5 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { EchoService } from "../../src/gen/plugboard/bench/v1/echo_pb.ts";
+import { EchoService } from "../gen/plugboard/bench/v1/echo_pb.ts";
 
 /** The service as every server built on Connect registers it. */
 export function routes(router: Pick<ConnectRouter, "service">): void {

@@ -7,7 +7,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { createHandlerFactory as connect } from "@connectrpc/connect/protocol-connect";
 import { createHandlerFactory as grpcWeb } from "@connectrpc/connect/protocol-grpc-web";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 const spec = createServiceImplSpec(MarkdownService, {});
 const handlers = createUniversalServiceHandlers(spec, [grpcWeb({}), connect({})]);

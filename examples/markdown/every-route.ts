@@ -5,7 +5,7 @@ import type { Connection, Requirements } from "plugboard";
 import { explainRoutes } from "plugboard";
 import { connect, Host } from "plugboard/node";
 import { createTestHarness } from "wrangler";
-import { Extension, MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { Extension, MarkdownService } from "../gen/examples/markdown/v1/markdown_pb.ts";
 import plugin from "./plugin.ts";
 import { formatTable } from "./table.ts";
 

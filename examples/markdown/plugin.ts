@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
-import { Extension, MarkdownConfigSchema, MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { Extension, MarkdownConfigSchema, MarkdownService } from "../gen/examples/markdown/v1/markdown_pb.ts";
 import { findHeadings, toHtml } from "./render.ts";
 
 const defaultMaxBytes = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { callerKey, definePlugin } from "plugboard";
-import { type Note, NoteSchema, NotesService } from "../../src/gen/examples/notes/v1/notes_pb.ts";
+import { type Note, NoteSchema, NotesService } from "../gen/examples/notes/v1/notes_pb.ts";
 
 /** Keeps notes in memory. Who may do what stands in the contract; who has done it, in the call's context values. */
 export default definePlugin({

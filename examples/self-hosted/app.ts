@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { edge } from "plugboard/edge";
-import { Extension } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { Extension } from "../gen/examples/markdown/v1/markdown_pb.ts";
 import plugin from "../markdown/plugin.ts";
 
 const app = new Hono();

@@ -3,7 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import type { Connection } from "plugboard";
 import { connect, definePlugin, forward, serveOn } from "plugboard";
 import { openTelemetry, traceCalls } from "plugboard/telemetry";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../gen/examples/markdown/v1/markdown_pb.ts";
 import markdown from "../markdown/plugin.ts";
 import { startSdk } from "./start-sdk.ts";
 

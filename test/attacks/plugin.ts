@@ -1,8 +1,8 @@
 import type { Code } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { NestingService } from "../../src/gen/plugboard/test/v1/nesting_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { NestingService } from "../gen/plugboard/test/v1/nesting_pb.ts";
 
 /** How often Echo has run. */
 let echoes = 0;

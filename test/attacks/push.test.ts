@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 // An uncaught exception fails the run of the tests.
 test("a server that wants to push a stream may not; breaking off, it ends only its own calls", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import * as http2 from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { InspectResponseSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { InspectResponseSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Attacked } from "./attacked.ts";
 import { call, dial, envelope, exchange, head, runtimes, service, startAttacked, untilOpen } from "./attacked.ts";
 

@@ -1,6 +1,6 @@
 import { connect, definePlugin } from "plugboard";
 import { expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 test("what a handler's error quotes of its caller is no line of the log, and nothing for a terminal", async () => {
   const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);

@@ -1,8 +1,8 @@
 import type { Client } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { Connection, MethodKind } from "plugboard";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import type { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import type { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { longErrors, unfitErrors, unfitMessages } from "./misbehaviour.ts";
 
 /** Something that goes wrong with a call, and what its caller is told, over every route. docs/faults.md is made of these. */

@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { CollectRequestSchema, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { CollectRequestSchema, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A ConnectError that TypeScript would not let one make. */
 function malformed(change: Record<string, unknown>): ConnectError {

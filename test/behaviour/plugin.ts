@@ -1,6 +1,6 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin, PlugboardError } from "plugboard";
-import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { misbehaviour } from "./misbehaviour.ts";
 
 /** What became of a call, for Watch to tell. */

@@ -2,10 +2,10 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { Connection, ConnectOptions, ErrorCode, MethodKind } from "plugboard";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { AccessService } from "../../src/gen/plugboard/test/v1/access_pb.ts";
-import type { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import { AccessService } from "../gen/plugboard/test/v1/access_pb.ts";
+import type { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { limits } from "./refusing/options.ts";
 
 /** A call that the plugin, or the caller's own side, lets not happen, or ends, and what its caller is told. */

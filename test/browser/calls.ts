@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Connection } from "plugboard";
 import { connect } from "plugboard";
-import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** What a page can read of an error. */
 export interface SeenError {

@@ -1,6 +1,6 @@
 import type { Connection } from "plugboard";
 import { connect } from "plugboard";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { calls } from "./calls.ts";
 
 /** What the page did, and what it saw; as JSON. */

@@ -1,7 +1,7 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import markdown from "../../examples/markdown/plugin.ts";
-import { BehaviourService, EchoRequestSchema } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** What became of a call, for Watch to tell. */
 interface CallRecord {

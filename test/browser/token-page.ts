@@ -1,5 +1,5 @@
 import { connect } from "plugboard";
-import { AccessService } from "../../src/gen/plugboard/test/v1/access_pb.ts";
+import { AccessService } from "../gen/plugboard/test/v1/access_pb.ts";
 
 Object.assign(globalThis, {
   /** As whom a plugin knows a page with a token: by http:, and by a WebSocket alone. */

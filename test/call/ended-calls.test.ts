@@ -6,7 +6,7 @@ import type { Connection } from "plugboard";
 import { definePlugin, serveOn } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../support/local-listener.ts";
 
 /** A plugin whose interceptor holds each call until that has ended, and tells when it has let it go on. */

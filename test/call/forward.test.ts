@@ -3,7 +3,7 @@ import type { Connection } from "plugboard";
 import { connect, definePlugin, forward, requestIdOf } from "plugboard";
 import { connect as connectFromNode } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../support/local-listener.ts";
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -7,7 +7,7 @@ import { connect } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { aborted, behaviourRoutes, startRawServer, startRpcServer, vacantAddress } from "../support/local-server.ts";
 
 async function rejection(promise: Promise<Connection>): Promise<unknown> {

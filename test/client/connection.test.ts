@@ -7,7 +7,7 @@ import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
 import type { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalRpcServer, RpcServerOptions } from "../support/local-server.ts";
 import { aborted, behaviourRoutes, startRpcServer } from "../support/local-server.ts";
 

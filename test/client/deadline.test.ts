@@ -3,7 +3,7 @@ import * as net from "node:net";
 import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRpcServer } from "../support/local-server.ts";
 
 describe("a deadline", () => {

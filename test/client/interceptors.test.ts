@@ -3,8 +3,8 @@ import { Code } from "@connectrpc/connect";
 import { definePlugin, PlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRpcServer } from "../support/local-server.ts";
 
 test("a call that reached a plugin is not repeated when an interceptor fails to reach another", async () => {

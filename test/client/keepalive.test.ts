@@ -4,8 +4,8 @@ import { isPlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
 import { defaultKeepalive } from "../../src/call/time/keepalive.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import plugin from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
 import { listenLocally } from "../support/local-listener.ts";
 

@@ -3,9 +3,9 @@ import type { Requirements, Target } from "plugboard";
 import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { listen } from "../../src/node/listen/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** What is meant for whoever calls the inner plugin. */
 const meantForOuter = {

@@ -42,14 +42,14 @@ function filesOf({ page, line, text, given }: Block): readonly (readonly [name: 
 
 /** What the blocks import that no block shows. */
 function ownFiles(folder: string): readonly (readonly [name: string, text: string])[] {
-  const generated = (path: string) => `export * from ${JSON.stringify(join(root, "src/gen", path))};\n`;
+  const generated = (path: string) => `export * from ${JSON.stringify(join(root, path))};\n`;
   const examples = JSON.stringify(join(root, "examples/markdown/plugin.ts"));
   return [
-    [`${folder}/gen/markdown_pb.ts`, generated("examples/markdown/v1/markdown_pb.ts")],
-    [`${folder}/gen/kv_pb.ts`, generated("interop/goplugin/examples_pb.ts")],
+    [`${folder}/gen/markdown_pb.ts`, generated("examples/gen/examples/markdown/v1/markdown_pb.ts")],
+    [`${folder}/gen/kv_pb.ts`, generated("test/gen/interop/goplugin/examples_pb.ts")],
     [
       `${folder}/gen/notes_pb.ts`,
-      `${generated("examples/notes/v1/notes_pb.ts")}
+      `${generated("examples/gen/examples/notes/v1/notes_pb.ts")}
        import type { Message } from "@bufbuild/protobuf";
        import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
        export declare const NotesConfigSchema: GenMessage<Message<"notes.v1.NotesConfig"> & { path: string }>;`,

@@ -1,7 +1,7 @@
 import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import plugin from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** Of gRPC. */
 const resourceExhausted = "grpc-status: 8";

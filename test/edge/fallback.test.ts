@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalWorker } from "../support/local-worker.ts";
 import { startWorker } from "../support/local-worker.ts";
 import { startStandalone } from "../support/standalone.ts";

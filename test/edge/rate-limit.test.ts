@@ -5,8 +5,8 @@ import { bindingRateLimit, edge } from "plugboard/edge";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import behaviour from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalWorker } from "../support/local-worker.ts";
 import { startWorker } from "../support/local-worker.ts";
 

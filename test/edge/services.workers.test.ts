@@ -7,8 +7,8 @@ import { describe, expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as V1 } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import plugin from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const protocols = ["connect", "grpc-web"] as const;
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "plugboard";
 import { expect, test } from "vitest";
 import { stdioCarrier } from "../../examples/carriers/stdio-carrier.ts";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 test("a carrier from outside the package carries all four kinds of method, and ends with the connection", async () => {
   const program = spawn(process.execPath, ["--conditions=plugboard-source", "examples/carriers/stdio-plugin.ts"], {

@@ -4,9 +4,9 @@ import fc from "fast-check";
 import type { Connection } from "plugboard";
 import { connect } from "plugboard";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { MarkdownConfigSchema } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import { Extension, MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import plugin from "../../examples/markdown/plugin.ts";
-import type { MarkdownConfigSchema } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { Extension, MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
 
 function withConfig(config: MessageInitShape<typeof MarkdownConfigSchema>) {
   let connection: Connection;

@@ -1,6 +1,6 @@
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { NotesService } from "../../src/gen/examples/notes/v1/notes_pb.ts";
+import { NotesService } from "../../examples/gen/examples/notes/v1/notes_pb.ts";
 import { startStandalone } from "../support/standalone.ts";
 
 const serve = ["node", "--conditions=plugboard-source", "examples/notes/serve.ts"] as const;

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { Carrier } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 
 describe("the plugin on a Hono app in Node", () => {

@@ -9,7 +9,7 @@ import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { connect } from "plugboard/node";
 import { afterAll, describe, expect, test } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { GRPCController } from "../../src/gen/plugin/grpc_controller_pb.ts";
 import { GRPCStdio, StdioData_Channel } from "../../src/gen/plugin/grpc_stdio_pb.ts";
 

@@ -8,9 +8,9 @@ import { Code } from "@connectrpc/connect";
 import type { LoadedPlugin, LoadOptions, LogRecord, OutputLine } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { StreamerService } from "../../src/gen/interop/goplugin/examples_pb.ts";
-import { Test } from "../../src/gen/interop/goplugin/grpctest_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { StreamerService } from "../gen/interop/goplugin/examples_pb.ts";
+import { Test } from "../gen/interop/goplugin/grpctest_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers, isAlive, leftovers } from "../support/leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "go-plugin-files-"));

@@ -1,7 +1,7 @@
 import type { HostOptions } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers } from "../support/leftovers.ts";
 
 expectNoLeftovers();

@@ -18,9 +18,9 @@ import { PlugboardError } from "plugboard";
 import type { LoadedPlugin, LoadOptions, OutputLine } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers, isAlive, leftovers, untilGone } from "../support/leftovers.ts";
 import { startStandalone } from "../support/standalone.ts";
 

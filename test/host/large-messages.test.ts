@@ -4,8 +4,8 @@ import type { Connection } from "plugboard";
 import { serveOn } from "plugboard";
 import { connect, Host } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import plugin from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startStandalone } from "../support/standalone.ts";
 
 const mebibyte = 1024 * 1024;

@@ -9,8 +9,8 @@ import type { ErrorCode } from "plugboard";
 import type { OutputLine, ReattachTarget, TerraformReattach } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { Test } from "../../src/gen/interop/goplugin/grpctest_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import { Test } from "../gen/interop/goplugin/grpctest_pb.ts";
 import { isAlive } from "../support/leftovers.ts";
 import { startStandalone } from "../support/standalone.ts";
 

@@ -5,7 +5,7 @@ import type { ErrorCode } from "plugboard";
 import type { HostOptions } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers, leftovers, untilGone } from "../support/leftovers.ts";
 
 const files = mkdtempSync(join(tmpdir(), "retry-"));

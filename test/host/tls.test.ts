@@ -9,11 +9,11 @@ import type { ClientTls, Requirements } from "plugboard";
 import type { LoadOptions } from "plugboard/node";
 import { connect, Host } from "plugboard/node";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { derToField } from "../../src/node/tls/pem.ts";
 import type { ThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers } from "../support/leftovers.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;

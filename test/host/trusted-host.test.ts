@@ -1,6 +1,6 @@
 import { connect, Host } from "plugboard/node";
 import { expect, test } from "vitest";
-import { NotesService } from "../../src/gen/examples/notes/v1/notes_pb.ts";
+import { NotesService } from "../../examples/gen/examples/notes/v1/notes_pb.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/host/fixtures/guarded-notes.ts"] as const;

@@ -1,13 +1,13 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import plugin from "../behaviour/plugin.ts";
 import {
   EchoRequestSchema,
   EchoResponseSchema,
   FailRequestSchema,
   ProduceRequestSchema,
-} from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import plugin from "../behaviour/plugin.ts";
+} from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../support/local-listener.ts";
 import { startWorker } from "../support/local-worker.ts";
 

@@ -2,7 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 test("what an interceptor answers when its caller has gone is closed, and the platform waits no longer", async () => {
   const reading = Promise.withResolvers<void>();

@@ -3,8 +3,8 @@ import { clone, create, equals, fromBinary, isMessage, toBinary } from "@bufbuil
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { EveryKindSchema, OddKindsSchema } from "../../src/gen/plugboard/test/v1/every_kind_pb.ts";
 import { cloneMessage } from "../../src/memory/clone-message.ts";
+import { EveryKindSchema, OddKindsSchema } from "../gen/plugboard/test/v1/every_kind_pb.ts";
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connect, definePlugin } from "plugboard";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** What a handler that keeps everything has kept. */
 const kept: { data?: Uint8Array; header?: Headers; requestHeader?: Headers; trailer?: Headers; reason?: unknown } = {};

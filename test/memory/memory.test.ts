@@ -7,14 +7,14 @@ import { Code, ConnectError, createContextKey, createContextValues } from "@conn
 import type { Manifest } from "plugboard";
 import { connect, definePlugin, PluginService } from "plugboard";
 import { describe, expect, test } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import type { EchoResponse } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import type { EchoResponse } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import {
   BehaviourService,
   EchoRequestSchema,
   EchoResponseSchema,
   file_plugboard_test_v1_behaviour,
-} from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+} from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 // What test/behaviour/suite.ts asserts of every route is not repeated here.
 

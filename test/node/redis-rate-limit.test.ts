@@ -8,7 +8,7 @@ import { isPlugboardError } from "plugboard";
 import type { LoadedPlugin } from "plugboard/node";
 import { Host, redisRateLimit } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalRedis } from "../support/local-redis.ts";
 import { lacksRedis, startRedis } from "../support/local-redis.ts";
 

@@ -10,7 +10,7 @@ import { isPlugboardError, memoryRateLimit } from "plugboard";
 import { connect, Host } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Standalone } from "../support/standalone.ts";
 import { startStandalone } from "../support/standalone.ts";
 

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { LoadOptions } from "plugboard/node";
 import { connect, Host } from "plugboard/node";
 import { afterAll, expect, test } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/plugin-process/fixtures/tell-modules.ts"] as const;
 const { resolve } = createRequire(import.meta.url);

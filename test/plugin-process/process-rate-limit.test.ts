@@ -6,7 +6,7 @@ import { PluginService } from "plugboard";
 import type { LoadedPlugin } from "plugboard/node";
 import { connect, Host } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, expect, onTestFinished, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startStandalone } from "../support/standalone.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "rolling-"));

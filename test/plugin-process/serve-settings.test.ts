@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { connect, Host } from "plugboard/node";
 import { afterAll, describe, expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "serve-settings-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

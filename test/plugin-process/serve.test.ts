@@ -21,9 +21,9 @@ import { text } from "node:stream/consumers";
 import { Code } from "@connectrpc/connect";
 import { connect, Host } from "plugboard/node";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { createThrowawayCertificate } from "../../src/node/tls/throwaway-certificate.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startStandalone } from "../support/standalone.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "serve-"));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, Host } from "plugboard/node";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { untilGone } from "../support/leftovers.ts";
 
 const command = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;

@@ -2,7 +2,11 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { connect, definePlugin } from "plugboard";
 import { Host } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { Extension, MarkdownConfigSchema, MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import {
+  Extension,
+  MarkdownConfigSchema,
+  MarkdownService,
+} from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { LimitsSchema, ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { readConfig, readConfigText } from "../../src/plugin/config.ts";
 import { configText } from "../../src/plugin/config-json.ts";

@@ -4,10 +4,10 @@ import { StructSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { isPlugboardError, type PlugboardError } from "plugboard";
 import { describe, expect, test } from "vitest";
-import { Extension, MarkdownConfigSchema } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { Extension, MarkdownConfigSchema } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { Carrier, ManifestSchema, MethodKind } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { EveryKindSchema } from "../../src/gen/plugboard/test/v1/every_kind_pb.ts";
 import { readConfig, readConfigText } from "../../src/plugin/config.ts";
+import { EveryKindSchema } from "../gen/plugboard/test/v1/every_kind_pb.ts";
 
 function refusal(schema: DescMessage, json: unknown): PlugboardError {
   try {

@@ -4,8 +4,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { PluginContext, PluginDefinition } from "plugboard";
 import { connect, definePlugin, PlugboardError, PluginService } from "plugboard";
 import { describe, expect, test, vi } from "vitest";
-import type { MarkdownConfig } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { Extension, MarkdownConfigSchema, MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import type { MarkdownConfig } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import {
+  Extension,
+  MarkdownConfigSchema,
+  MarkdownService,
+} from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 const minimal = {
   name: "sample",

@@ -2,7 +2,7 @@ import type { Empty } from "@bufbuild/protobuf/wkt";
 import type { PluginContext } from "plugboard";
 import { connect, definePlugin } from "plugboard";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { MarkdownConfigSchema, MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownConfigSchema, MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 describe("what start returns", () => {
   const base = { name: "sample", version: "1.0.0" };

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { PluginService } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { DeclarationsService } from "../../src/gen/plugboard/test/v1/declarations_pb.ts";
+import { DeclarationsService } from "../gen/plugboard/test/v1/declarations_pb.ts";
 import { declare, localProtocols, serveLocally } from "../support/local-plugin.ts";
 
 async function check(health: Client<typeof Health>, service: string): Promise<Status> {

@@ -6,7 +6,7 @@ import { connect, Host } from "plugboard/node";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
-import { DeclarationsService } from "../../src/gen/plugboard/test/v1/declarations_pb.ts";
+import { DeclarationsService } from "../gen/plugboard/test/v1/declarations_pb.ts";
 import { localProtocols } from "../support/local-plugin.ts";
 import { startStandalone } from "../support/standalone.ts";
 

@@ -14,7 +14,7 @@ import type { ServerReflectionRequestSchema } from "../../src/gen/grpc/reflectio
 import { ServerReflection as V1 } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PluginService } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { DeclarationsService } from "../../src/gen/plugboard/test/v1/declarations_pb.ts";
+import { DeclarationsService } from "../gen/plugboard/test/v1/declarations_pb.ts";
 import type { LocalPlugin } from "../support/local-plugin.ts";
 import { localProtocols, serveLocally } from "../support/local-plugin.ts";
 

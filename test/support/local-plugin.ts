@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Connection } from "plugboard";
 import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
-import { DeclarationsService } from "../../src/gen/plugboard/test/v1/declarations_pb.ts";
 import { listenerEndpoints } from "../../src/node/listen/listen-address.ts";
 import { listen } from "../../src/node/listen/listener.ts";
 import type { PluginDefinition } from "../../src/plugin/define-plugin.ts";
@@ -13,6 +12,7 @@ import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import { healthRoutes } from "../../src/services/health-service.ts";
 import { pluginServiceRoutes } from "../../src/services/plugin-service.ts";
 import { reflectionRoutes } from "../../src/services/reflection-service.ts";
+import { DeclarationsService } from "../gen/plugboard/test/v1/declarations_pb.ts";
 
 /** A plugin in this process that listens on a Unix socket and serves what every plugin process serves. */
 export interface LocalPlugin extends AsyncDisposable {

@@ -3,9 +3,9 @@ import { accessLog, connect, definePlugin } from "plugboard";
 import type { LogRecord } from "plugboard/node";
 import { connect as connectFromNode, Host } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
-import { MarkdownService } from "../../src/gen/examples/markdown/v1/markdown_pb.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import behaviour from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../support/local-listener.ts";
 import { startWorker } from "../support/local-worker.ts";
 

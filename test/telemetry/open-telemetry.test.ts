@@ -15,8 +15,8 @@ import { connect, definePlugin, forward } from "plugboard";
 import { connect as connectFromNode } from "plugboard/node";
 import { openTelemetry, traceCalls } from "plugboard/telemetry";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import behaviour from "../behaviour/plugin.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../support/local-listener.ts";
 
 const spans = new InMemorySpanExporter();

@@ -5,7 +5,7 @@ import { connect, definePlugin, forward } from "plugboard";
 import { edge } from "plugboard/edge";
 import { openTelemetry, traceCalls } from "plugboard/telemetry";
 import { expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** Calls itself once more if it is told where. */
 const relay = (next?: Connection) =>

@@ -3,10 +3,10 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { trustedLimits } from "../../src/call/call-policy.ts";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
 import { createTtrpcClient } from "../../src/ttrpc/client/client.ts";
 import { createTtrpcServing } from "../../src/ttrpc/server/server.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Whims } from "../support/ttrpc/torn-carrier.ts";
 import { tornCarrierPair } from "../support/ttrpc/torn-carrier.ts";
 

@@ -3,7 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { Code } from "@connectrpc/connect";
 import { connect, definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A plugin that is served on a port, with a call in flight whose handler takes 100 ms, whatever becomes of the call. */
 async function openBusy(gracePeriodMs?: number) {

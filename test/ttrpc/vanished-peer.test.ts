@@ -1,7 +1,7 @@
 import type { CarrierConnection, CarrierReceiver } from "plugboard";
 import { definePlugin, serveOn } from "plugboard";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { encodeFrame } from "../support/ttrpc/raw-frames.ts";
 import { requestFrame } from "../support/ttrpc/raw-peer.ts";
 

@@ -5,8 +5,6 @@ import fc from "fast-check";
 import { definePlugin } from "plugboard";
 import { Host } from "plugboard/node";
 import { expect } from "vitest";
-import { EveryKindSchema, OddKindsSchema } from "../../../src/gen/plugboard/test/v1/every_kind_pb.ts";
-import { NestRequestSchema } from "../../../src/gen/plugboard/test/v1/nesting_pb.ts";
 import { magicCookie, parseHandshake, parseVersions } from "../../../src/go-plugin/handshake.ts";
 import { readSettings } from "../../../src/go-plugin/settings/read.ts";
 import { settingsSchema } from "../../../src/go-plugin/settings/schema.ts";
@@ -15,6 +13,8 @@ import type { ReattachTarget } from "../../../src/host/reattach-target.ts";
 import { readReattachTarget } from "../../../src/host/reattach-target.ts";
 import { readConfig, readConfigText } from "../../../src/plugin/config.ts";
 import { readLaunch } from "../../../src/plugin-process/launch.ts";
+import { EveryKindSchema, OddKindsSchema } from "../../gen/plugboard/test/v1/every_kind_pb.ts";
+import { NestRequestSchema } from "../../gen/plugboard/test/v1/nesting_pb.ts";
 import { checkCoded, discardLog, fuzz, isLong, settle } from "./fuzz.ts";
 import { anyText, mostly } from "./generators.ts";
 

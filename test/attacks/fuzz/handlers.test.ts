@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { definePlugin, PlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect } from "vitest";
-import { BehaviourService, EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../../support/local-listener.ts";
 import { discardLog, fuzz } from "./fuzz.ts";
 import { anyText, junk } from "./generators.ts";

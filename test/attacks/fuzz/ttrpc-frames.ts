@@ -1,16 +1,16 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
+import type { KeyValue } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { KeyValueSchema, RequestSchema, ResponseSchema } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { encodeHeader } from "../../../src/ttrpc/wire/envelope.ts";
+import { frameFlag, frameType, openFlags, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
 import {
   BehaviourService,
   CollectResponseSchema,
   ConverseResponseSchema,
   EchoResponseSchema,
   ProduceResponseSchema,
-} from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import type { KeyValue } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
-import { KeyValueSchema, RequestSchema, ResponseSchema } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
-import { encodeHeader } from "../../../src/ttrpc/wire/envelope.ts";
-import { frameFlag, frameType, openFlags, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
+} from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
 import { encodeFrame } from "../../support/ttrpc/raw-frames.ts";
 import { anyText, damaged, junk, mostly } from "./generators.ts";

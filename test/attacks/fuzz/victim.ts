@@ -8,7 +8,7 @@ import { createClient } from "@connectrpc/connect";
 import type { Connection } from "plugboard";
 import { definePlugin } from "plugboard";
 import { expect, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { cutAt } from "../../support/ttrpc/raw-frames.ts";
 import { settle } from "./fuzz.ts";
 

@@ -1,5 +1,5 @@
 import { definePlugin } from "plugboard";
-import { AccessService } from "../../../src/gen/plugboard/test/v1/access_pb.ts";
+import { AccessService } from "../../gen/plugboard/test/v1/access_pb.ts";
 import behaviour from "../plugin.ts";
 
 /** The behaviour plugin, with methods that require scopes. */

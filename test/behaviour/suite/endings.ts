@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection, Keepalive, MethodKind } from "plugboard";
 import { isPlugboardError } from "plugboard";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import type { WatchResponse } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { WatchResponse } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Ending, How } from "../endings.ts";
 import { endingsOfAll } from "../endings.ts";
 

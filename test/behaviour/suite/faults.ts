@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { faultGroups } from "../faults.ts";
 import type { OpenRoute } from "./route.ts";
 import { rejection } from "./route.ts";

@@ -7,7 +7,7 @@ import {
   ConverseRequestSchema,
   EchoRequestSchema,
   ProduceResponseSchema,
-} from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+} from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { errorSizes, longName } from "../misbehaviour.ts";
 import type { OpenRoute } from "./route.ts";
 import { rejection } from "./route.ts";

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import type { Connection, ConnectOptions, MethodKind } from "plugboard";
 import { isPlugboardError } from "plugboard";
 import { describe, expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Refusal } from "../refusals.ts";
 import { refusals } from "../refusals.ts";
 import { tokens } from "../refusing/options.ts";

@@ -2,7 +2,7 @@ import type { Client } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
 import type { Connection, MethodKind } from "plugboard";
 import { describe, expect } from "vitest";
-import type { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A route as the parts of the suite use it. */
 export interface OpenRoute {

@@ -4,10 +4,7 @@ import { AnySchema, FileDescriptorProtoSchema, file_google_protobuf_any } from "
 import { definePlugin } from "plugboard";
 import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
-import {
-  EchoRequestSchema,
-  file_plugboard_test_v1_behaviour,
-} from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { EchoRequestSchema, file_plugboard_test_v1_behaviour } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const file = create(FileDescriptorProtoSchema, {
   name: "wrapping.proto",

@@ -1,8 +1,8 @@
 import type { Connection, ConnectOptions } from "plugboard";
 import { connect, Host } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import plugin from "../../behaviour/plugin.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const command = [process.execPath, "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
 const protocols = ["ttrpc", "grpc", "connect"] as const;

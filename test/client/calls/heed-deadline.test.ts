@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { PlugboardError } from "plugboard";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { heedDeadline } from "../../../src/client/calls/heed-deadline.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });

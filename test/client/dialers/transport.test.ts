@@ -1,7 +1,7 @@
 import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { aborted, startRpcServer } from "../../support/local-server.ts";
 
 const { echo, produce } = BehaviourService.method;

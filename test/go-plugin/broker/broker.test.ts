@@ -5,7 +5,7 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { isPlugboardError } from "../../../src/base/errors.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { BrokerPair } from "../../support/go-plugin/broker-pair.ts";
 import { echoAs, modes, startPair } from "../../support/go-plugin/broker-pair.ts";
 

@@ -3,8 +3,8 @@ import * as net from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { BehaviourService, EchoResponseSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createGrpcClient } from "../../../src/go-plugin/broker/grpc-client.ts";
+import { BehaviourService, EchoResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { RawRequest } from "../../support/raw-http2-server.ts";
 import { startRawHttp2Server } from "../../support/raw-http2-server.ts";
 

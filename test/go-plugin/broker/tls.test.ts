@@ -7,11 +7,11 @@ import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { parseHandshake } from "../../../src/go-plugin/handshake.ts";
 import { readSettings } from "../../../src/go-plugin/settings/read.ts";
 import { secureConnections } from "../../../src/go-plugin/tls/broker-tls.ts";
 import { prepareTls } from "../../../src/go-plugin/tls/host-tls.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { echoAs, modes, startPair } from "../../support/go-plugin/broker-pair.ts";
 import { makeCertificate } from "../../support/tls/certificates.ts";
 

@@ -11,11 +11,11 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { definePlugin } from "plugboard";
 import { afterAll, expect, test, vi } from "vitest";
 import { localKeepalive } from "../../../src/call/time/keepalive.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createMultiplexer } from "../../../src/go-plugin/yamux/multiplexer.ts";
 import { createHttp2Connection } from "../../../src/node/dial/http2-connection.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "multiplexed-"));
 const path = join(directory, "p.sock");

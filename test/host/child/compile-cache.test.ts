@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { LoadOptions } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, expect, test } from "vitest";
-import { MarkdownService } from "../../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 const files = mkdtempSync(join(realpathSync(tmpdir()), "cache-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));

@@ -10,13 +10,13 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { localKeepalive } from "../../../src/call/time/keepalive.ts";
-import { PingPong, Test } from "../../../src/gen/interop/goplugin/grpctest_pb.ts";
 import { createBroker } from "../../../src/go-plugin/broker/create-broker.ts";
 import { startBrokerStream } from "../../../src/go-plugin/broker/start-stream.ts";
 import { createMultiplexer } from "../../../src/go-plugin/yamux/multiplexer.ts";
 import { createHttp2Connection } from "../../../src/node/dial/http2-connection.ts";
 import type { Broker } from "../../../src/plugin/broker.ts";
 import type { Routes } from "../../../src/plugin/service-table.ts";
+import { PingPong, Test } from "../../gen/interop/goplugin/grpctest_pb.ts";
 import { startGoHost } from "./go-host.ts";
 import { goProgram, lacksGo } from "./go-programs.ts";
 

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Test, TestRequestSchema, TestResponseSchema } from "../../../src/gen/interop/goplugin/grpctest_pb.ts";
+import { Test, TestRequestSchema, TestResponseSchema } from "../../gen/interop/goplugin/grpctest_pb.ts";
 import { isAlive, untilGone } from "../../support/leftovers.ts";
 import { startStandalone } from "../../support/standalone.ts";
 import type { GoHost } from "./go-host.ts";

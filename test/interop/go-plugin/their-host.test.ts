@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { PingPong, PongResponseSchema, Test } from "../../../src/gen/interop/goplugin/grpctest_pb.ts";
+import { PingPong, PongResponseSchema, Test } from "../../gen/interop/goplugin/grpctest_pb.ts";
 import { startStandalone } from "../../support/standalone.ts";
 import { startGoHost } from "./go-host.ts";
 import { goProgram, lacksGo } from "./go-programs.ts";

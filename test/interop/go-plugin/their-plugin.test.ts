@@ -9,8 +9,8 @@ import { Code, createClient } from "@connectrpc/connect";
 import type { LoadOptions, LogRecord, OutputLine, TerraformReattach } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { AddHelper, Counter, KV, StreamerService } from "../../../src/gen/interop/goplugin/examples_pb.ts";
-import { PingPong, Test } from "../../../src/gen/interop/goplugin/grpctest_pb.ts";
+import { AddHelper, Counter, KV, StreamerService } from "../../gen/interop/goplugin/examples_pb.ts";
+import { PingPong, Test } from "../../gen/interop/goplugin/grpctest_pb.ts";
 import { expectNoLeftovers, isAlive, leftovers } from "../../support/leftovers.ts";
 import { goProgram, lacksGo } from "./go-programs.ts";
 

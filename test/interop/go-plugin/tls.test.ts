@@ -7,8 +7,8 @@ import type { ClientTls } from "plugboard";
 import type { LoadOptions } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PingPong, PongResponseSchema, Test } from "../../../src/gen/interop/goplugin/grpctest_pb.ts";
 import { createThrowawayCertificate } from "../../../src/node/tls/throwaway-certificate.ts";
+import { PingPong, PongResponseSchema, Test } from "../../gen/interop/goplugin/grpctest_pb.ts";
 import { startGoHost } from "./go-host.ts";
 import { goProgram, lacksGo } from "./go-programs.ts";
 

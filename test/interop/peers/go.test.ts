@@ -6,7 +6,7 @@ import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/prot
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Host } from "plugboard/node";
 import { beforeAll, describe, expect, inject, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { buildGo, lacksGo } from "../build-go.ts";
 import { describeForeignServer, expectChecks, serveOurs } from "./foreign.ts";
 import { socketFolder, startOnSocket, startPeer } from "./peer-process.ts";

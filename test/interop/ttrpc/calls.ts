@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import type { Client, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { BehaviourService, EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { maxDataBytes } from "../../../src/ttrpc/wire/frame.ts";
+import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const { echo } = BehaviourService.method;
 

@@ -5,7 +5,7 @@ import { Code } from "@connectrpc/connect";
 import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRawServer } from "../../support/local-server.ts";
 import { startStandalone } from "../../support/standalone.ts";
 

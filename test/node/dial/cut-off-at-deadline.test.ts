@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A server whose clock has the deadline before the caller's: it then ends the call, and says no more of it. */
 async function startImpatientServer(end: (stream: http2.ServerHttp2Stream) => void) {

@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Place } from "../../support/local-server.ts";
 import { startRawServer, startRpcServer } from "../../support/local-server.ts";
 

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "plugboard/node";
 import { afterAll, describe, expect, test } from "vitest";
-import { MarkdownService } from "../../../src/gen/examples/markdown/v1/markdown_pb.ts";
+import { MarkdownService } from "../../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { strangerAt } from "../../../src/node/own-place.ts";
 import { startStandalone } from "../../support/standalone.ts";
 

@@ -3,8 +3,8 @@ import * as net from "node:net";
 import { connect } from "plugboard/node";
 import { expect, test, vi } from "vitest";
 import { localKeepalive } from "../../../src/call/time/keepalive.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createHttp2Connection } from "../../../src/node/dial/http2-connection.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRawServer, startRpcServer } from "../../support/local-server.ts";
 
 test("a call that is just being made when the connection closes does not open it again", async () => {

@@ -3,7 +3,7 @@ import type { Keepalive, Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
 import { Carrier, Protocol } from "../../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startFaultyProxy } from "../../support/faulty-proxy.ts";
 import type { Place } from "../../support/local-server.ts";
 import { startRpcServer } from "../../support/local-server.ts";

@@ -6,7 +6,7 @@ import { connect } from "plugboard/node";
 import { expect, onTestFinished, test } from "vitest";
 import { parseAddress } from "../../../src/address/address.ts";
 import { ttrpcDialers } from "../../../src/client/dialers/ttrpc.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A server that refuses WebSockets with a status, and answers all else by `answer`; notes who has asked for what. */
 async function refusing(status: number, answer: http.RequestListener) {

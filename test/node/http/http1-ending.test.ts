@@ -2,10 +2,10 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { definePlugin } from "plugboard";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { ListenOptions } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** Serves what notes each call of Echo, and streams until it is let go on. */
 async function start(options: ListenOptions = {}) {

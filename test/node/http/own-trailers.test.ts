@@ -7,10 +7,10 @@ import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect
 import { definePlugin } from "plugboard";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Listener } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "trailers-"));
 const path = join(directory, "p.sock");

@@ -3,10 +3,10 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { definePlugin } from "plugboard";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BehaviourService, EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Listener } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
+import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** What the handlers are told to put into headers, trailers and errors. */
 let wanted: { name?: string; value?: string; message?: string; detail?: string } = {};

@@ -7,11 +7,11 @@ import type { Plugin } from "plugboard";
 import { definePlugin } from "plugboard";
 import { describe, expect, test, vi } from "vitest";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { ListenOptions } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import plugin from "../../behaviour/plugin.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startFaultyProxy } from "../../support/faulty-proxy.ts";
 
 async function listenAt(options: ListenOptions, served: Plugin = plugin) {

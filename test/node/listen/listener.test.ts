@@ -22,10 +22,10 @@ import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Listener, ListenOptions } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 
 const echo = "/plugboard.test.v1.BehaviourService/Echo";

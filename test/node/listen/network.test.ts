@@ -9,10 +9,10 @@ import type { ServeOptions } from "plugboard/node";
 import { connect } from "plugboard/node";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
-import { AccessService } from "../../../src/gen/plugboard/test/v1/access_pb.ts";
 import { trustProxy } from "../../../src/node/trusted-proxy.ts";
 import { webSocketCarrier } from "../../../src/ttrpc/carriers/websocket.ts";
 import { createTtrpcClient } from "../../../src/ttrpc/client/client.ts";
+import { AccessService } from "../../gen/plugboard/test/v1/access_pb.ts";
 import { makeCertificate } from "../../support/tls/certificates.ts";
 
 const path = "/plugboard.test.v1.AccessService/WhoAmI";

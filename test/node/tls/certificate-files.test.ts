@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { ClientTls } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { makeCertificate } from "../../support/tls/certificates.ts";
 import { makeParties } from "../../support/tls/parties.ts";
 import { startListener } from "../../support/tls/start-listener.ts";

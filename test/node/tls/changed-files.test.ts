@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { connect } from "plugboard/node";
 import type { MockInstance } from "vitest";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Identity } from "../../support/tls/certificates.ts";
 import { makeCertificate } from "../../support/tls/certificates.ts";
 import { startListener } from "../../support/tls/start-listener.ts";

@@ -6,7 +6,7 @@ import type { ClientTls } from "plugboard";
 import { connect as portableConnect } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { makeParties } from "../../support/tls/parties.ts";
 import { startListener } from "../../support/tls/start-listener.ts";
 

@@ -4,7 +4,7 @@ import type { Requirements } from "plugboard";
 import { explainRoutes, PluginService } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { makeParties } from "../../support/tls/parties.ts";
 import { startListener } from "../../support/tls/start-listener.ts";
 import { ways } from "../../support/tls/strategies.ts";

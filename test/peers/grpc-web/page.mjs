@@ -1,7 +1,7 @@
 /** Calls the behaviour contract by grpc-web, in a page. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { GrpcWebClientBase, MethodDescriptor } from "grpc-web";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** The call's method, with protobuf-es's messages. */
 function descriptorOf({ name, input, output, methodKind }) {

@@ -1,6 +1,6 @@
 /** The behaviour contract as nice-grpc describes services, with protobuf-es's messages. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const serializer = (schema) => ({
   serialize: (message) => toBinary(schema, create(schema, message)),

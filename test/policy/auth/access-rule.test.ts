@@ -10,8 +10,8 @@ import { edge } from "plugboard/edge";
 import { connect, Host } from "plugboard/node";
 import { expect, test } from "vitest";
 import { public$, required_scopes } from "../../../src/gen/plugboard/access/v1/access_pb.ts";
-import { AccessService, ContradictoryService } from "../../../src/gen/plugboard/test/v1/access_pb.ts";
 import { accessRule } from "../../../src/policy/auth/access-rule.ts";
+import { AccessService, ContradictoryService } from "../../gen/plugboard/test/v1/access_pb.ts";
 import plugin from "../fixtures/plugin.ts";
 
 const program = ["--conditions=plugboard-source", "test/policy/fixtures/serve.ts"];

@@ -3,7 +3,7 @@ import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { Requirements } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { AccessService } from "../../../src/gen/plugboard/test/v1/access_pb.ts";
+import { AccessService } from "../../gen/plugboard/test/v1/access_pb.ts";
 import type { GuardedServer } from "../../support/policy/guarded-server.ts";
 import { runtimes } from "../../support/policy/guarded-server.ts";
 

@@ -8,7 +8,6 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { definePlugin } from "plugboard";
 import { localKeepalive } from "../../../src/call/time/keepalive.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { BrokerEnd, BrokerOptions } from "../../../src/go-plugin/broker/create-broker.ts";
 import { createBroker } from "../../../src/go-plugin/broker/create-broker.ts";
 import { brokerRoutes, startBrokerStream } from "../../../src/go-plugin/broker/start-stream.ts";
@@ -18,6 +17,7 @@ import { createHttp2Connection } from "../../../src/node/dial/http2-connection.t
 import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import type { Routes } from "../../../src/plugin/service-table.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** How the broker makes its connections. */
 export type Mode = "classic" | "multiplexed";

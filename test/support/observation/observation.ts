@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "plugboard";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { Observed } from "./recording-observer.ts";
 
 /** A way to the behaviour plugin, whose calls are recorded. Its limits are those of observed-limits.ts. */

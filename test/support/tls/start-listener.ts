@@ -4,13 +4,13 @@ import { join } from "node:path";
 import type { ServerTls } from "plugboard";
 import { definePlugin } from "plugboard";
 import type { ErrorCode } from "../../../src/base/errors.ts";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import type { ListenAddress } from "../../../src/node/listen/listen-address.ts";
 import { formatListenAddress, listenerEndpoints } from "../../../src/node/listen/listen-address.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
 import { createManifest } from "../../../src/plugin/manifest.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../../../src/services/plugin-service.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A plugin behind a listener in this process. */
 export interface SecureListener extends AsyncDisposable {

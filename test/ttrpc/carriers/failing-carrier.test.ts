@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import type { CarrierConnection } from "plugboard";
 import { connect, definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { carrierPair } from "../../support/ttrpc/carrier-pair.ts";
 
 // An uncaught exception, such as one that a carrier throws and nobody catches, fails the run.

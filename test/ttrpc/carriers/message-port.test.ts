@@ -3,7 +3,7 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { Code } from "@connectrpc/connect";
 import { connect, definePlugin, serveOn } from "plugboard";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const plugin = definePlugin({ name: "empty", version: "1.0.0", routes: () => {} });
 

@@ -2,10 +2,10 @@ import { setImmediate } from "node:timers/promises";
 import type { Transport } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createMemoryTransport } from "../../../src/memory/memory-transport.ts";
 import { createServiceTable } from "../../../src/plugin/service-table.ts";
 import { createTtrpcClient } from "../../../src/ttrpc/client/client.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 
 const { echo, produce } = BehaviourService.method;

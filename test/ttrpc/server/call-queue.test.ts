@@ -1,7 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
-import { BehaviourService } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import { connectTtrpc, maxConcurrentCalls, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 

@@ -4,14 +4,10 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkMessage } from "../../../src/call/messages/check-message.ts";
 import { ManifestSchema } from "../../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
-import { EchoRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
-import {
-  CommonKindsSchema,
-  EveryKindSchema,
-  OddKindsSchema,
-} from "../../../src/gen/plugboard/test/v1/every_kind_pb.ts";
 import { cloneMessage } from "../../../src/memory/clone-message.ts";
 import { encodeMessage } from "../../../src/ttrpc/wire/encode-message.ts";
+import { EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { CommonKindsSchema, EveryKindSchema, OddKindsSchema } from "../../gen/plugboard/test/v1/every_kind_pb.ts";
 
 // A record whose keys can be missing, which TypeScript takes for one whose values can be undefined.
 type Init = MessageInitShape<typeof CommonKindsSchema>;

@@ -3,8 +3,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { create } from "@bufbuild/protobuf";
 import { expect, test, vi } from "vitest";
-import { BehaviourService, ProduceRequestSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { createMessageQueue } from "../../../src/ttrpc/wire/message-queue.ts";
+import { BehaviourService, ProduceRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 
 setFlagsFromString("--expose-gc");

@@ -2,8 +2,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { BehaviourService, CollectResponseSchema } from "../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
 import { frameFlag } from "../../../src/ttrpc/wire/frame.ts";
+import { BehaviourService, CollectResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, listen, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import { answerOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { BehaviourService } from "../../../../src/gen/plugboard/test/v1/behaviour_pb.ts";
+import { BehaviourService } from "../../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRpcServer } from "../../../support/local-server.ts";
 
 test.each([

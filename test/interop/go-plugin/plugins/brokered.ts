@@ -7,13 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
-import { PingPong, Test } from "../../../../src/gen/interop/goplugin/grpctest_pb.ts";
 import { GRPCController } from "../../../../src/gen/plugin/grpc_controller_pb.ts";
 import { createBroker } from "../../../../src/go-plugin/broker/create-broker.ts";
 import { brokerRoutes } from "../../../../src/go-plugin/broker/start-stream.ts";
 import { createMultiplexer } from "../../../../src/go-plugin/yamux/multiplexer.ts";
 import { listen } from "../../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../../src/plugin/running-plugin.ts";
+import { PingPong, Test } from "../../../gen/interop/goplugin/grpctest_pb.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "brokered-"));
 process.once("exit", () => rmSync(directory, { recursive: true, force: true }));

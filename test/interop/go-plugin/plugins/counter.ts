@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createClient } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { serve } from "plugboard/node";
-import { AddHelper, Counter } from "../../../../src/gen/interop/goplugin/examples_pb.ts";
+import { AddHelper, Counter } from "../../../gen/interop/goplugin/examples_pb.ts";
 
 const read = async (key: string) => BigInt(await readFile(`counter_${key}`, "utf8").catch(() => "0"));
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { serve } from "plugboard/node";
-import { KV } from "../../../../src/gen/interop/goplugin/examples_pb.ts";
+import { KV } from "../../../gen/interop/goplugin/examples_pb.ts";
 
 const plugin = definePlugin({
   name: "kv",

@@ -2,7 +2,7 @@
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { definePlugin } from "plugboard";
 import { serve } from "plugboard/node";
-import { StreamerService } from "../../../../src/gen/interop/goplugin/examples_pb.ts";
+import { StreamerService } from "../../../gen/interop/goplugin/examples_pb.ts";
 
 let file = "";
 let chunkBytes = 1;

@@ -2,7 +2,7 @@
 import { createClient } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { serve } from "plugboard/node";
-import { PingPong, Test } from "../../../../src/gen/interop/goplugin/grpctest_pb.ts";
+import { PingPong, Test } from "../../../gen/interop/goplugin/grpctest_pb.ts";
 
 const plugin = definePlugin({
   name: "test",
