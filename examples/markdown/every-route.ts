@@ -7,42 +7,45 @@ import { connect, Host } from "plugboard/node";
 import { createTestHarness } from "wrangler";
 import { Extension, MarkdownService } from "../gen/examples/markdown/v1/markdown_pb.ts";
 import plugin from "./plugin.ts";
-import { formatTable } from "./table.ts";
+import { formatTable, wrap } from "./table.ts";
 
-const further = 100;
+const further = 10;
+const columns = 100;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Where the plugin can run. What `open` starts ends with the stack. */
+type Connect = (require: Requirements) => Promise<Connection>;
+
+/** Where the plugin can run. `start` returns how to connect to it there; what it starts ends with the stack. */
 interface Place {
   readonly name: string;
-  open(require: Requirements, stack: AsyncDisposableStack): Promise<Connection>;
+  start(stack: AsyncDisposableStack): Promise<Connect>;
 }
 
 const places: readonly Place[] = [
   {
     name: "in this process",
-    open: async (require, stack) =>
-      stack.use(await connect(plugin, { require, config: { extensions: [Extension.GFM] } })),
+    start: async () => (require) => connect(plugin, { require, config: { extensions: [Extension.GFM] } }),
   },
   {
     name: "a child process, by its Unix socket",
-    async open(require, stack) {
+    async start(stack) {
       const host = stack.use(new Host());
       const script = fileURLToPath(new URL("serve.ts", import.meta.url));
-      return host.load({
+      const { routes } = await host.load({
         command: [process.execPath, "--conditions=plugboard-source", script],
         config: { extensions: ["EXTENSION_GFM"] },
-        require,
       });
+      const address = routes.unary.routes[0]?.endpoint.address.text ?? "";
+      return (require) => connect(address, { require });
     },
   },
   {
     name: "a Worker in workerd, by HTTP",
-    async open(require, stack) {
+    async start(stack) {
       const worker = createTestHarness({ root, workers: [{ configPath: "wrangler.toml" }] });
       stack.defer(() => worker.close());
       const { url } = await worker.listen();
-      return stack.use(await connect(url, { require }));
+      return (require) => connect(url, { require });
     },
   },
 ];
@@ -63,23 +66,22 @@ async function render(connection: Connection, markdown: string): Promise<string>
   return html;
 }
 
-async function measure(place: Place, require: Requirements, markdown: string): Promise<Result> {
-  await using stack = new AsyncDisposableStack();
+async function measure(connect: Connect, require: Requirements, markdown: string): Promise<Result> {
   const started = performance.now();
-  const connection = await place.open(require, stack);
+  await using connection = await connect(require);
   const html = await render(connection, markdown);
   const firstMs = performance.now() - started;
 
+  const route = connection.routes.unary.routes[0];
   const times: number[] = [];
   for (let call = 0; call < further; call++) {
     const before = performance.now();
     if ((await render(connection, markdown)) !== html) {
-      throw new Error(`${place.name}: call ${call + 2} was answered otherwise than the first`);
+      throw new Error(`${route?.name}: the response to call ${call + 2} is not that to the first`);
     }
     times.push(performance.now() - before);
   }
   times.sort((a, b) => a - b);
-  const route = connection.routes.unary.routes[0];
   return {
     route: route?.name ?? "none",
     protocol: route?.endpoint.protocol ?? "none",
@@ -110,47 +112,53 @@ async function readText(file: string): Promise<string> {
   throw new Error(`${file} is not text: it has to be UTF-8`);
 }
 
+/** Tells of progress, apart from the output. */
+function tell(progress: string) {
+  process.stderr.write(`${progress}\n`);
+}
+
 async function run(file: string) {
   const markdown = await readText(file);
   const results: Result[] = [];
   const explanations: string[] = [];
   for (const place of places) {
-    // What there is, is for negotiation to say; then each way is asked for alone.
-    const { routes } = await (async () => {
-      await using stack = new AsyncDisposableStack();
-      const connection = await place.open({}, stack);
-      await render(connection, markdown);
-      return connection;
-    })();
+    tell(`starting the plugin: ${place.name}`);
+    await using stack = new AsyncDisposableStack();
+    const connect = await place.start(stack);
+    // Negotiation says which routes there are; then each is required alone.
+    const { routes } = stack.use(await connect({}));
     explanations.push(`${place.name}\n${explainRoutes(routes).replace(/^/gm, "  ")}`);
     for (const { name, endpoint, capability } of routes.unary.routes) {
-      process.stderr.write(`rendering over ${name}\n`);
+      tell(`  rendering over ${name}`);
       const { protocol } = endpoint;
       const { httpVersion } = capability;
       const require = { ...(protocol !== "none" && { protocols: [protocol] }), ...(httpVersion && { httpVersion }) };
-      results.push(await measure(place, require, markdown));
+      results.push(await measure(connect, require, markdown));
     }
   }
 
-  console.log(`${file}: ${Buffer.byteLength(markdown)} bytes of Markdown, rendered over ${results.length} routes\n`);
+  const html = results[0]?.html ?? "";
+  console.log(
+    `${file}: ${Buffer.byteLength(markdown)} bytes of Markdown are ${Buffer.byteLength(html)} bytes of HTML\n`,
+  );
   console.log(
     formatTable(
-      ["route", "protocol", "carries", "first answer", `median of ${further}`, "HTML", "identical"],
+      ["route", "protocol", "carries", "first response", `median of ${further}`, "identical"],
       results.map((result) => [
         result.route,
         result.protocol,
         result.carries,
         `${result.firstMs.toFixed(0)} ms`,
         `${result.medianMs.toFixed(2)} ms`,
-        `${Buffer.byteLength(result.html)} bytes`,
-        result.html === results[0]?.html ? "yes" : "NO",
+        result.html === html ? "yes" : "NO",
       ]),
     ),
   );
-  console.log('\n"first answer" includes starting the plugin, process or Worker.\n');
-  console.log(`Which route each kind of method takes, and why others were skipped\n\n${explanations.join("\n\n")}`);
-  if (results.some(({ html }) => html !== results[0]?.html)) {
-    throw new Error("the answers are not all identical");
+  console.log('\n"first response" includes connecting to the plugin, "median" is of further calls.\n');
+  const reasons = explanations.map((lines) => wrap(lines, columns)).join("\n\n");
+  console.log(`Which route each kind of method takes, and why others were skipped\n\n${reasons}`);
+  if (results.some((result) => result.html !== html)) {
+    throw new Error("the responses are not all identical");
   }
 }
 

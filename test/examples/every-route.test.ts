@@ -27,37 +27,51 @@ async function start(file: string): Promise<Outcome> {
   return { code: outcome.code, stdout: outcome.stdout, stderr: outcome.stderr, left: readdirSync(own) };
 }
 
-test("renders a file over every route, identically, and says why it skipped others", async () => {
+test("npm start renders a file over every route, identically, in a table of at most 100 columns, and says why it skipped others", async () => {
   const file = join(files, "document.md");
   writeFileSync(file, "# Title\n\n| a | b |\n| - | - |\n| ~~1~~ | 2 |\n");
   const { code, stdout, stderr, left } = await start(file);
-  const routes = [
-    "memory",
-    "unix+ttrpc",
-    "unix+grpc",
-    "unix+connect",
-    "unix+connect (HTTP/1.1)",
-    "http+connect",
-    "http+grpc-web",
-    "websocket+ttrpc",
+  const progress = [
+    "starting the plugin: in this process",
+    "  rendering over memory",
+    "starting the plugin: a child process, by its Unix socket",
+    "  rendering over unix+ttrpc",
+    "  rendering over unix+grpc",
+    "  rendering over unix+connect",
+    "  rendering over unix+connect (HTTP/1.1)",
+    "starting the plugin: a Worker in workerd, by HTTP",
+    "  rendering over http+connect",
+    "  rendering over http+grpc-web",
+    "  rendering over websocket+ttrpc",
   ];
-  const progress = routes.map((route) => `rendering over ${route}\n`).join("");
-  expect({ code, stderr, left }).toEqual({ code: 0, stderr: progress, left: [] });
+  expect({ code, stderr: stderr.trimEnd().split("\n"), left }).toEqual({ code: 0, stderr: progress, left: [] });
+
+  const routes = progress.flatMap((line) => / rendering over (.*)/.exec(line)?.[1] ?? []);
   const rows = stdout.split("\n").filter((line) => line.endsWith("  yes"));
   expect(rows.map((row) => row.split(/ {2,}/)[0])).toEqual(routes);
   expect(stdout).toContain("bidi-streaming: websocket+ttrpc");
   expect(stdout).toMatch(/skipped for bidi-streaming: connect, grpc-web at http:/);
+  const [, ...lines] = stdout.split("\n");
+  expect(lines.filter((line) => line.length > 100)).toEqual([]);
 }, 60_000);
 
-test.each<[string, string | Uint8Array | undefined, string]>([
-  ["is missing", undefined, "there is no file"],
-  ["is not text", Uint8Array.of(0xff, 0xfe, 0), "is not text"],
-  ["has zero bytes", "a\0b", "is not text"],
-  ["is over the plugin's limit", "a".repeat(1024 * 1024 + 1), "the document has more than 1048576 bytes"],
-  ["is over every message's limit, too", "a".repeat(5 * 1024 * 1024), "the document has more than 1048576 bytes"],
+test.each([
+  { name: "is missing", content: undefined, message: "there is no file" },
+  { name: "is not text", content: Uint8Array.of(0xff, 0xfe, 0), message: "is not text" },
+  { name: "has zero bytes", content: "a\0b", message: "is not text" },
+  {
+    name: "is over the plugin's limit",
+    content: "a".repeat(1024 * 1024 + 1),
+    message: "the document has more than 1048576 bytes",
+  },
+  {
+    name: "is over every message's limit, too",
+    content: "a".repeat(5 * 1024 * 1024),
+    message: "the document has more than 1048576 bytes",
+  },
 ])(
-  "says so, and exits with 1, if the file %s",
-  async (_, content, message) => {
+  "npm start says so, and exits with 1, if the file $name",
+  async ({ content, message }) => {
     const file = join(files, "bad.md");
     rmSync(file, { force: true });
     if (content !== undefined) {
