@@ -83,7 +83,6 @@ function printableManifest(manifest: Manifest): Manifest {
       address: printableLine(endpoint.address),
       extensions: endpoint.extensions.map((extension) => printableLine(extension)),
     })),
-    features: manifest.features.map((feature) => ({ ...feature, name: printableLine(feature.name) })),
     dependencies: manifest.dependencies.map((dependency) => ({
       ...dependency,
       name: printableLine(dependency.name),

@@ -585,7 +585,6 @@ describe("a manifest", () => {
         version: evil,
         description: evil,
         services: [{ name: evil, methods: [{ name: evil }] }],
-        features: [{ name: evil }],
         dependencies: [{ name: evil, versionRange: evil }],
       },
     });

@@ -27,14 +27,8 @@ export interface Capability {
   readonly httpVersion?: HttpVersion;
   /** What it carries, by the runtime the caller is in. A runtime that can't use it at all is left out. */
   readonly carries: Readonly<Partial<Record<Runtime, Carries>>>;
-  /** Cancelling a call reaches the handler's signal. */
-  readonly cancellation: boolean;
-  /** Trailers arrive apart from headers. */
-  readonly trailers: boolean;
-  /** Side-effect-free unary calls are GETs, which browsers and edge caches may keep. */
-  readonly cacheableGet: boolean;
-  /** The bytes leave neither the process nor the platform, so that there is nothing to encrypt. */
-  readonly private: boolean;
+  /** The bytes leave neither the process nor the platform, so that there is nothing to encrypt. Default: false. */
+  readonly private?: boolean;
 }
 
 const all: Carries = { unary: true, server_streaming: true, client_streaming: true, bidi_streaming: true };
@@ -53,27 +47,26 @@ const halfDuplex: Carries = { ...all, bidi_streaming: noFullDuplexOnTheWeb };
 
 const everywhere = { node: all, workerd: all, browser: all } as const;
 const web = { node: halfDuplex, workerd: halfDuplex, browser } as const;
-const usual = { cancellation: true, trailers: true, cacheableGet: false, private: false } as const;
 
 /**
  * The table at the heart of negotiation: every (protocol, carrier) pair there is, cheapest first. The order of the
  * rows is the order of preference.
  */
 export const capabilities: readonly Capability[] = [
-  { ...usual, protocol: "none", carrier: "memory", carries: everywhere, private: true },
-  { ...usual, protocol: "ttrpc", carrier: "message-port", carries: everywhere, private: true },
-  { ...usual, protocol: "ttrpc", carrier: "unix", carries: { node: all } },
-  { ...usual, protocol: "ttrpc", carrier: "custom", carries: everywhere },
-  { ...usual, protocol: "connect", carrier: "service-binding", carries: { workerd: all }, private: true },
-  { ...usual, protocol: "grpc-web", carrier: "service-binding", carries: { workerd: all }, private: true },
-  { ...usual, protocol: "grpc", carrier: "unix", httpVersion: "2", carries: { node: all } },
-  { ...usual, protocol: "connect", carrier: "unix", httpVersion: "2", carries: { node: all } },
-  { ...usual, protocol: "connect", carrier: "unix", httpVersion: "1.1", carries: { node: noFullDuplex } },
-  { ...usual, protocol: "ttrpc", carrier: "tcp", carries: { node: all } },
-  { ...usual, protocol: "grpc", carrier: "tcp", httpVersion: "2", carries: { node: all } },
-  { ...usual, protocol: "connect", carrier: "tcp", httpVersion: "2", carries: { node: all } },
-  { ...usual, protocol: "connect", carrier: "tcp", httpVersion: "1.1", carries: { node: noFullDuplex } },
-  { ...usual, protocol: "connect", carrier: "http", carries: web, cacheableGet: true },
-  { ...usual, protocol: "grpc-web", carrier: "http", carries: web },
-  { ...usual, protocol: "ttrpc", carrier: "websocket", carries: everywhere },
+  { protocol: "none", carrier: "memory", carries: everywhere, private: true },
+  { protocol: "ttrpc", carrier: "message-port", carries: everywhere, private: true },
+  { protocol: "ttrpc", carrier: "unix", carries: { node: all } },
+  { protocol: "ttrpc", carrier: "custom", carries: everywhere },
+  { protocol: "connect", carrier: "service-binding", carries: { workerd: all }, private: true },
+  { protocol: "grpc-web", carrier: "service-binding", carries: { workerd: all }, private: true },
+  { protocol: "grpc", carrier: "unix", httpVersion: "2", carries: { node: all } },
+  { protocol: "connect", carrier: "unix", httpVersion: "2", carries: { node: all } },
+  { protocol: "connect", carrier: "unix", httpVersion: "1.1", carries: { node: noFullDuplex } },
+  { protocol: "ttrpc", carrier: "tcp", carries: { node: all } },
+  { protocol: "grpc", carrier: "tcp", httpVersion: "2", carries: { node: all } },
+  { protocol: "connect", carrier: "tcp", httpVersion: "2", carries: { node: all } },
+  { protocol: "connect", carrier: "tcp", httpVersion: "1.1", carries: { node: noFullDuplex } },
+  { protocol: "connect", carrier: "http", carries: web },
+  { protocol: "grpc-web", carrier: "http", carries: web },
+  { protocol: "ttrpc", carrier: "websocket", carries: everywhere },
 ];
