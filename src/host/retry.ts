@@ -1,5 +1,4 @@
 import { setTimeout } from "node:timers/promises";
-import { handleWhen, retry } from "cockatiel";
 import { isPlugboardError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
@@ -27,31 +26,23 @@ interface RepeatOptions {
  */
 export async function repeat<T>(attempt: () => Promise<T>, firstError: unknown, options: RepeatOptions): Promise<T> {
   const { settings, startedAt, signal } = options;
-  const { PLUGIN_CLIENT_MAX_RETRIES: maxAttempts } = settings;
+  const { PLUGIN_CLIENT_MAX_RETRIES: maxRetries } = settings;
   const deadline = startedAt + settings.PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S * 1000;
-  let waitMs = 0;
-  let retries = 0;
-  const policy = retry(
-    handleWhen((error) => {
-      waitMs = backoffMs(settings, retries);
-      retries += 1;
-      return mayPass(error) && !signal.aborted && performance.now() + waitMs < deadline;
-    }),
-    // Without a backoff: the policy's own waiting can't be given up, and its timer would outlive the host.
-    { maxAttempts },
-  );
-  policy.onRetry((reason) => {
-    const told = "error" in reason ? firstLine(reason.error) : "it failed";
-    log("WARNING", `${told}; retry ${retries} of ${maxAttempts} in ${Math.round(waitMs)} ms`);
-  });
-  return await policy.execute(async ({ attempt: retried }) => {
-    if (retried === 0) {
-      // The first attempt was made before the policy was loaded.
-      throw firstError;
+  let lastError = firstError;
+  for (let retry = 1; retry <= maxRetries && mayPass(lastError) && !signal.aborted; retry += 1) {
+    const waitMs = backoffMs(settings, retry - 1);
+    if (performance.now() + waitMs >= deadline) {
+      break;
     }
+    log("WARNING", `${firstLine(lastError)}; retry ${retry} of ${maxRetries} in ${Math.round(waitMs)} ms`);
     await setTimeout(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-    return await attempt();
-  });
+    try {
+      return await attempt();
+    } catch (error) {
+      lastError = error;
+    }
+  }
+  throw lastError;
 }
 
 /** Doubles from retry to retry up to the maximum; some chance keeps hosts that failed together from coming together. */

@@ -12,8 +12,6 @@ export interface YamuxOptions {
   readonly onStream: (stream: Duplex) => void;
   /** How many streams of the other side may be open at once; more are refused. Default: 256. */
   readonly maxStreams?: number;
-  /** How often to ask whether the other side is still there, in milliseconds. Default: never. */
-  readonly keepaliveMs?: number;
 }
 
 /** Many streams over one connection. */
@@ -29,8 +27,7 @@ export interface YamuxSession {
   close(): Promise<void>;
 }
 
-/** How long a keepalive may take to be answered, and the last bytes to leave, in milliseconds. */
-const answerMs = 10_000;
+/** How long the last bytes may take to leave, in milliseconds. */
 const flushMs = 250;
 
 /** How much may wait for a carrier, in bytes, that is not data: answers to a side that does not read them. */
@@ -43,7 +40,7 @@ const maxStreamId = 0xffff_ffff;
  * and loses the connection.
  */
 export function createYamuxSession(carrier: Duplex, options: YamuxOptions): YamuxSession {
-  const { role, onStream, maxStreams = 256, keepaliveMs } = options;
+  const { role, onStream, maxStreams = 256 } = options;
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<Error | undefined>();
   const streams = new Map<number, YamuxStream>();
   /** Streams that wait until the carrier takes more, those that have waited longest first. */
@@ -181,9 +178,6 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
         case frameType.ping:
           if ((flags & frameFlag.syn) !== 0) {
             write(encodeHeader(frameType.ping, frameFlag.ack, 0, length));
-          } else {
-            clearTimeout(unanswered);
-            unanswered = undefined;
           }
           break;
         case frameType.goAway:
@@ -220,15 +214,6 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
   carrier.on("end", () => end(connectionReset("the other side has ended the connection")));
   carrier.on("close", () => end(connectionReset("the connection was closed")));
 
-  let unanswered: ReturnType<typeof setTimeout> | undefined;
-  const keepalive =
-    keepaliveMs === undefined
-      ? undefined
-      : setInterval(() => {
-          write(encodeHeader(frameType.ping, frameFlag.syn, 0, 0));
-          unanswered ??= setTimeout(() => end(connectionReset("the other side does not answer")), answerMs).unref();
-        }, keepaliveMs).unref();
-
   /** Tells the other side why, then ends the session. */
   function fail(error: Error, reason: number) {
     if (over === undefined) {
@@ -242,8 +227,6 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
       return;
     }
     over = error;
-    clearInterval(keepalive);
-    clearTimeout(unanswered);
     for (const stream of streams.values()) {
       stream.breakOff(error);
     }
