@@ -9,7 +9,7 @@ const requestIdKey = createContextKey("", { description: "request id" });
 /** What is taken over of a caller: it goes into logs and headers. */
 const acceptable = /^[\w.:-]{1,128}$/;
 
-/** The caller's own id of a request if it is one (up to 128 letters, digits, "_", "../rpc", ":", "-"), else a new one. */
+/** The caller's own id of a request if it is one (up to 128 letters, digits, "_", ".", ":", "-"), else a new one. */
 export function requestIdFor(fromCaller: string | null | undefined): string {
   return fromCaller && acceptable.test(fromCaller) ? fromCaller : crypto.randomUUID();
 }

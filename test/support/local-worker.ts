@@ -26,7 +26,7 @@ export async function startWorker(
   bindings: WorkerBindings = {},
 ): Promise<LocalWorker> {
   const harness = createTestHarness({
-    root: "../edge",
+    root: ".",
     workers: [
       {
         config: {

@@ -255,7 +255,7 @@ function launchError(error: unknown, file: string, cwd: string | undefined): Plu
   if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR") && !isDirectory(cwd)) {
     return new PlugboardError("PB-LAUNCH-DIRECTORY", `there is no directory ${cwd}`, { cause: error });
   }
-  if (code === "ENOENT" && file.includes("/") && fs.existsSync(path.resolve(cwd ?? "..", file))) {
+  if (code === "ENOENT" && file.includes("/") && fs.existsSync(path.resolve(cwd ?? ".", file))) {
     const hint = "Check the interpreter that its first line names, and for what system it was built.";
     return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} is there, but what would run it is not`, {
       cause: error,

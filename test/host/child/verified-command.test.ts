@@ -33,7 +33,7 @@ const other = "0".repeat(64);
 
 /** A script that says by its exit code that it has run, as what, and leaves a note. */
 function script(path: string, code: number): string {
-  mkdirSync(join(path, "../.."), { recursive: true });
+  mkdirSync(join(path, ".."), { recursive: true });
   writeFileSync(path, `#!/bin/sh\ntouch ${path}.ran\necho "as $0" >&2\nexit ${code}\n`);
   chmodSync(path, 0o755);
   return path;

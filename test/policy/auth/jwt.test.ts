@@ -117,10 +117,7 @@ describe("a token that an issuer has signed", () => {
 
   test.each<[string, () => Promise<string> | string]>([
     ["signed by nobody", () => new UnsecuredJWT(goodClaims()).encode()],
-    [
-      "whose signature was cut off",
-      async () => `${(await sign(key, goodClaims())).split("..").slice(0, 2).join("..")}.`,
-    ],
+    ["whose signature was cut off", async () => `${(await sign(key, goodClaims())).split(".").slice(0, 2).join(".")}.`],
     ["signed by another key of the same name", () => sign(stranger, goodClaims())],
     ["signed by a key that is not published", async () => sign(await makeKey("four"), goodClaims())],
     [
@@ -134,8 +131,8 @@ describe("a token that an issuer has signed", () => {
     [
       "with other claims than were signed",
       async () => {
-        const [header, , signature] = (await sign(key, goodClaims())).split("..");
-        return [header, base64url.encode(JSON.stringify({ ...goodClaims(), sub: "root" })), signature].join("..");
+        const [header, , signature] = (await sign(key, goodClaims())).split(".");
+        return [header, base64url.encode(JSON.stringify({ ...goodClaims(), sub: "root" })), signature].join(".");
       },
     ],
     [
@@ -390,7 +387,7 @@ describe.each(runtimes)("a plugin in %s whose callers have tokens of an issuer",
     });
     const log = await server.log();
     for (const token of tokens) {
-      expect(log).not.toContain(token.split("..")[1]);
+      expect(log).not.toContain(token.split(".")[1]);
     }
   });
 });

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import plugin from "../../behaviour/plugin.ts";
 
 test("who is one caller may be told by the other end's address", async () => {
-  const network = ({ values }: HandlerContext) => values.get(peerKey).address?.split("..", 3).join("..");
+  const network = ({ values }: HandlerContext) => values.get(peerKey).address?.split(".", 3).join(".");
   const app = edge(plugin, {
     rateLimit: memoryRateLimit({ perSecond: 0.001, burst: 1, key: network }),
     accessLog: false,
