@@ -101,15 +101,20 @@ async function readText(file: string): Promise<string> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new Error(error.code === "ENOENT" ? `there is no file ${file}` : `${file} can't be read: ${error.message}`);
   });
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    if (!text.includes("\0")) {
-      return text;
-    }
-  } catch {
-    // Said below.
+  const text = decode(bytes);
+  if (text === undefined || text.includes("\0")) {
+    throw new Error(`${file} is not text: it has to be UTF-8`);
   }
-  throw new Error(`${file} is not text: it has to be UTF-8`);
+  return text;
+}
+
+/** Undefined if it is not UTF-8. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Tells of progress, apart from the output. */

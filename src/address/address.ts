@@ -77,7 +77,7 @@ function parseUrl(text: string): DialableAddress {
   }
   url.search = "";
   url.hash = "";
-  const base = url.href.replace(/\/+$/, "");
+  const base = url.href.replace(/(?<!\/)\/+$/, "");
   return { carrier: url.protocol.startsWith("ws") ? "websocket" : "http", text: base, url: base };
 }
 

@@ -4,6 +4,7 @@ const bell = "\u0007";
 const stringEnd = `(?:${bell}|${esc}\\\\|\u009c)`;
 
 /** The control sequences of ECMA-48: those with parameters, strings up to their end, and those of a few characters. */
+// allowed backtracking: made of constants; each part ends where the next can't begin.
 const sequences = new RegExp(
   [
     `(?:${esc}\\[|\u009b)[0-?]*[ -/]*[@-~]`,

@@ -208,6 +208,6 @@ function keepAlive(context: Context<EdgeEnv>, promise: Promise<unknown>) {
   try {
     context.executionCtx.waitUntil(promise.catch(() => undefined));
   } catch {
-    // Outside a Worker there is no execution context, and nothing that would end the start.
+    // allowed empty-catch: outside a Worker there is no execution context, and nothing that would end the start.
   }
 }

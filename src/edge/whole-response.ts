@@ -23,6 +23,7 @@ export async function answerWhole(request: Request, handle: HttpCallHandler): Pr
   const bytes = body === undefined ? null : await inOnePiece(body);
   if (!request.bodyUsed) {
     // Refused before it was read. workerd breaks connections on which somebody is still sending.
+    // allowed unbounded: Workers bound what a request may hold, and nothing keeps it.
     await soon(request.arrayBuffer(), maxRestMs);
   }
   return new Response(bytes, { status, ...(header && { headers: header }) });
@@ -33,7 +34,8 @@ function requestInOnePiece(request: Request): UniversalServerRequest {
   async function next(): Promise<IteratorResult<Uint8Array, undefined>> {
     return request.bodyUsed || request.body === null
       ? { done: true, value: undefined }
-      : { done: false, value: new Uint8Array(await request.arrayBuffer()) };
+      : // allowed unbounded: Workers bound what a request may hold; the call refuses what is over its own limit.
+        { done: false, value: new Uint8Array(await request.arrayBuffer()) };
   }
   return {
     // Workers do not tell it. Whether both directions can flow at once is for the caller to know.
@@ -49,6 +51,7 @@ function requestInOnePiece(request: Request): UniversalServerRequest {
 async function inOnePiece(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array[] = [];
   let length = 0;
+  // allowed unbounded: the plugin's own response.
   for await (const piece of body) {
     pieces.push(piece);
     length += piece.byteLength;

@@ -10,7 +10,7 @@ const printedError = /^ {2}\| (?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+
 
 /** What Node prints of a module that is missing or misspelt; the beginning of it may be cut off. */
 const unloadable =
-  /^ {2}\| \s*((?:SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find (?:module|package) |code: '(?:ERR_)?MODULE_NOT_FOUND').*)$/gm;
+  /^ {2}\| [ \t]*((?:SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find (?:module|package) |code: '(?:ERR_)?MODULE_NOT_FOUND').*)$/gm;
 
 /** The errors in what a process has printed, as a message quotes it, each line after a bar: ours, then Node's of modules. */
 export function printedErrors(quoted: string): readonly PrintedError[] {

@@ -86,7 +86,7 @@ function createPlace(launch: HostedLaunch, giveToGroup: GiveToGroup): SocketPlac
           fs.rmdirSync(parent);
         }
       } catch {
-        // Not empty, or out of reach. It changes nothing about how this process ends.
+        // allowed empty-catch: not empty, or out of reach. It changes nothing about how this process ends.
       }
       removeHostDirectory(launch);
     },
@@ -99,7 +99,7 @@ function removeHostDirectory(launch: HostedLaunch) {
     try {
       fs.rmdirSync(launch.socketDirectory);
     } catch {
-      // Not empty, out of reach, or the host was faster.
+      // allowed empty-catch: not empty, out of reach, or the host was faster.
     }
   }
 }

@@ -72,6 +72,7 @@ function messageToJson(schema: DescMessage, value: unknown): unknown {
     }
   } catch {
     // It is refused as what it is.
+    return scalarToJson(value);
   }
   return scalarToJson(value);
 }

@@ -48,6 +48,7 @@ function partsOf(authority: string): { readonly name: string; readonly port: str
 /** The same host as requests of browsers name it, such as "xn--mnchen-3ya.test" for "münchen.test". */
 function asBrowsersSay(authority: string): string {
   const { name, port } = partsOf(authority);
+  // allowed plain-http: parsed, never connected to.
   const url = `http://${name}`;
   return (URL.canParse(url) ? new URL(url).hostname : name) + (port && `:${port}`);
 }

@@ -7,12 +7,14 @@ import { toHeaders } from "./wire/envelope.ts";
 const ofTheCall = /^(?:authorization|x-request-id|traceparent|tracestate|baggage|b3|x-b3-.+)$/;
 
 /** Concern the upgrade alone. The subprotocols may hold a token. */
+// allowed backtracking: names that stand elsewhere, between both ends of a text.
 const ofTheUpgrade = new RegExp(`^(?:${[...connectionFields, "content-length|sec-websocket-.+"].join("|")})$`);
 
 /**
  * What proxies, load balancers, CDNs and browsers say, and take from a request where they have nothing to say. Where they
  * have not said it, nobody has: a call over a WebSocket does not pass them.
  */
+// allowed backtracking: names that stand here, between both ends of a text.
 const ofInfrastructure = new RegExp(
   `^(?:${[
     // Which way a request has come.

@@ -9,6 +9,7 @@ import { dropUnsendable } from "../messages/metadata.ts";
  * which the handler has got from elsewhere, and what would have a browser do something. A handler that means it sets the
  * response's header.
  */
+// allowed backtracking: names that stand here, between both ends of a text.
 const notOfErrors = new RegExp(
   `^(?:${[
     ...notInResponses,

@@ -64,6 +64,7 @@ function withoutUserAgent(headers: Headers): Headers {
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
+  // allowed unbounded: the messages of our own caller, which has them in memory.
   for await (const chunk of chunks) {
     parts.push(chunk);
   }

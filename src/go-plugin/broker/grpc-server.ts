@@ -69,7 +69,7 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
       secured.on("error", () => connection.destroy());
       http2.accept(secured);
     } catch {
-      // The connection is closed, or will be when the other side has heard why.
+      // allowed empty-catch: the connection is closed, or will be when the other side has heard why.
     }
   }
 

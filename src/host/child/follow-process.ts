@@ -45,7 +45,7 @@ export function followProcess(pid: number): FollowedProcess | undefined {
         try {
           process.kill(pid, signal);
         } catch {
-          // It was faster, or it is another user's.
+          // allowed empty-catch: it was faster, or it is another user's.
         }
       }
     },

@@ -12,7 +12,7 @@ export async function removeLeftoverSocket(path: string): Promise<void> {
       fs.rmSync(path);
     }
   } catch {
-    // It is gone already, or this user can't remove it.
+    // allowed empty-catch: it is gone already, or this user can't remove it.
   }
 }
 

@@ -9,7 +9,7 @@ export function signalGroup(group: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-group, signal);
   } catch {
-    // Nobody is left in the group.
+    // allowed empty-catch: no process is left in the group.
   }
 }
 

@@ -90,7 +90,7 @@ export function startProcess(options: SpawnOptions): PluginProcess {
     try {
       fs.rmSync(directory, { recursive: true, force: true });
     } catch {
-      // The plugin has left something that this user can't remove. That must not end the host.
+      // allowed empty-catch: the plugin has left something that this user can't remove. That must not end the host.
     }
   };
   const [file, ...args] = command;
@@ -210,7 +210,7 @@ function readOutput(
 ): Promise<string> {
   const { promise: firstLine, resolve, reject } = Promise.withResolvers<string>();
   // Whoever waits for it also waits for the exit and a timeout, and may have gone when it fails.
-  firstLine.catch(() => {});
+  firstLine.catch(() => undefined);
   const stdout = createLineSplitter(maxLineBytes, onStdout);
   const stderr = createLineSplitter(maxLineBytes, onStderr);
   let head: Buffer | undefined = Buffer.alloc(0);

@@ -119,7 +119,7 @@ async function findCommand(file: string, { cwd, env }: Surroundings): Promise<st
       await access(candidate, fs.constants.X_OK);
       return await realpath(candidate);
     } catch {
-      // The next directory may have one.
+      // allowed empty-catch: the next directory may have one.
     }
   }
   throw isThere

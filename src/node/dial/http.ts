@@ -163,6 +163,7 @@ function http1Address(address: Address, { tls }: DialOptions) {
   if (isUrl) {
     return { baseUrl: address.url, agent: keepAlive(address.url.startsWith("https:") ? https.Agent : http.Agent) };
   }
+  // allowed plain-http: of a socket, whose connection is made elsewhere, and of addresses for which no TLS was asked.
   const baseUrl = `http://${hostOf(address)}`;
   return { baseUrl, ...(address.carrier === "unix" && { socketPath: address.path }), agent: keepAlive(http.Agent) };
 }

@@ -25,12 +25,7 @@ export type ListenAddress =
  * @throws PlugboardError PB-COMMAND-LINE, or PB-SETTING-INVALID if it is from the environment.
  */
 export function parseListenAddress(text: string, source: "--listen" | "PLUGIN_SERVER_ENDPOINT"): ListenAddress {
-  let address: ReturnType<typeof parseAddress> | undefined;
-  try {
-    address = parseAddress(text);
-  } catch {
-    // Said below, in terms of the option.
-  }
+  const address = addressOf(text);
   if (address?.carrier === "unix") {
     return { carrier: "unix", path: address.path };
   }
@@ -110,3 +105,12 @@ const webEndpoints = [
   { protocol: Protocol.GRPC_WEB, carrier: Carrier.HTTP },
   ttrpcEndpoint(Carrier.WEBSOCKET),
 ];
+
+/** Undefined if it is none, which the caller says in terms of the option. */
+function addressOf(text: string): ReturnType<typeof parseAddress> | undefined {
+  try {
+    return parseAddress(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -27,7 +27,7 @@ const verdicts: readonly (readonly [RegExp, Verdict])[] = [
   // From here on: what it says of ours, by an alert (RFC 8446, section 6.2).
   [/ALERT_CERTIFICATE_REQUIRED/, ["PB-TLS-CLIENT-CERTIFICATE", "wants a certificate of its client"]],
   [
-    /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|DECRYPT_ERROR)/,
+    /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|DECRYPT_ERROR)/,
     ["PB-TLS-REFUSED", "does not accept the certificate that it was shown"],
   ],
   [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|BAD_RECORD_TYPE/, ["PB-TLS-NOT-SPOKEN", "answers, but not in TLS"]],

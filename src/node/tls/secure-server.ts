@@ -56,7 +56,7 @@ export async function createSecureServer(
       ...(clientRoots !== undefined && {
         ca: clientRoots,
         requestCert: true,
-        // Node would just hang up, and the client would never learn why. Nobody unauthorized gets past `checkClient`.
+        // allowed tls: Node would just hang up, and the client would never learn why. Nobody unauthorized gets past `checkClient`.
         rejectUnauthorized: false,
       }),
     };

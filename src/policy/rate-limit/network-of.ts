@@ -3,7 +3,7 @@
  * these addresses has all of them; of IPv4, also in the form of IPv6, the address itself.
  */
 export function networkOf(address: string): string {
-  const plain = address.toLowerCase().replace(/%.*$/, "");
+  const [plain = ""] = address.toLowerCase().split("%", 1);
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1];
   if (mapped !== undefined) {
     return mapped;
