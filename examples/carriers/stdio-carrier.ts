@@ -1,5 +1,5 @@
 // A carrier that Plugboard does not have: the standard input and output of a process, be it one on another machine that
-// ssh has started. docs/carriers.md explains it.
+// ssh has started. docs/reference/carriers.md explains it.
 import type { Readable, Writable } from "node:stream";
 import type { CarrierConnection } from "plugboard";
 

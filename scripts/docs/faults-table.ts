@@ -1,5 +1,5 @@
 /**
- * Writes the tables in docs/faults.md from the faults that test/behaviour provokes over every route. With --check it only
+ * Writes the tables in docs/reference/faults.md from the faults that test/behaviour provokes over every route. With --check it only
  * says whether they are up to date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { endings } from "../../test/behaviour/endings.ts";
 import { faultGroups } from "../../test/behaviour/faults.ts";
 import { refusals } from "../../test/behaviour/refusals.ts";
 
-const file = "docs/faults.md";
+const file = "docs/reference/faults.md";
 const [begin, end] = ["<!-- faults: npm run faults -->", "<!-- end of faults -->"];
 
 /** What of a fault goes into the tables. */

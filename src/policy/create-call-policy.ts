@@ -19,7 +19,7 @@ import { withLimits } from "./with-limits.ts";
 export interface PolicyOptions {
   /** How much a caller may ask for; what is left out has its default, and `Infinity` lifts a limit. */
   readonly limits?: Partial<CallLimits>;
-  /** How many calls of a method each caller may make; docs/rate-limits.md has more. Default: any number. */
+  /** How many calls of a method each caller may make; docs/security/rate-limits.md has more. Default: any number. */
   readonly rateLimit?: RateLimit;
   /** Get to know of every call: logs, metrics, traces. Default: none. */
   readonly observers?: readonly CallObserver[];

@@ -5,12 +5,12 @@ import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdow
 import type { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { longErrors, unfitErrors, unfitMessages } from "./misbehaviour.ts";
 
-/** Something that goes wrong with a call, and what its caller is told, over every route. docs/faults.md is made of these. */
+/** Something that goes wrong with a call, and what its caller is told, over every route. docs/reference/faults.md is made of these. */
 export interface Fault {
   /** What happens, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
-  /** It is one of the others in another kind of method, and so not told by itself in docs/faults.md. */
+  /** It is one of the others in another kind of method, and so not told by itself in docs/reference/faults.md. */
   readonly again?: true;
   /** The error's message, if it is always the same. */
   readonly message?: string;

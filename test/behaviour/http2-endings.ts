@@ -14,7 +14,7 @@ export interface Http2Ending {
   /** What happens, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
-  /** It is one of the others at another moment, and so not told by itself in docs/faults.md. */
+  /** It is one of the others at another moment, and so not told by itself in docs/reference/faults.md. */
   readonly again?: true;
   /** It happens when the answer has begun, which only that of a stream has. */
   readonly late?: true;

@@ -13,7 +13,7 @@ export interface Refusal {
   /** What happens, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
-  /** It is one of the others in another kind of method, and so not told by itself in docs/faults.md. */
+  /** It is one of the others in another kind of method, and so not told by itself in docs/reference/faults.md. */
   readonly again?: true;
   /** That of the PlugboardError. Default: it is none, as the plugin's own word is told. */
   readonly errorCode?: ErrorCode;

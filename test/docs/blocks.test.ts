@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
-const pages = ["README.md", ...globSync("docs/*.md", { cwd: root })];
+const pages = ["README.md", ...globSync("docs/**/*.md", { cwd: root })];
 
 /** A fenced block of a page. */
 interface Block {

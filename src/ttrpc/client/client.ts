@@ -50,7 +50,7 @@ export interface TtrpcClient {
   close(reason: Error): void;
 }
 
-/** Makes a client; see docs/wire.md for what it speaks. */
+/** Makes a client; see docs/reference/protocol.md for what it speaks. */
 export function createTtrpcClient(options: TtrpcClientOptions): TtrpcClient {
   const { open, address, again, maxMessageBytes, keepalive, lastStreamId = maxStreamId } = options;
   let current: ClientConnection | undefined;
