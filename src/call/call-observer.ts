@@ -1,5 +1,4 @@
-import type { ConnectError, ContextValues, HandlerContext } from "@connectrpc/connect";
-import { createContextKey } from "@connectrpc/connect";
+import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import { callSafely } from "../base/call-safely.ts";
 import { log } from "../base/log.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -26,22 +25,6 @@ export interface CallOutcome {
   readonly requestBytes: number | undefined;
   /** Bytes of the response's messages, as they went out; `undefined` in the same process. */
   readonly responseBytes: number | undefined;
-}
-
-const observation = createContextKey<CallObservation | undefined>(undefined, {
-  description: "observation of the call",
-});
-
-/** Begins to observe a call. */
-export function observe(observer: CallObserver, context: HandlerContext): CallObservation {
-  const begun = observer.begin(context);
-  context.values.set(observation, begun);
-  return begun;
-}
-
-/** Runs a piece of a call's handler as its observer wants it. */
-export function runObserved<T>(values: ContextValues, piece: () => T): T {
-  return runIn(values.get(observation), piece);
 }
 
 /** Runs a piece of a handler as an observation of its call wants it. */

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { untilAborted } from "../base/until-aborted.ts";
-import { setDeadlineTimer } from "./time/deadline.ts";
+import { setDeadlineTimer, timedOut } from "./time/deadline.ts";
 
 /** What ends a call that waits for something. */
 export interface CallEnds {
@@ -16,7 +16,7 @@ export async function untilCallEnds<T>(promise: Promise<T>, { signal, timeoutMs,
   const ending = new AbortController();
   const onAbort = () => ending.abort(ConnectError.from(signal?.reason, Code.Canceled));
   const onClose = () => ending.abort(closing?.reason);
-  const expire = () => ending.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const expire = () => ending.abort(timedOut());
   signal?.addEventListener("abort", onAbort);
   closing?.addEventListener("abort", onClose);
   const timer = timeoutMs === undefined ? undefined : setDeadlineTimer(expire, timeoutMs);

@@ -2,19 +2,16 @@ import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { untilAborted } from "../base/until-aborted.ts";
-import type { CallObservation } from "../call/call-observer.ts";
-import { observe, runObserved } from "../call/call-observer.ts";
+import { Call, callEnded } from "../call/call.ts";
 import type { CallPolicy } from "../call/call-policy.ts";
 import { blameCaller, checkQuery, explainRefusal } from "../call/errors/callers-mistake.ts";
 import { revealErrors } from "../call/errors/error-for-caller.ts";
 import { createBreath } from "../call/fair-stream.ts";
 import { dropUnsendable } from "../call/messages/metadata.ts";
 import { passGate } from "../call/request-gate.ts";
-import { maxTimerMs, setDeadlineTimer } from "../call/time/deadline.ts";
-import type { IdleTimer } from "../call/time/idle-timer.ts";
-import { createIdleTimer } from "../call/time/idle-timer.ts";
+import { maxTimerMs } from "../call/time/deadline.ts";
 import type { LimitedBody } from "./limited-body.ts";
-import { bodyTooLong, idle, limitBody } from "./limited-body.ts";
+import { bodyTooLong, limitBody } from "./limited-body.ts";
 import { hasTimeout, shortenTimeout } from "./timeout-header.ts";
 
 const callKey = createContextKey<HttpCall | undefined>(undefined, { description: "call over HTTP" });
@@ -56,7 +53,8 @@ export const runInCall: Interceptor = (next) => async (request) => {
     call?.dropUnsendable();
     throw error;
   };
-  const running = runObserved(contextValues, () => next(request));
+  const run = <T>(piece: () => T): T => (call === undefined ? piece() : call.run(piece));
+  const running = run(() => next(request));
   if (!request.stream) {
     running.then(handlerEnds, handlerEnds);
     try {
@@ -85,7 +83,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
     const breath = createBreath();
     try {
       for (;;) {
-        const reading = runObserved(contextValues, () => messages.next());
+        const reading = run(() => messages.next());
         const result = await untilAborted(signal, reading);
         if (result.done === true) {
           return;
@@ -111,11 +109,8 @@ async function closeUnread(response: Awaited<ReturnType<Parameters<Interceptor>[
   }
 }
 
-/** What is read of a request whose call is over; made once, as making an error costs more than the rest of ending a call. */
-const over = new ConnectError("the call has ended", Code.Canceled);
-
-/** One call over HTTP: its limits, and what is observed of it. */
-class HttpCall {
+/** One call over HTTP. */
+class HttpCall extends Call {
   readonly request: UniversalServerRequest;
   readonly keepAlive: (running: Promise<unknown>) => void;
   readonly #policy: CallPolicy;
@@ -129,16 +124,10 @@ class HttpCall {
   /** Ends the call for its handler when it has been idle for too long. */
   readonly #ending: AbortController | undefined;
   #context: HandlerContext | undefined;
-  #observation: CallObservation | undefined;
-  readonly #deadline: ReturnType<typeof setTimeout> | undefined;
-  #idle: IdleTimer | undefined;
   /** Whether its handler has begun. */
   #handled = false;
-  #requestBytes = 0;
-  #responseBytes = 0;
   /** Nobody wants the rest of the response. */
   #left: ConnectError | undefined;
-  #ended = false;
 
   constructor(
     { method }: UniversalHandler,
@@ -146,6 +135,7 @@ class HttpCall {
     policy: CallPolicy,
     keepAlive: (running: Promise<unknown>) => void,
   ) {
+    super();
     const { maxBodyBytes, maxMessageBytes, maxDeadlineMs, idleTimeoutMs } = policy.limits;
     this.#policy = policy;
     this.keepAlive = keepAlive;
@@ -156,8 +146,8 @@ class HttpCall {
     this.#callerSignal = signal;
     if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) {
       const onBytes = (byteLength: number) => {
-        this.#requestBytes += byteLength;
-        this.#moved();
+        this.requestBytes += byteLength;
+        this.moved();
       };
       // Connect has a unary call's message in the body as it is; all else comes in envelopes.
       const enveloped = this.#streams || /^application\/grpc/i.test(header.get("Content-Type") ?? "");
@@ -176,15 +166,13 @@ class HttpCall {
       header = new Headers(header);
       const timeoutMs = shortenTimeout(header, Math.min(maxDeadlineMs ?? maxTimerMs, maxTimerMs));
       if (maxDeadlineMs !== undefined) {
-        // Connect ends the handler; this, whoever waits for the body.
-        const expire = () => this.#body?.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-        this.#deadline = setDeadlineTimer(expire, timeoutMs ?? maxDeadlineMs);
+        this.startDeadline(timeoutMs ?? maxDeadlineMs);
       }
     }
     if (this.#streams && idleTimeoutMs !== undefined) {
       this.#ending = new AbortController();
       signal = AbortSignal.any([signal, this.#ending.signal]);
-      this.#moved();
+      this.expectMoves(idleTimeoutMs);
     }
     contextValues.set(callKey, this);
     if (policy.revealErrors) {
@@ -209,7 +197,7 @@ class HttpCall {
     this.#context = context;
     blameCaller(context, () => !this.#handled || this.#streams);
     const { observer, gate } = this.#policy;
-    this.#observation = observer && observe(observer, context);
+    this.observe(observer, context);
     if (this.#tooLong !== undefined) {
       throw this.#tooLong;
     }
@@ -233,8 +221,8 @@ class HttpCall {
         if (result.done === true) {
           this.end();
         } else {
-          this.#responseBytes += result.value.byteLength;
-          this.#moved();
+          this.responseBytes += result.value.byteLength;
+          this.moved();
         }
         return result;
       } catch (error) {
@@ -244,7 +232,7 @@ class HttpCall {
     };
     // Those who serve for a platform end a body by either of them.
     const leave = async (how: () => Promise<IteratorResult<Uint8Array>> | undefined) => {
-      if (!this.#ended) {
+      if (!this.ended) {
         this.#left = new ConnectError("the caller has left the response", Code.Canceled);
         // The handler may be waiting for something, before which nothing else would reach it.
         this.#ending?.abort(this.#left);
@@ -265,19 +253,21 @@ class HttpCall {
 
   /** The call has ended, in whatever way. */
   end(): void {
-    if (this.#ended) {
+    if (this.ended) {
       return;
     }
-    this.#ended = true;
-    clearTimeout(this.#deadline);
-    this.#idle?.stop();
+    this.markEnded();
     // A handler that still reads would go on for as long as the caller sends.
-    this.#body?.fail(over);
-    this.#observation?.end({
-      error: this.#failure(),
-      requestBytes: this.#requestBytes,
-      responseBytes: this.#responseBytes,
-    });
+    this.#body?.fail(callEnded());
+    if (this.observed) {
+      this.endObservation(this.#failure());
+    }
+  }
+
+  /** Connect ends the handler of a call whose deadline has passed, too; not one that waits for the body. */
+  protected expire(error: ConnectError): void {
+    this.#body?.fail(error);
+    this.#ending?.abort(error);
   }
 
   /** Connect aborts a call's signal with what the call failed with, and with an error of the platform's if it went well. */
@@ -295,19 +285,5 @@ class HttpCall {
     }
     const wentWell = reason === undefined || (reason instanceof DOMException && reason.name === "AbortError");
     return wentWell ? undefined : new ConnectError("internal error", Code.Internal, undefined, undefined, reason);
-  }
-
-  /** Something has moved on a stream: the time for the next thing begins. */
-  #moved() {
-    const { idleTimeoutMs } = this.#policy.limits;
-    if (this.#idle !== undefined) {
-      this.#idle.moved();
-    } else if (this.#ending !== undefined && idleTimeoutMs !== undefined && !this.#ended) {
-      this.#idle = createIdleTimer(idleTimeoutMs, () => {
-        const error = idle(idleTimeoutMs);
-        this.#body?.fail(error);
-        this.#ending?.abort(error);
-      });
-    }
   }
 }

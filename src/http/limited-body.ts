@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "../call/time/deadline.ts";
+import { nothingSent } from "../call/time/idle-timer.ts";
 import type { Wholes } from "./envelope-boundaries.ts";
 import { gatherChunks } from "./envelope-boundaries.ts";
 
@@ -49,7 +50,7 @@ export function limitBody(body: AsyncIterable<Uint8Array>, limits: BodyLimits): 
       throw failure;
     }
     const timer =
-      idleTimeoutMs === undefined ? undefined : setDeadlineTimer(() => fail(idle(idleTimeoutMs)), idleTimeoutMs);
+      idleTimeoutMs === undefined ? undefined : setDeadlineTimer(() => fail(nothingSent(idleTimeoutMs)), idleTimeoutMs);
     try {
       const result = await read();
       if (result.done !== true) {
@@ -92,9 +93,4 @@ export function limitBody(body: AsyncIterable<Uint8Array>, limits: BodyLimits): 
 /** What a request is refused with whose body has more bytes. */
 export function bodyTooLong(maxBytes: number): ConnectError {
   return new ConnectError(`the request's body is longer than ${maxBytes} bytes`, Code.ResourceExhausted);
-}
-
-/** What a call ends with on which nothing has moved for so long. */
-export function idle(timeoutMs: number): ConnectError {
-  return new ConnectError(`nothing was sent for ${timeoutMs} ms`, Code.DeadlineExceeded);
 }

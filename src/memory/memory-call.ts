@@ -1,11 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Call, callEnded } from "../call/call.ts";
 import type { CallContext } from "../call/call-context.ts";
 import { createCallContext } from "../call/call-context.ts";
-import type { CallObservation, CallObserver } from "../call/call-observer.ts";
-import { observe, runIn } from "../call/call-observer.ts";
+import type { CallObserver } from "../call/call-observer.ts";
 import type { AnyMessage } from "../call/handler-output.ts";
-import { setDeadlineTimer } from "../call/time/deadline.ts";
 import { methodPath } from "../plugin/service-table.ts";
 
 /** The calls of one transport. */
@@ -17,15 +16,12 @@ export interface MemoryCalls {
 }
 
 /** A call in flight: ended by its handler, its caller, its deadline, or the transport's end. */
-export class MemoryCall {
+export class MemoryCall extends Call {
   readonly context: CallContext;
   /** Why it ended before its handler did. */
   failure: unknown;
   /** What `close` waits for, if the call is ended before it. */
   handler: Promise<unknown> | undefined;
-  ended = false;
-  readonly observation: CallObservation | undefined;
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #calls: MemoryCalls;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
@@ -39,6 +35,7 @@ export class MemoryCall {
     timeoutMs: number | undefined,
     header: HeadersInit | undefined,
   ) {
+    super();
     // As in Connect's transports, zero and less mean no deadline.
     const deadline = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
     this.context = createCallContext({
@@ -49,7 +46,7 @@ export class MemoryCall {
       requestHeader: () => new Headers(header),
     });
     this.#calls = calls;
-    this.observation = calls.observer && observe(calls.observer, this.context);
+    this.observe(calls.observer, this.context);
     this.#signal = signal;
     calls.inFlight.add(this);
     if (signal !== undefined) {
@@ -57,21 +54,20 @@ export class MemoryCall {
       signal.addEventListener("abort", this.#onAbort);
     }
     if (deadline !== undefined) {
-      const expire = () => this.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-      this.#timer = setDeadlineTimer(expire, deadline);
+      this.startDeadline(deadline);
     }
   }
 
   /** Lets a streaming handler go on to its next message. */
   next(responses: AsyncIterator<AnyMessage>): Promise<IteratorResult<AnyMessage>> {
-    return runIn(this.observation, () => responses.next());
+    return this.run(() => responses.next());
   }
 
   /** Waits for something, but no longer than the call lasts; then rejects with what ended it. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.ended) {
-        reject(this.failure ?? new ConnectError("the call has ended", Code.Canceled));
+        reject(this.failure ?? callEnded());
       }
       this.#waiting ??= new Set();
       const waiting = this.#waiting;
@@ -91,6 +87,10 @@ export class MemoryCall {
 
   onEnd(listener: () => void) {
     this.#onEnd = listener;
+  }
+
+  protected expire(error: ConnectError): void {
+    this.fail(error);
   }
 
   /** Ends the call before its handler has. */
@@ -115,15 +115,14 @@ export class MemoryCall {
     if (this.ended) {
       return;
     }
-    this.ended = true;
+    this.markEnded();
     this.#calls.inFlight.delete(this);
-    clearTimeout(this.#timer);
     if (this.#onAbort !== undefined) {
       this.#signal?.removeEventListener("abort", this.#onAbort);
     }
-    if (this.observation !== undefined) {
-      const failure = this.failure === undefined ? error : ConnectError.from(this.failure);
-      this.observation.end({ error: failure, requestBytes: undefined, responseBytes: undefined });
+    if (this.observed) {
+      // Messages are handed over, and have no bytes.
+      this.endObservation(this.failure === undefined ? error : ConnectError.from(this.failure), false);
     }
     this.context.abort(this.failure === undefined ? undefined : reasonForHandler(this.failure));
     this.#onEnd?.();

@@ -5,7 +5,6 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { endIterator } from "../base/end-iterator.ts";
 import type { CallContext } from "../call/call-context.ts";
 import type { CallObserver } from "../call/call-observer.ts";
-import { runIn } from "../call/call-observer.ts";
 import { errorForCaller } from "../call/errors/error-for-caller.ts";
 import { breathing } from "../call/fair-stream.ts";
 import type { AnyMessage } from "../call/handler-output.ts";
@@ -79,11 +78,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
             fail(error);
           }
         };
-        const { observation } = call;
-        const handler =
-          observation === undefined
-            ? invokeUnary(entry, context, message)
-            : runIn(observation, () => invokeUnary(entry, context, message));
+        const handler = call.run(() => invokeUnary(entry, context, message));
         call.handler = handler;
         handler.then(succeed, fail);
       });

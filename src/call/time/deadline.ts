@@ -9,6 +9,11 @@ export function setDeadlineTimer(run: () => void, timeoutMs: number): ReturnType
   return setTimeout(run, Math.min(timeoutMs, maxTimerMs));
 }
 
+/** What a call ends with whose deadline has passed. */
+export function timedOut(cause?: unknown): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, cause);
+}
+
 /** Waits for a promise, at most so many milliseconds; tells whether it has settled. Rejects if the promise does. */
 export async function within(timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
   const { promise: expired, resolve } = Promise.withResolvers<false>();
@@ -58,7 +63,7 @@ export function startDeadline(timeoutMs: number | undefined): Deadline | undefin
     left() {
       const left = expires - performance.now();
       if (left <= 0) {
-        throw new ConnectError("the operation timed out", Code.DeadlineExceeded);
+        throw timedOut();
       }
       // Headers carry whole milliseconds.
       return Math.min(Math.ceil(left), maxTimerMs);

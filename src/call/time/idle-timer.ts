@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "./deadline.ts";
 
 /** Watches over something that is expected to move on. */
@@ -6,6 +7,11 @@ export interface IdleTimer {
   moved(): void;
   /** Stops watching. */
   stop(): void;
+}
+
+/** What a call ends with on which nothing has moved for so long. */
+export function nothingSent(idleTimeoutMs: number): ConnectError {
+  return new ConnectError(`nothing was sent for ${idleTimeoutMs} ms`, Code.DeadlineExceeded);
 }
 
 /** Runs something once nothing has moved for so many milliseconds. */

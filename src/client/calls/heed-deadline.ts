@@ -2,6 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../../base/errors.ts";
 import { forwardIterator } from "../../base/forward-iterator.ts";
+import { timedOut } from "../../call/time/deadline.ts";
 import { isServersWord } from "./ending-transport.ts";
 
 /** How long before the caller's deadline the server's clock may have it, in milliseconds; a tenth of a short one. */
@@ -43,7 +44,7 @@ function teller(
   const due = performance.now() + timeoutMs - Math.min(maxEarlyMs, timeoutMs / 10);
   return (error) => {
     if (performance.now() >= due && signal?.aborted !== true && isCutOff(error)) {
-      throw new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, error);
+      throw timedOut(error);
     }
     throw error;
   };

@@ -2,7 +2,7 @@ import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@b
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { cannotEncode } from "../../call/messages/check-message.ts";
-import { setDeadlineTimer } from "../../call/time/deadline.ts";
+import { setDeadlineTimer, timedOut } from "../../call/time/deadline.ts";
 import { encodeMessage } from "../wire/encode-message.ts";
 import type { RequestParts, StreamExtensions } from "../wire/envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readResponse, requestLength } from "../wire/envelope.ts";
@@ -76,7 +76,7 @@ export function watchCall(
   };
   const onAbort = () => watch.cancel(ConnectError.from(signal?.reason, Code.Canceled));
   signal?.addEventListener("abort", onAbort);
-  const expire = () => watch.cancel(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const expire = () => watch.cancel(timedOut());
   const timer = timeoutMs === undefined ? undefined : setDeadlineTimer(expire, timeoutMs);
   return watch;
 }

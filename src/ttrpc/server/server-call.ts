@@ -1,9 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Call, callEnded } from "../../call/call.ts";
 import type { CallContext } from "../../call/call-context.ts";
 import { createCallContext } from "../../call/call-context.ts";
-import type { CallObservation } from "../../call/call-observer.ts";
-import { observe, runIn } from "../../call/call-observer.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { concealError, revealErrors } from "../../call/errors/error-for-caller.ts";
 import { createBreath } from "../../call/fair-stream.ts";
@@ -13,10 +12,6 @@ import type { Peer } from "../../call/peer.ts";
 import { peerKey } from "../../call/peer.ts";
 import type { RequestGate } from "../../call/request-gate.ts";
 import { passGate } from "../../call/request-gate.ts";
-import { setDeadlineTimer } from "../../call/time/deadline.ts";
-import type { IdleTimer } from "../../call/time/idle-timer.ts";
-import { createIdleTimer } from "../../call/time/idle-timer.ts";
-import { idle } from "../../http/limited-body.ts";
 import type { ServiceTableEntry } from "../../plugin/service-table.ts";
 import { callHeaders } from "../upgrade-headers.ts";
 import { encodeMessage } from "../wire/encode-message.ts";
@@ -46,26 +41,11 @@ export interface ServerCallParts {
 
 const cancelled = () => new ConnectError("the caller has cancelled the call", Code.Canceled);
 
-let ended: ConnectError | undefined;
-
-/**
- * What is read of a call that has ended well. Made once, as making an error costs more than the rest of ending a call; and not
- * before it is needed, as its headers make Node load all of its HTTP.
- */
-function callEnded(): ConnectError {
-  ended ??= new ConnectError("the call has ended", Code.Canceled);
-  return ended;
-}
-
 /** One call on the server's side, from its request to its answer. */
-export class ServerCall {
+export class ServerCall extends Call {
   readonly #parts: ServerCallParts;
   readonly #context: CallContext;
   readonly #answer: ServerAnswer;
-  readonly #observation: CallObservation | undefined;
-  #requestBytes: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #idle: IdleTimer | undefined;
   /** Missing for a unary call. */
   #messages: MessageStream | undefined;
   #responses: AsyncIterator<AnyMessage> | undefined;
@@ -73,13 +53,13 @@ export class ServerCall {
   #closing: Promise<unknown> | undefined;
   /** The gate has not decided. */
   #waitsForGate = false;
-  #ended = false;
 
   constructor(parts: ServerCallParts) {
+    super();
     this.#parts = parts;
     const { entry, request, policy, peer, link, streamId } = parts;
     const { metadata, extended } = request;
-    this.#requestBytes = request.payload.byteLength;
+    this.requestBytes = request.payload.byteLength;
     this.#context = createCallContext({
       method: entry.spec.method,
       protocolName: "ttrpc",
@@ -94,7 +74,7 @@ export class ServerCall {
     if (policy.revealErrors) {
       revealErrors(this.#context.values);
     }
-    this.#observation = policy.observer && observe(policy.observer, this.#context);
+    this.observe(policy.observer, this.#context);
   }
 
   /** A caller may only shorten what the policy allows. */
@@ -114,15 +94,14 @@ export class ServerCall {
     const { entry, request, policy } = this.#parts;
     const timeoutMs = this.#timeoutMs();
     if (timeoutMs !== undefined) {
-      const expire = () => this.fail("the operation timed out", Code.DeadlineExceeded);
-      this.#timer = setDeadlineTimer(expire, timeoutMs);
+      this.startDeadline(timeoutMs);
     }
-    const { gate } = policy;
+    const { gate, limits } = policy;
     if (entry.spec.kind === "unary") {
       if (request.chunked && (flags & openFlags.stream) === openFlags.stream) {
         // Its message follows.
         this.#messages = this.#openMessages();
-        this.#moved();
+        this.expectMoves(limits.idleTimeoutMs);
       }
       return gate === undefined ? this.#runUnary() : this.#runGated(gate, () => this.#runUnary());
     }
@@ -137,7 +116,7 @@ export class ServerCall {
     if (closed) {
       messages.receivedEnd();
     }
-    this.#moved();
+    this.expectMoves(limits.idleTimeoutMs);
     return gate === undefined ? this.#runStreaming(messages) : this.#runGated(gate, () => this.#runStreaming(messages));
   }
 
@@ -153,7 +132,7 @@ export class ServerCall {
       maxMessageBytes: policy.limits.maxMessageBytes,
       violationCode: Code.InvalidArgument,
       onViolation: (error) => this.end(error, error),
-      onSent: () => this.#moved(),
+      onSent: () => this.moved(),
     });
   }
 
@@ -176,7 +155,7 @@ export class ServerCall {
       this.#waitsForGate = false;
       backlog.add(-bytes);
     }
-    if (!this.#ended) {
+    if (!this.ended) {
       await run();
     }
   }
@@ -186,8 +165,8 @@ export class ServerCall {
     const messages = this.#messages;
     const { link, policy } = this.#parts;
     const { maxMessageBytes } = policy.limits;
-    this.#requestBytes += data?.byteLength ?? 0;
-    this.#moved();
+    this.requestBytes += data?.byteLength ?? 0;
+    this.moved();
     if (messages === undefined) {
       this.fail("a unary call takes no further messages", Code.InvalidArgument);
     } else if (data === undefined || data.byteLength > maxMessageBytes) {
@@ -214,8 +193,8 @@ export class ServerCall {
       return;
     }
     const messages = this.#messages;
-    this.#requestBytes += data?.byteLength ?? 0;
-    this.#moved();
+    this.requestBytes += data?.byteLength ?? 0;
+    this.moved();
     if (messages === undefined) {
       this.fail("a unary call takes no further messages", Code.InvalidArgument);
     } else if (data === undefined) {
@@ -247,7 +226,7 @@ export class ServerCall {
    * @param error What the caller is told. Default: nothing.
    */
   end(reason: unknown, error?: ConnectError): void {
-    if (!this.#ended) {
+    if (!this.ended) {
       if (error !== undefined) {
         this.#answer.sendError(error);
       }
@@ -262,7 +241,7 @@ export class ServerCall {
       const input = this.#decode(
         this.#messages === undefined ? request.payload : await this.#following(this.#messages),
       );
-      const output = await this.#observed(() => invokeUnary(entry, this.#context, input));
+      const output = await this.run(() => invokeUnary(entry, this.#context, input));
       await this.#respond(encodeMessage(method.output, output));
     } catch (error) {
       this.#handlerFailed(error);
@@ -273,8 +252,7 @@ export class ServerCall {
   async #following(messages: MessageStream): Promise<Uint8Array> {
     const message = await messages.next();
     // The handler may take as long as its deadline.
-    this.#idle?.stop();
-    this.#idle = undefined;
+    this.rest();
     if (message === undefined) {
       throw new ConnectError("the request has no message", Code.InvalidArgument);
     }
@@ -288,7 +266,7 @@ export class ServerCall {
       const iterable = invokeStreaming(entry, this.#context, this.#requests(messages));
       const responses = iterable[Symbol.asyncIterator]();
       this.#responses = responses;
-      const next = () => this.#observed(() => responses.next());
+      const next = () => this.run(() => responses.next());
       if (kind === "client_streaming") {
         const { value } = await next();
         await this.#respond(encodeMessage(method.output, value));
@@ -296,19 +274,19 @@ export class ServerCall {
       }
       const breath = createBreath();
       let result = await next();
-      while (!this.#ended && result.done !== true) {
+      while (!this.ended && result.done !== true) {
         this.#answer.sendHeader();
         const bytes = encodeMessage(method.output, result.value);
         this.#answer.bytes += bytes.byteLength;
         await messages.send(bytes);
-        this.#moved();
+        this.moved();
         const pause = breath();
         if (pause !== undefined) {
           await pause;
         }
         result = await next();
       }
-      if (!this.#ended) {
+      if (!this.ended) {
         this.#finish(undefined, this.#answer.endStream(messages));
       }
     } catch (error) {
@@ -320,7 +298,7 @@ export class ServerCall {
 
   /** Ends the call with its only message. */
   #respond(bytes: Uint8Array): Promise<void> | undefined {
-    if (this.#ended) {
+    if (this.ended) {
       return undefined;
     }
     if (this.#parts.request.chunked && !this.#answer.fits(bytes)) {
@@ -334,7 +312,7 @@ export class ServerCall {
     this.#messages ??= this.#openMessages();
     this.#answer.bytes += bytes.byteLength;
     await this.#messages.sendInChunks(bytes);
-    if (!this.#ended) {
+    if (!this.ended) {
       this.#finish(undefined, this.#answer.sendMessage(new Uint8Array(0)));
     }
   }
@@ -361,25 +339,15 @@ export class ServerCall {
   }
 
   #handlerFailed(error: unknown) {
-    if (!this.#ended) {
+    if (!this.ended) {
       const forCaller = concealError(error, this.#context);
       this.#answer.sendError(forCaller);
       this.#finish(undefined, forCaller);
     }
   }
 
-  #observed<T>(piece: () => T): T {
-    return runIn(this.#observation, piece);
-  }
-
-  /** Something has moved on a stream: the time for the next thing begins. */
-  #moved() {
-    const { idleTimeoutMs } = this.#parts.policy.limits;
-    if (this.#idle !== undefined) {
-      this.#idle.moved();
-    } else if (idleTimeoutMs !== undefined && !this.#ended) {
-      this.#idle = createIdleTimer(idleTimeoutMs, () => this.end(idle(idleTimeoutMs), idle(idleTimeoutMs)));
-    }
+  protected expire(error: ConnectError): void {
+    this.end(error, error);
   }
 
   /**
@@ -387,14 +355,9 @@ export class ServerCall {
    * @param error What the call has failed with.
    */
   #finish(reason?: unknown, error?: ConnectError) {
-    this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#idle?.stop();
-    this.#observation?.end({
-      error,
-      requestBytes: this.#requestBytes,
-      responseBytes: this.#answer.bytes,
-    });
+    this.markEnded();
+    this.responseBytes = this.#answer.bytes;
+    this.endObservation(error);
     this.#messages?.fail(reason ?? callEnded());
     this.#context.abort(reason);
     // The handler may be waiting for something else, so the call does not wait for its finally blocks.
