@@ -4,6 +4,10 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { build } from "esbuild";
 import { defineConfig } from "vitest/config";
 
+// Plugins that tests start compile anew only what has changed since the last run. Coverage is less exact with a cache.
+if (process.env.NODE_V8_COVERAGE === undefined) {
+  process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL("node_modules/.cache/node-compile-cache", import.meta.url));
+}
 // There is nothing to ask on the internet.
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 process.env.WRANGLER_SEND_METRICS = "false";
@@ -33,57 +37,66 @@ async function bundledWorker(entry: string) {
   return { modules: true, script, compatibilityDate, compatibilityFlags: ["no_nodejs_compat"] };
 }
 
+const ssr = { resolve: { conditions: [source, "module", "node", "development|production"] } };
+
+/** Files share processes, as what they import takes longer to load than most of them run. Node runs the sources as they are. */
+const sharing = {
+  pool: "forks",
+  maxWorkers,
+  isolate: false,
+  experimental: { viteModuleRunner: false, nodeLoader: false },
+  testTimeout: 30_000,
+} as const;
+
+/** One file after the other, each in a process of its own: they measure, or send floods. */
+const alone = { pool: "forks", fileParallelism: false, testTimeout: 30_000 } as const;
+
+/** What has a command of its own. All else is run by `npm test`. */
+const suites = {
+  attacks: ["test/attacks/**/*.test.ts"],
+  behaviour: ["test/behaviour/**/*.test.ts"],
+  browser: ["test/browser/**/*.test.ts"],
+  conformance: ["test/conformance/**/*.test.ts"],
+  interop: ["test/interop/**/*.test.ts"],
+  /** Tests each of which starts, stops or kills processes. */
+  processes: ["test/host/**/*.test.ts", "test/plugin-process/**/*.test.ts", "test/**/*.processes.test.ts"],
+};
+
+const inWorkers = "test/**/*.workers.test.ts";
+
+function workers(name: string, include: string, exclude: readonly string[], miniflare: () => Promise<object>) {
+  return {
+    ssr: { resolve: { conditions: [source, "workerd", "worker", "module", "browser", "development|production"] } },
+    plugins: [cloudflareTest(async () => ({ miniflare: { compatibilityDate, ...(await miniflare()) } }))],
+    test: { name, include: [include], exclude: [...exclude], maxWorkers, testTimeout: 30_000 },
+  };
+}
+
 export default defineConfig({
   test: {
     // What a test prints, such as the errors that a plugin logs, is of interest if it fails.
     silent: "passed-only",
     projects: [
       {
-        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+        ssr,
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: [
-            "test/**/*.workers.test.ts",
-            "test/attacks/**",
-            "test/interop/**",
-            "test/browser/**",
-            "test/conformance/**",
-          ],
-          pool: "forks",
-          maxWorkers,
-          testTimeout: 30_000,
+          exclude: [inWorkers, ...Object.values(suites).flat()],
+          ...sharing,
         },
       },
+      { ssr, test: { name: "processes", include: suites.processes, ...sharing } },
+      { ssr, test: { name: "behaviour", include: suites.behaviour, exclude: [inWorkers], ...sharing } },
+      { ssr, test: { name: "attacks", include: suites.attacks, ...alone } },
+      { ssr, test: { name: "browser", include: suites.browser, ...alone } },
       {
-        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
-        test: {
-          name: "attacks",
-          include: ["test/attacks/**/*.test.ts"],
-          pool: "forks",
-          fileParallelism: false,
-          testTimeout: 30_000,
-        },
-      },
-      {
-        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
-        test: {
-          name: "browser",
-          include: ["test/browser/**/*.test.ts"],
-          pool: "forks",
-          fileParallelism: false,
-          testTimeout: 30_000,
-        },
-      },
-      {
-        ssr: { resolve: { conditions: [source, "module", "node", "development|production"] } },
+        ssr,
         test: {
           name: "interop",
-          include: ["test/interop/**/*.test.ts"],
+          include: suites.interop,
           globalSetup: "test/interop/go-folder.ts",
-          pool: "forks",
-          fileParallelism: false,
-          testTimeout: 30_000,
+          ...alone,
           // The first to need a Go program builds it.
           hookTimeout: 300_000,
         },
@@ -91,36 +104,27 @@ export default defineConfig({
       {
         test: {
           name: "conformance",
-          include: ["test/conformance/**/*.test.ts"],
+          include: suites.conformance,
           globalSetup: ["test/interop/go-folder.ts", "test/conformance/generate.ts"],
-          pool: "forks",
-          fileParallelism: false,
+          ...alone,
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },
       },
-      {
-        ssr: { resolve: { conditions: [source, "workerd", "worker", "module", "browser", "development|production"] } },
-        plugins: [
-          cloudflareTest(async () => ({
-            miniflare: {
-              compatibilityDate,
-              serviceBindings: { BEHAVIOUR: "behaviour", PATIENT: "patient", BRIEF: "brief" },
-              workers: [
-                { name: "behaviour", ...(await bundledWorker("test/behaviour/worker.ts")) },
-                ...(await Promise.all(
-                  ["patient", "brief"].map(async (name) => ({
-                    name,
-                    bindings: { MOOD: name },
-                    ...(await bundledWorker("test/behaviour/refusing/worker.ts")),
-                  })),
-                )),
-              ],
-            },
-          })),
+      workers("workers", inWorkers, suites.behaviour, async () => ({})),
+      workers("behaviour-workers", "test/behaviour/**/*.workers.test.ts", [], async () => ({
+        serviceBindings: { BEHAVIOUR: "behaviour", PATIENT: "patient", BRIEF: "brief" },
+        workers: [
+          { name: "behaviour", ...(await bundledWorker("test/behaviour/worker.ts")) },
+          ...(await Promise.all(
+            ["patient", "brief"].map(async (name) => ({
+              name,
+              bindings: { MOOD: name },
+              ...(await bundledWorker("test/behaviour/refusing/worker.ts")),
+            })),
+          )),
         ],
-        test: { name: "workers", include: ["test/**/*.workers.test.ts"], maxWorkers, testTimeout: 30_000 },
-      },
+      })),
     ],
   },
 });

@@ -4,11 +4,15 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import type { LoadOptions } from "plugboard/node";
 import { Host } from "plugboard/node";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 
 const files = mkdtempSync(join(realpathSync(tmpdir()), "cache-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));
+
+// The cache of all tests, which vitest.config.ts sets, would be the decision of the user.
+beforeAll(() => void vi.stubEnv("NODE_COMPILE_CACHE", undefined));
+afterAll(() => void vi.unstubAllEnvs());
 
 const command = ["node", "--conditions=plugboard-source", "test/host/fixtures/unruly-plugin.ts"] as const;
 

@@ -4,23 +4,23 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { KeyValueSchema } from "../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
-import { socketCarrier } from "../../src/ttrpc/carriers/socket.ts";
-import { createTtrpcClient } from "../../src/ttrpc/client/client.ts";
-import { encodeHeader, encodeResponse, readRequest } from "../../src/ttrpc/wire/envelope.ts";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/wire/frame.ts";
-import { initialWindowBytes } from "../../src/ttrpc/wire/send-window.ts";
+import { KeyValueSchema } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { socketCarrier } from "../../../src/ttrpc/carriers/socket.ts";
+import { createTtrpcClient } from "../../../src/ttrpc/client/client.ts";
+import { encodeHeader, encodeResponse, readRequest } from "../../../src/ttrpc/wire/envelope.ts";
+import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
+import { initialWindowBytes } from "../../../src/ttrpc/wire/send-window.ts";
 import {
   BehaviourService,
   CollectResponseSchema,
   EchoResponseSchema,
   ProduceResponseSchema,
-} from "../gen/plugboard/test/v1/behaviour_pb.ts";
-import { connectTtrpc, listen, maxMessageBytes, serveTtrpc } from "../support/ttrpc/local-ttrpc.ts";
-import type { RawFrame } from "../support/ttrpc/raw-frames.ts";
-import { cutAt, encodeFrame } from "../support/ttrpc/raw-frames.ts";
-import type { RawPeer } from "../support/ttrpc/raw-peer.ts";
-import { rawPeer } from "../support/ttrpc/raw-peer.ts";
+} from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { connectTtrpc, listen, maxMessageBytes, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
+import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
+import { cutAt, encodeFrame } from "../../support/ttrpc/raw-frames.ts";
+import type { RawPeer } from "../../support/ttrpc/raw-peer.ts";
+import { rawPeer } from "../../support/ttrpc/raw-peer.ts";
 
 const mib = 1024 * 1024;
 const echoed = encodeResponse({ payload: toBinary(EchoResponseSchema, create(EchoResponseSchema, { text: "good" })) });

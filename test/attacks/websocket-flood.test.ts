@@ -3,16 +3,16 @@ import * as http from "node:http";
 import type { Socket } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { trustedLimits } from "../../../src/call/call-policy.ts";
-import { defaultKeepalive } from "../../../src/call/time/keepalive.ts";
-import { createWebSocketUpgrade } from "../../../src/node/http/websocket.ts";
-import { createServiceTable } from "../../../src/plugin/service-table.ts";
-import { frameType, headerBytes } from "../../../src/ttrpc/wire/frame.ts";
-import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
-import { listen } from "../../support/ttrpc/local-ttrpc.ts";
-import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
-import { encodeFrame } from "../../support/ttrpc/raw-frames.ts";
-import { requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { trustedLimits } from "../../src/call/call-policy.ts";
+import { defaultKeepalive } from "../../src/call/time/keepalive.ts";
+import { createWebSocketUpgrade } from "../../src/node/http/websocket.ts";
+import { createServiceTable } from "../../src/plugin/service-table.ts";
+import { frameType, headerBytes } from "../../src/ttrpc/wire/frame.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { listen } from "../support/ttrpc/local-ttrpc.ts";
+import type { RawFrame } from "../support/ttrpc/raw-frames.ts";
+import { encodeFrame } from "../support/ttrpc/raw-frames.ts";
+import { requestFrame } from "../support/ttrpc/raw-peer.ts";
 
 const mib = 1024 * 1024;
 const table = createServiceTable([

@@ -3,13 +3,13 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import { definePlugin } from "plugboard";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { trustedLimits } from "../../../src/call/call-policy.ts";
-import { createGrpcServer } from "../../../src/go-plugin/broker/grpc-server.ts";
-import type { Listener } from "../../../src/node/listen/listener.ts";
-import { listen } from "../../../src/node/listen/listener.ts";
-import { startPlugin } from "../../../src/plugin/running-plugin.ts";
-import type { Routes } from "../../../src/plugin/service-table.ts";
-import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { trustedLimits } from "../../src/call/call-policy.ts";
+import { createGrpcServer } from "../../src/go-plugin/broker/grpc-server.ts";
+import type { Listener } from "../../src/node/listen/listener.ts";
+import { listen } from "../../src/node/listen/listener.ts";
+import { startPlugin } from "../../src/plugin/running-plugin.ts";
+import type { Routes } from "../../src/plugin/service-table.ts";
+import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const maxMessageBytes = 10_000;
 /** More than HTTP/2's windows and Node's own buffers have room for. */

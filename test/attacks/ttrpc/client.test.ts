@@ -2,14 +2,14 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { encodeMethod } from "../../src/ttrpc/wire/envelope.ts";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../src/ttrpc/wire/frame.ts";
-import { initialWindowBytes } from "../../src/ttrpc/wire/send-window.ts";
-import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
-import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "../support/ttrpc/local-ttrpc.ts";
-import { cutAt, encodeFrame } from "../support/ttrpc/raw-frames.ts";
-import type { RawPeer } from "../support/ttrpc/raw-peer.ts";
-import { answerOf, connectRaw, dataFrame, endFrame, requestFrame } from "../support/ttrpc/raw-peer.ts";
+import { encodeMethod } from "../../../src/ttrpc/wire/envelope.ts";
+import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
+import { initialWindowBytes } from "../../../src/ttrpc/wire/send-window.ts";
+import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
+import { cutAt, encodeFrame } from "../../support/ttrpc/raw-frames.ts";
+import type { RawPeer } from "../../support/ttrpc/raw-peer.ts";
+import { answerOf, connectRaw, dataFrame, endFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 
 const { echo, hang, produce, collect, converse } = BehaviourService.method;
 
