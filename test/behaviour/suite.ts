@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import type { WatchResponse } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../support/rejection.ts";
 import { describeDeadlines } from "./suite/deadlines.ts";
 import { describeFaults } from "./suite/faults.ts";
 import { describeLeftEarly } from "./suite/left-early.ts";
 import { describeLimits, describeLongErrors } from "./suite/limits.ts";
 import { describeMetadata } from "./suite/metadata.ts";
-import { describeIf, rejection } from "./suite/route.ts";
+import { describeIf } from "./suite/route.ts";
 import { describeUnreadAndEndless } from "./suite/unread.ts";
 
 /** A way to the behaviour plugin. A new route adds itself to a table of these, and nothing else. */

@@ -98,21 +98,28 @@ describe("connect fails with PB-CONNECT-UNREACHABLE", () => {
     expect(error.hint).not.toContain("Check that the plugin runs");
   });
 
-  test.each<[string, Requirements, string, string]>([
+  test.each<[string, { require: Requirements; ways: string; reason: string }]>([
     [
       "encryption",
-      { encryption: true },
-      "ttrpc, grpc (HTTP/2), connect (HTTP/2), connect (HTTP/1.1)",
-      "not encrypted, and the caller requires encryption",
+      {
+        require: { encryption: true },
+        ways: "ttrpc, grpc (HTTP/2), connect (HTTP/2), connect (HTTP/1.1)",
+        reason: "not encrypted, and the caller requires encryption",
+      },
     ],
-    ["a protocol", { protocols: ["grpc-web"] }, "ttrpc, grpc, connect", "the caller allows only grpc-web"],
+    [
+      "a protocol",
+      { require: { protocols: ["grpc-web"] }, ways: "ttrpc, grpc, connect", reason: "the caller allows only grpc-web" },
+    ],
     [
       "a version of HTTP",
-      { protocols: ["grpc"], httpVersion: "1.1" },
-      "grpc (HTTP/2)",
-      "the caller allows only HTTP/1.1",
+      {
+        require: { protocols: ["grpc"], httpVersion: "1.1" },
+        ways: "grpc (HTTP/2)",
+        reason: "the caller allows only HTTP/1.1",
+      },
     ],
-  ])("if the caller requires %s that nothing has, with that for a reason", async (_what, require, ways, reason) => {
+  ])("if the caller requires %s that nothing has, with that for a reason", async (_what, { require, ways, reason }) => {
     await using server = await unix();
     const error = await refusal(connect(server.address, { require }));
     expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
@@ -238,10 +245,13 @@ describe("connect to several targets", () => {
     expect(stop).toHaveBeenCalledTimes(2);
   });
 
-  test.each<[string, Partial<PluginDefinition>, ConnectOptions, string]>([
-    ["that another does not start", { start: () => Promise.reject(new Error("no database")) }, {}, "PB-PLUGIN-START"],
-    ["that no version is common", {}, { protocolVersions: [7] }, "PB-CONNECT-VERSION"],
-  ])("says %s, though stopping the first throws", async (_what, change, options, errorCode) => {
+  test.each<[string, { change: Partial<PluginDefinition>; options: ConnectOptions; errorCode: string }]>([
+    [
+      "that another does not start",
+      { change: { start: () => Promise.reject(new Error("no database")) }, options: {}, errorCode: "PB-PLUGIN-START" },
+    ],
+    ["that no version is common", { change: {}, options: { protocolVersions: [7] }, errorCode: "PB-CONNECT-VERSION" }],
+  ])("says %s, though stopping the first throws", async (_what, { change, options, errorCode }) => {
     const unwilling = plugin({
       stop() {
         throw new Error("won't stop");

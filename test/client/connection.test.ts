@@ -10,6 +10,7 @@ import { Carrier, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.t
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalRpcServer, RpcServerOptions } from "../support/local-server.ts";
 import { aborted, behaviourRoutes, startRpcServer } from "../support/local-server.ts";
+import { rejection } from "../support/rejection.ts";
 
 const manifest: MessageInitShape<typeof ManifestSchema> = {
   name: "sample",
@@ -29,12 +30,12 @@ const overUnixHttp1: RpcServerOptions = { place: "unix", httpVersion: "1.1", man
 const http1: Requirements = { protocols: ["connect"], httpVersion: "1.1" };
 
 describe("close", () => {
-  describe.each<[string, typeof connect, RpcServerOptions, Requirements]>([
-    ["unix+grpc", connect, overUnix, {}],
-    ["unix+connect (HTTP/1.1)", connect, overUnixHttp1, http1],
-    ["http+connect", connect, overHttp, {}],
-    ["http+connect of the portable connect", connectPortably, overHttp, {}],
-  ])("over %s", (name, connectBy, options, requirements) => {
+  describe.each<[string, { connectBy: typeof connect; options: RpcServerOptions; requirements: Requirements }]>([
+    ["unix+grpc", { connectBy: connect, options: overUnix, requirements: {} }],
+    ["unix+connect (HTTP/1.1)", { connectBy: connect, options: overUnixHttp1, requirements: http1 }],
+    ["http+connect", { connectBy: connect, options: overHttp, requirements: {} }],
+    ["http+connect of the portable connect", { connectBy: connectPortably, options: overHttp, requirements: {} }],
+  ])("over %s", (name, { connectBy, options, requirements }) => {
     test("ends calls in flight with PB-CONNECTION-CLOSED, and their handlers", async () => {
       const ended: string[] = [];
       await using server = await startRpcServer({
@@ -247,12 +248,3 @@ test("a call whose one request never comes ends at its deadline, and when it is 
   expect(await call(AbortSignal.abort(), undefined)).toMatchObject({ code: Code.Canceled });
   expect(server.calls).toEqual([]);
 });
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => {
-      throw new Error("it did not fail");
-    },
-    (error: unknown) => error,
-  );
-}

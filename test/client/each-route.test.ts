@@ -1,8 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { routes } from "../behaviour/routes.ts";
-import { describeIf, rejection } from "../behaviour/suite/route.ts";
+import { describeIf } from "../behaviour/suite/route.ts";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../support/rejection.ts";
 
 // Calls of each kind over every route. What else is to behave the same there, test/behaviour tells.
 describe.each(routes)("over $name", ({ name, lacks = [], open }) => {

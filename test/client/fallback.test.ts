@@ -10,6 +10,7 @@ import { Carrier, PluginService, Protocol } from "../../src/gen/plugboard/plugin
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { LocalServer, RpcServerOptions } from "../support/local-server.ts";
 import { aborted, behaviourRoutes, startRpcServer } from "../support/local-server.ts";
+import { rejection } from "../support/rejection.ts";
 import type { LocalTtrpc } from "../support/ttrpc/local-ttrpc.ts";
 import { serveTtrpc } from "../support/ttrpc/local-ttrpc.ts";
 
@@ -354,13 +355,4 @@ async function* each(...numbers: number[]) {
   for (const number of numbers) {
     yield { data: Uint8Array.of(number) };
   }
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => {
-      throw new Error("it did not fail");
-    },
-    (error: unknown) => error,
-  );
 }

@@ -17,10 +17,24 @@ test.each([-1, Number.NaN])("a grace period of %d is refused", (gracePeriodMs) =
 });
 
 describe("the time that a plugin has", () => {
-  test.each<[string, NonNullable<HostOptions["settings"]>, string, string]>([
-    ["silent", { PLUGIN_HANDSHAKE_TIMEOUT: 0.5 }, "no handshake within 500 ms", "PLUGIN_HANDSHAKE_TIMEOUT"],
-    ["mute", { PLUGIN_CONNECTION_TIMEOUT: 0.5 }, "no first answer within 500 ms", "PLUGIN_CONNECTION_TIMEOUT"],
-  ])("is what the settings say, for a %s one", async (way, settings, message, named) => {
+  test.each<[string, { settings: NonNullable<HostOptions["settings"]>; message: string; named: string }]>([
+    [
+      "silent",
+      {
+        settings: { PLUGIN_HANDSHAKE_TIMEOUT: 0.5 },
+        message: "no handshake within 500 ms",
+        named: "PLUGIN_HANDSHAKE_TIMEOUT",
+      },
+    ],
+    [
+      "mute",
+      {
+        settings: { PLUGIN_CONNECTION_TIMEOUT: 0.5 },
+        message: "no first answer within 500 ms",
+        named: "PLUGIN_CONNECTION_TIMEOUT",
+      },
+    ],
+  ])("is what the settings say, for a %s one", async (way, { settings, message, named }) => {
     await using host = new Host({ settings });
     const error: unknown = await host.load({ command: misbehave(way), onOutput() {} }).catch((each: unknown) => each);
     expect(error).toMatchObject({ errorCode: "PB-HANDSHAKE-TIMEOUT", message: expect.stringContaining(message) });

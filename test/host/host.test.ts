@@ -129,27 +129,49 @@ describe("a start that fails", () => {
   const noInterpreter = file("no-interpreter", "#!/no/such/interpreter\n", 0o755);
   const missing = join(files, "missing");
 
-  test.each<[string, ErrorCode, LoadOptions, string]>([
-    ["there is no such command", "PB-LAUNCH-NOT-FOUND", { command: ["no-such-command-here"] }, "no-such-command-here"],
-    ["there is no such file", "PB-LAUNCH-NOT-FOUND", { command: [missing] }, missing],
-    ["the file is not executable", "PB-LAUNCH-NOT-EXECUTABLE", { command: [notExecutable] }, notExecutable],
+  test.each<[string, { code: ErrorCode; options: LoadOptions; detail: string }]>([
+    [
+      "there is no such command",
+      { code: "PB-LAUNCH-NOT-FOUND", options: { command: ["no-such-command-here"] }, detail: "no-such-command-here" },
+    ],
+    ["there is no such file", { code: "PB-LAUNCH-NOT-FOUND", options: { command: [missing] }, detail: missing }],
+    [
+      "the file is not executable",
+      { code: "PB-LAUNCH-NOT-EXECUTABLE", options: { command: [notExecutable] }, detail: notExecutable },
+    ],
     // It is there: who reads that there is no such command looks for a misspelling.
-    ["the file's interpreter is missing", "PB-LAUNCH-NOT-EXECUTABLE", { command: [noInterpreter] }, noInterpreter],
-    ["the command is a directory", "PB-LAUNCH-NOT-EXECUTABLE", { command: [files] }, files],
-    ["there is no such directory", "PB-LAUNCH-DIRECTORY", { command: ["true"], cwd: missing }, missing],
+    [
+      "the file's interpreter is missing",
+      { code: "PB-LAUNCH-NOT-EXECUTABLE", options: { command: [noInterpreter] }, detail: noInterpreter },
+    ],
+    ["the command is a directory", { code: "PB-LAUNCH-NOT-EXECUTABLE", options: { command: [files] }, detail: files }],
+    [
+      "there is no such directory",
+      { code: "PB-LAUNCH-DIRECTORY", options: { command: ["true"], cwd: missing }, detail: missing },
+    ],
     [
       "the working directory is a file",
-      "PB-LAUNCH-DIRECTORY",
-      { command: ["true"], cwd: notExecutable },
-      notExecutable,
+      { code: "PB-LAUNCH-DIRECTORY", options: { command: ["true"], cwd: notExecutable }, detail: notExecutable },
     ],
-    ["there is no command", "PB-LAUNCH-OPTION", JSON.parse("{}"), "command"],
-    ["the command is a text", "PB-LAUNCH-OPTION", JSON.parse('{"command":"true"}'), "command"],
-    ["a variable is a number", "PB-LAUNCH-OPTION", JSON.parse('{"command":["true"],"env":{"A":5}}'), "env"],
-    ["the directory is a list", "PB-LAUNCH-OPTION", JSON.parse('{"command":["true"],"cwd":[]}'), "cwd"],
-    ["the command is empty", "PB-LAUNCH-FAILED", { command: [""] }, ""],
-    ["the environment can't be passed", "PB-LAUNCH-FAILED", { command: ["true"], env: { BAD: "swordfish\0" } }, "BAD"],
-  ])("says so when %s", async (_, code, options, detail) => {
+    ["there is no command", { code: "PB-LAUNCH-OPTION", options: JSON.parse("{}"), detail: "command" }],
+    [
+      "the command is a text",
+      { code: "PB-LAUNCH-OPTION", options: JSON.parse('{"command":"true"}'), detail: "command" },
+    ],
+    [
+      "a variable is a number",
+      { code: "PB-LAUNCH-OPTION", options: JSON.parse('{"command":["true"],"env":{"A":5}}'), detail: "env" },
+    ],
+    [
+      "the directory is a list",
+      { code: "PB-LAUNCH-OPTION", options: JSON.parse('{"command":["true"],"cwd":[]}'), detail: "cwd" },
+    ],
+    ["the command is empty", { code: "PB-LAUNCH-FAILED", options: { command: [""] }, detail: "" }],
+    [
+      "the environment can't be passed",
+      { code: "PB-LAUNCH-FAILED", options: { command: ["true"], env: { BAD: "swordfish\0" } }, detail: "BAD" },
+    ],
+  ])("says so when %s", async (_, { code, options, detail }) => {
     const error = await failure({ config: { password: "swordfish" }, ...options });
     expect(error.errorCode).toBe(code);
     expect(error.message).toContain(detail);

@@ -15,22 +15,12 @@ import {
   EchoResponseSchema,
   file_plugboard_test_v1_behaviour,
 } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../support/rejection.ts";
 
 // What test/behaviour/suite.ts asserts of every route is not repeated here.
 
 const connectTo = (routes: (router: ConnectRouter) => unknown) =>
   connect(definePlugin({ name: "sample", version: "1.0.0", routes }));
-
-async function rejection(promise: Promise<unknown>): Promise<ConnectError> {
-  const error = await promise.then(
-    () => {
-      throw new Error("it did not fail");
-    },
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ConnectError);
-  return error as ConnectError;
-}
 
 describe("neither side can reach into the other's objects", () => {
   test("by a response that the handler keeps", async () => {
@@ -187,11 +177,31 @@ describe("when the caller's contract and the plugin's disagree on the kind of a 
     });
 
   test.each([
-    ["echo", "Echo", { serverStreaming: true }, "is unary in the plugin, not server_streaming"],
-    ["collect", "Collect", { clientStreaming: false }, "is client_streaming in the plugin, not unary"],
-    ["produce", "Produce", { clientStreaming: true }, "is server_streaming in the plugin, not bidi_streaming"],
-    ["converse", "Converse", { serverStreaming: false }, "is bidi_streaming in the plugin, not client_streaming"],
-  ])("%s fails with unimplemented and says so", async (localName, name, streaming, said) => {
+    [
+      "echo",
+      { name: "Echo", streaming: { serverStreaming: true }, said: "is unary in the plugin, not server_streaming" },
+    ],
+    [
+      "collect",
+      { name: "Collect", streaming: { clientStreaming: false }, said: "is client_streaming in the plugin, not unary" },
+    ],
+    [
+      "produce",
+      {
+        name: "Produce",
+        streaming: { clientStreaming: true },
+        said: "is server_streaming in the plugin, not bidi_streaming",
+      },
+    ],
+    [
+      "converse",
+      {
+        name: "Converse",
+        streaming: { serverStreaming: false },
+        said: "is bidi_streaming in the plugin, not client_streaming",
+      },
+    ],
+  ])("%s fails with unimplemented and says so", async (localName, { name, streaming, said }) => {
     let called = false;
     const note = () => {
       called = true;

@@ -129,12 +129,24 @@ describe("started by hand", () => {
   });
 
   const talkative = "test/plugin-process/fixtures/talkative.ts";
-  test.each<[string, string, Record<string, string>, string]>([
-    ["with a wrong cookie", markdown, { PLUGBOARD_MAGIC_COOKIE: "wrong" }, "PLUGBOARD_MAGIC_COOKIE is set, but not to"],
-    ["with a wrong cookie of an application", talkative, { TALKATIVE: "no" }, "TALKATIVE is set, but not to"],
-    ["with another application's", talkative, { OTHER: "no", PLUGIN_MIN_PORT: "10000" }, "has not set TALKATIVE"],
-    ["with an application's", markdown, { OTHER: "no", PLUGIN_PROTOCOL_VERSIONS: "1" }, "was not told its cookie"],
-  ])("says that the cookie is wrong, when it was a host that has started it %s", async (_, script, env, said) => {
+  test.each<[string, { script: string; env: Record<string, string>; said: string }]>([
+    [
+      "with a wrong cookie",
+      { script: markdown, env: { PLUGBOARD_MAGIC_COOKIE: "wrong" }, said: "PLUGBOARD_MAGIC_COOKIE is set, but not to" },
+    ],
+    [
+      "with a wrong cookie of an application",
+      { script: talkative, env: { TALKATIVE: "no" }, said: "TALKATIVE is set, but not to" },
+    ],
+    [
+      "with another application's",
+      { script: talkative, env: { OTHER: "no", PLUGIN_MIN_PORT: "10000" }, said: "has not set TALKATIVE" },
+    ],
+    [
+      "with an application's",
+      { script: markdown, env: { OTHER: "no", PLUGIN_PROTOCOL_VERSIONS: "1" }, said: "was not told its cookie" },
+    ],
+  ])("says that the cookie is wrong, when it was a host that has started it %s", async (_, { script, env, said }) => {
     const { code, stdout, stderr } = await run([script], env);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(/^PB-COOKIE-MISMATCH: /);

@@ -71,122 +71,161 @@ describe("readConfig reads", () => {
 });
 
 describe("readConfig refuses, and names the path of,", () => {
-  test.each<[string, DescMessage, unknown, string]>([
+  test.each<[string, { schema: DescMessage; json: unknown; message: string }]>([
     [
       "an unknown key",
-      MarkdownConfigSchema,
-      { maxBytes: 1 },
-      'configuration key "maxBytes" is unknown in examples.markdown.v1.MarkdownConfig',
+      {
+        schema: MarkdownConfigSchema,
+        json: { maxBytes: 1 },
+        message: 'configuration key "maxBytes" is unknown in examples.markdown.v1.MarkdownConfig',
+      },
     ],
     [
       "an unknown key beside known ones",
-      MarkdownConfigSchema,
-      { maxDocumentBytes: 1, extensions: [], extension: 1 },
-      'configuration key "extension" is unknown in examples.markdown.v1.MarkdownConfig',
+      {
+        schema: MarkdownConfigSchema,
+        json: { maxDocumentBytes: 1, extensions: [], extension: 1 },
+        message: 'configuration key "extension" is unknown in examples.markdown.v1.MarkdownConfig',
+      },
     ],
     [
       "an unknown key in a message",
-      ManifestSchema,
-      { limits: { maxMessageByte: 1 } },
-      'configuration key "limits.maxMessageByte" is unknown in plugboard.plugin.v1.Limits',
+      {
+        schema: ManifestSchema,
+        json: { limits: { maxMessageByte: 1 } },
+        message: 'configuration key "limits.maxMessageByte" is unknown in plugboard.plugin.v1.Limits',
+      },
     ],
     [
       "an unknown key in a message in a list in a message in a list",
-      ManifestSchema,
-      { services: [{ name: "a" }, { methods: [{ name: "b" }, { nmae: "c" }] }] },
-      'configuration key "services[1].methods[1].nmae" is unknown in plugboard.plugin.v1.Method',
+      {
+        schema: ManifestSchema,
+        json: { services: [{ name: "a" }, { methods: [{ name: "b" }, { nmae: "c" }] }] },
+        message: 'configuration key "services[1].methods[1].nmae" is unknown in plugboard.plugin.v1.Method',
+      },
     ],
     [
       "a string for a number",
-      MarkdownConfigSchema,
-      { maxDocumentBytes: "many" },
-      'configuration key "maxDocumentBytes" is a string that does not fit, not a uint32',
+      {
+        schema: MarkdownConfigSchema,
+        json: { maxDocumentBytes: "many" },
+        message: 'configuration key "maxDocumentBytes" is a string that does not fit, not a uint32',
+      },
     ],
     [
       "a negative number for an unsigned one",
-      MarkdownConfigSchema,
-      { maxDocumentBytes: -1 },
-      'configuration key "maxDocumentBytes" is a number that does not fit, not a uint32',
+      {
+        schema: MarkdownConfigSchema,
+        json: { maxDocumentBytes: -1 },
+        message: 'configuration key "maxDocumentBytes" is a number that does not fit, not a uint32',
+      },
     ],
     [
       "a fraction for a whole number",
-      MarkdownConfigSchema,
-      { maxDocumentBytes: 0.5 },
-      'configuration key "maxDocumentBytes" is a number that does not fit, not a uint32',
+      {
+        schema: MarkdownConfigSchema,
+        json: { maxDocumentBytes: 0.5 },
+        message: 'configuration key "maxDocumentBytes" is a number that does not fit, not a uint32',
+      },
     ],
     [
       "an object for a number",
-      MarkdownConfigSchema,
-      { maxDocumentBytes: {} },
-      'configuration key "maxDocumentBytes" is an object, not a uint32',
+      {
+        schema: MarkdownConfigSchema,
+        json: { maxDocumentBytes: {} },
+        message: 'configuration key "maxDocumentBytes" is an object, not a uint32',
+      },
     ],
     [
       "a number for a string in a message in a list",
-      ManifestSchema,
-      { services: [{ name: 1 }] },
-      'configuration key "services[0].name" is a number that does not fit, not a string',
+      {
+        schema: ManifestSchema,
+        json: { services: [{ name: 1 }] },
+        message: 'configuration key "services[0].name" is a number that does not fit, not a string',
+      },
     ],
     [
       "a string for a boolean at depth",
-      ManifestSchema,
-      { services: [{}, { methods: [{ idempotent: "yes" }] }] },
-      'configuration key "services[1].methods[0].idempotent" is a string that does not fit, not a bool',
+      {
+        schema: ManifestSchema,
+        json: { services: [{}, { methods: [{ idempotent: "yes" }] }] },
+        message: 'configuration key "services[1].methods[0].idempotent" is a string that does not fit, not a bool',
+      },
     ],
     [
       "a wrong type inside a list",
-      ManifestSchema,
-      { protocolVersions: [1, 2, "three"] },
-      'configuration key "protocolVersions[2]" is a string that does not fit, not a uint32',
+      {
+        schema: ManifestSchema,
+        json: { protocolVersions: [1, 2, "three"] },
+        message: 'configuration key "protocolVersions[2]" is a string that does not fit, not a uint32',
+      },
     ],
     [
       "null inside a list",
-      ManifestSchema,
-      { protocolVersions: [1, null] },
-      'configuration key "protocolVersions[1]" is null, not a uint32',
+      {
+        schema: ManifestSchema,
+        json: { protocolVersions: [1, null] },
+        message: 'configuration key "protocolVersions[1]" is null, not a uint32',
+      },
     ],
     [
       "an object for a list",
-      ManifestSchema,
-      { services: {} },
-      'configuration key "services" is an object, not an array',
+      {
+        schema: ManifestSchema,
+        json: { services: {} },
+        message: 'configuration key "services" is an object, not an array',
+      },
     ],
     [
       "a number for a list",
-      MarkdownConfigSchema,
-      { extensions: 1 },
-      'configuration key "extensions" is a number that does not fit, not an array',
+      {
+        schema: MarkdownConfigSchema,
+        json: { extensions: 1 },
+        message: 'configuration key "extensions" is a number that does not fit, not an array',
+      },
     ],
     [
       "a list for a message",
-      ManifestSchema,
-      { limits: [] },
-      'configuration key "limits" is an array, not a plugboard.plugin.v1.Limits',
+      {
+        schema: ManifestSchema,
+        json: { limits: [] },
+        message: 'configuration key "limits" is an array, not a plugboard.plugin.v1.Limits',
+      },
     ],
     [
       "a string for a message inside a list",
-      ManifestSchema,
-      { services: [{}, "a.B"] },
-      'configuration key "services[1]" is a string that does not fit, not a plugboard.plugin.v1.Service',
+      {
+        schema: ManifestSchema,
+        json: { services: [{}, "a.B"] },
+        message: 'configuration key "services[1]" is a string that does not fit, not a plugboard.plugin.v1.Service',
+      },
     ],
     [
       "a name that the enum does not have",
-      MarkdownConfigSchema,
-      { extensions: ["EXTENSION_GFM", "GFM"] },
-      'configuration key "extensions[1]" is a string that does not fit, not one of EXTENSION_UNSPECIFIED, EXTENSION_GFM',
+      {
+        schema: MarkdownConfigSchema,
+        json: { extensions: ["EXTENSION_GFM", "GFM"] },
+        message:
+          'configuration key "extensions[1]" is a string that does not fit, not one of EXTENSION_UNSPECIFIED, EXTENSION_GFM',
+      },
     ],
     [
       "a duration without its unit, at depth",
-      ManifestSchema,
-      { limits: { maxDeadline: "90" } },
-      'configuration key "limits.maxDeadline" is a string that does not fit, not a google.protobuf.Duration',
+      {
+        schema: ManifestSchema,
+        json: { limits: { maxDeadline: "90" } },
+        message: 'configuration key "limits.maxDeadline" is a string that does not fit, not a google.protobuf.Duration',
+      },
     ],
     [
       "only the first of several faults",
-      ManifestSchema,
-      { name: 1, version: 2, nothing: 3 },
-      'configuration key "name" is a number that does not fit, not a string',
+      {
+        schema: ManifestSchema,
+        json: { name: 1, version: 2, nothing: 3 },
+        message: 'configuration key "name" is a number that does not fit, not a string',
+      },
     ],
-  ])("%s", (_what, schema, json, message) => {
+  ])("%s", (_what, { schema, json, message }) => {
     const error = refusal(schema, json);
     expect(said(error)).toBe(message);
     expect(error.hint).not.toBe("");

@@ -10,6 +10,7 @@ import {
   MarkdownConfigSchema,
   MarkdownService,
 } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import { rejection } from "../support/rejection.ts";
 
 const minimal = {
   name: "sample",
@@ -32,62 +33,94 @@ function refusal(change: Record<string, unknown>): PlugboardError {
   throw new Error("the definition was accepted");
 }
 
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => {
-      throw new Error("it did not fail");
-    },
-    (error: unknown) => error,
-  );
-}
-
 const dependency = (name: unknown, versionRange: unknown) => ({ dependencies: [{ name, versionRange }] });
 
 describe("definePlugin refuses", () => {
-  test.each<[string, Record<string, unknown>, string, string]>([
-    ["an empty name", { name: "" }, "PB-PLUGIN-NAME", "name"],
-    ["a name in upper case", { name: "Markdown" }, "PB-PLUGIN-NAME", "name"],
-    ["a name that starts with a digit", { name: "1st" }, "PB-PLUGIN-NAME", "name"],
-    ["a name that starts with a hyphen", { name: "-a" }, "PB-PLUGIN-NAME", "name"],
-    ["a name with a dot", { name: "a.b" }, "PB-PLUGIN-NAME", "name"],
-    ["a name that ends with a newline", { name: "a\n" }, "PB-PLUGIN-NAME", "name"],
-    ["a name of letters beyond ASCII", { name: "grüße" }, "PB-PLUGIN-NAME", "name"],
-    ["a name of 64 characters", { name: "a".repeat(64) }, "PB-PLUGIN-NAME", "name"],
-    ["a name that is no string", { name: 7 }, "PB-PLUGIN-NAME", "name"],
-    ["no name", { name: undefined }, "PB-PLUGIN-NAME", "name"],
-    ["an empty version", { version: "" }, "PB-PLUGIN-VERSION", "version"],
-    ["a version of two numbers", { version: "1.0" }, "PB-PLUGIN-VERSION", "version"],
-    ["a version with a leading v", { version: "v1.0.0" }, "PB-PLUGIN-VERSION", "version"],
-    ["a version with a leading zero", { version: "01.0.0" }, "PB-PLUGIN-VERSION", "version"],
-    ["a version with a wildcard", { version: "1.0.x" }, "PB-PLUGIN-VERSION", "version"],
-    ["a version that ends with a newline", { version: "1.0.0\n" }, "PB-PLUGIN-VERSION", "version"],
-    ["a version that is no string", { version: 1 }, "PB-PLUGIN-VERSION", "version"],
-    ["no protocol version", { protocolVersions: [] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
-    ["protocol version -1", { protocolVersions: [-1] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
-    ["a negative protocol version", { protocolVersions: [1, -1] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
-    ["half a protocol version", { protocolVersions: [1.5] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
-    ["a protocol version that is not a number", { protocolVersions: ["1"] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocol"],
-    ["a protocol version beyond 32 bits", { protocolVersions: [2 ** 32] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocol"],
-    ["a protocol version twice", { protocolVersions: [2, 1, 2] }, "PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions"],
-    ["a dependency without a name", dependency(undefined, "^1.0.0"), "PB-PLUGIN-DEPENDENCY", "dependencies"],
-    ["a dependency whose name is none", dependency("Other", "^1.0.0"), "PB-PLUGIN-DEPENDENCY", '"Other"'],
-    ["an empty version range", dependency("other", ""), "PB-PLUGIN-DEPENDENCY", "other"],
-    ["a blank version range", dependency("other", "  "), "PB-PLUGIN-DEPENDENCY", "other"],
-    ["no version range", dependency("other", undefined), "PB-PLUGIN-DEPENDENCY", "other"],
-    ["a tag for a version range", dependency("other", "latest"), "PB-PLUGIN-DEPENDENCY", '"latest"'],
-    ["an operator for a version range", dependency("other", "^"), "PB-PLUGIN-DEPENDENCY", '"^"'],
+  test.each<[string, { change: Record<string, unknown>; errorCode: string; named: string }]>([
+    ["an empty name", { change: { name: "" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name in upper case", { change: { name: "Markdown" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name that starts with a digit", { change: { name: "1st" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name that starts with a hyphen", { change: { name: "-a" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name with a dot", { change: { name: "a.b" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name that ends with a newline", { change: { name: "a\n" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name of letters beyond ASCII", { change: { name: "grüße" }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name of 64 characters", { change: { name: "a".repeat(64) }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["a name that is no string", { change: { name: 7 }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["no name", { change: { name: undefined }, errorCode: "PB-PLUGIN-NAME", named: "name" }],
+    ["an empty version", { change: { version: "" }, errorCode: "PB-PLUGIN-VERSION", named: "version" }],
+    ["a version of two numbers", { change: { version: "1.0" }, errorCode: "PB-PLUGIN-VERSION", named: "version" }],
+    ["a version with a leading v", { change: { version: "v1.0.0" }, errorCode: "PB-PLUGIN-VERSION", named: "version" }],
+    [
+      "a version with a leading zero",
+      { change: { version: "01.0.0" }, errorCode: "PB-PLUGIN-VERSION", named: "version" },
+    ],
+    ["a version with a wildcard", { change: { version: "1.0.x" }, errorCode: "PB-PLUGIN-VERSION", named: "version" }],
+    [
+      "a version that ends with a newline",
+      { change: { version: "1.0.0\n" }, errorCode: "PB-PLUGIN-VERSION", named: "version" },
+    ],
+    ["a version that is no string", { change: { version: 1 }, errorCode: "PB-PLUGIN-VERSION", named: "version" }],
+    [
+      "no protocol version",
+      { change: { protocolVersions: [] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocolVersions" },
+    ],
+    [
+      "protocol version -1",
+      { change: { protocolVersions: [-1] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocolVersions" },
+    ],
+    [
+      "a negative protocol version",
+      { change: { protocolVersions: [1, -1] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocolVersions" },
+    ],
+    [
+      "half a protocol version",
+      { change: { protocolVersions: [1.5] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocolVersions" },
+    ],
+    [
+      "a protocol version that is not a number",
+      { change: { protocolVersions: ["1"] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocol" },
+    ],
+    [
+      "a protocol version beyond 32 bits",
+      { change: { protocolVersions: [2 ** 32] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocol" },
+    ],
+    [
+      "a protocol version twice",
+      { change: { protocolVersions: [2, 1, 2] }, errorCode: "PB-PLUGIN-PROTOCOL-VERSIONS", named: "protocolVersions" },
+    ],
+    [
+      "a dependency without a name",
+      { change: dependency(undefined, "^1.0.0"), errorCode: "PB-PLUGIN-DEPENDENCY", named: "dependencies" },
+    ],
+    [
+      "a dependency whose name is none",
+      { change: dependency("Other", "^1.0.0"), errorCode: "PB-PLUGIN-DEPENDENCY", named: '"Other"' },
+    ],
+    ["an empty version range", { change: dependency("other", ""), errorCode: "PB-PLUGIN-DEPENDENCY", named: "other" }],
+    ["a blank version range", { change: dependency("other", "  "), errorCode: "PB-PLUGIN-DEPENDENCY", named: "other" }],
+    ["no version range", { change: dependency("other", undefined), errorCode: "PB-PLUGIN-DEPENDENCY", named: "other" }],
+    [
+      "a tag for a version range",
+      { change: dependency("other", "latest"), errorCode: "PB-PLUGIN-DEPENDENCY", named: '"latest"' },
+    ],
+    [
+      "an operator for a version range",
+      { change: dependency("other", "^"), errorCode: "PB-PLUGIN-DEPENDENCY", named: '"^"' },
+    ],
     [
       "a dependency that stands twice",
       {
-        dependencies: [
-          { name: "other", versionRange: "^1.0.0" },
-          { name: "other", versionRange: "^2.0.0" },
-        ],
+        change: {
+          dependencies: [
+            { name: "other", versionRange: "^1.0.0" },
+            { name: "other", versionRange: "^2.0.0" },
+          ],
+        },
+        errorCode: "PB-PLUGIN-DEPENDENCY",
+        named: '"other"',
       },
-      "PB-PLUGIN-DEPENDENCY",
-      '"other"',
     ],
-  ])("%s, and names the field", (_what, change, errorCode, named) => {
+  ])("%s, and names the field", (_what, { change, errorCode, named }) => {
     const error = refusal(change);
     expect(error).toMatchObject({ errorCode, code: Code.InvalidArgument });
     expect(error.rawMessage.split("\n")[0]).toContain(named);
@@ -101,52 +134,64 @@ describe("definePlugin refuses", () => {
     },
   );
 
-  test.each<[string, (router: ConnectRouter) => void, string, string]>([
+  test.each<[string, { routes: (router: ConnectRouter) => void; errorCode: string; named: string }]>([
     [
       "a service that is registered twice",
-      (router) => router.service(MarkdownService, {}).service(MarkdownService, {}),
-      "PB-PLUGIN-DUPLICATE-SERVICE",
-      "examples.markdown.v1.MarkdownService/",
+      {
+        routes: (router) => router.service(MarkdownService, {}).service(MarkdownService, {}),
+        errorCode: "PB-PLUGIN-DUPLICATE-SERVICE",
+        named: "examples.markdown.v1.MarkdownService/",
+      },
     ],
     [
       "a single method that is registered twice",
-      (router) => {
-        router.rpc(MarkdownService.method.render, () => ({}));
-        router.rpc(MarkdownService.method.render, () => ({}));
+      {
+        routes: (router) => {
+          router.rpc(MarkdownService.method.render, () => ({}));
+          router.rpc(MarkdownService.method.render, () => ({}));
+        },
+        errorCode: "PB-PLUGIN-DUPLICATE-SERVICE",
+        named: "examples.markdown.v1.MarkdownService/Render",
       },
-      "PB-PLUGIN-DUPLICATE-SERVICE",
-      "examples.markdown.v1.MarkdownService/Render",
     ],
     [
       "a single method of a service that is registered whole",
-      (router) => {
-        router.service(MarkdownService, {});
-        router.rpc(MarkdownService.method.preview, async function* () {});
+      {
+        routes: (router) => {
+          router.service(MarkdownService, {});
+          router.rpc(MarkdownService.method.preview, async function* () {});
+        },
+        errorCode: "PB-PLUGIN-DUPLICATE-SERVICE",
+        named: "examples.markdown.v1.MarkdownService/Preview",
       },
-      "PB-PLUGIN-DUPLICATE-SERVICE",
-      "examples.markdown.v1.MarkdownService/Preview",
     ],
     [
       "Plugboard's own service",
-      (router) => router.service(PluginService, {}),
-      "PB-PLUGIN-RESERVED-SERVICE",
-      "plugboard.plugin.v1.PluginService",
+      {
+        routes: (router) => router.service(PluginService, {}),
+        errorCode: "PB-PLUGIN-RESERVED-SERVICE",
+        named: "plugboard.plugin.v1.PluginService",
+      },
     ],
     [
       "a single method of Plugboard's own service",
-      (router) => router.rpc(PluginService.method.describe, () => ({})),
-      "PB-PLUGIN-RESERVED-SERVICE",
-      "plugboard.plugin.v1.PluginService",
+      {
+        routes: (router) => router.rpc(PluginService.method.describe, () => ({})),
+        errorCode: "PB-PLUGIN-RESERVED-SERVICE",
+        named: "plugboard.plugin.v1.PluginService",
+      },
     ],
     [
       "routes that throw",
-      () => {
-        throw new Error("no database here");
+      {
+        routes: () => {
+          throw new Error("no database here");
+        },
+        errorCode: "PB-PLUGIN-ROUTES",
+        named: "no database here",
       },
-      "PB-PLUGIN-ROUTES",
-      "no database here",
     ],
-  ])("%s, and names it", (_what, routes, errorCode, named) => {
+  ])("%s, and names it", (_what, { routes, errorCode, named }) => {
     const error = refusal({ routes });
     expect(error.errorCode).toBe(errorCode);
     const [firstLine] = error.rawMessage.split("\n");

@@ -65,11 +65,11 @@ const relay = (next?: () => Connection) =>
   });
 
 describe.each([
-  ["memory", undefined, "memory", "OK"],
-  ["ttrpc", "ttrpc", "ttrpc", "OK"],
-  ["gRPC", "grpc", "grpc", "OK"],
-  ["Connect", "connect", "connectrpc", undefined],
-] as const)("over %s", (_, protocol, system, ok) => {
+  ["memory", { protocol: undefined, system: "memory", ok: "OK" }],
+  ["ttrpc", { protocol: "ttrpc", system: "ttrpc", ok: "OK" }],
+  ["gRPC", { protocol: "grpc", system: "grpc", ok: "OK" }],
+  ["Connect", { protocol: "connect", system: "connectrpc", ok: undefined }],
+] as const)("over %s", (_, { protocol, system, ok }) => {
   async function open(plugin = behaviour) {
     const stack = new AsyncDisposableStack();
     const observers = [openTelemetry({ tracer })];

@@ -16,6 +16,7 @@ import {
   EchoResponseSchema,
   ProduceResponseSchema,
 } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../../support/rejection.ts";
 import { connectTtrpc, listen, maxMessageBytes, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
 import { cutAt, encodeFrame } from "../../support/ttrpc/raw-frames.ts";
@@ -67,14 +68,6 @@ async function misbehave(answer: (peer: RawPeer, streamId: number, method: strin
       await server[Symbol.asyncDispose]();
     },
   };
-}
-
-/** What a promise is rejected with. */
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => new Error("it did not fail"),
-    (error: unknown) => error,
-  );
 }
 
 describe("an answer that is wrong fails its call, and calls beside it and after it go on", () => {

@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../../support/rejection.ts";
 import { faultGroups } from "../faults.ts";
 import type { OpenRoute } from "./route.ts";
-import { rejection } from "./route.ts";
 
 /** What goes wrong has the same code over every route, and the plugin lives on. */
 export function describeFaults({ carries, client, connection }: OpenRoute) {

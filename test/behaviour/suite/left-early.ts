@@ -1,7 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
+import { rejection } from "../../support/rejection.ts";
 import type { OpenRoute } from "./route.ts";
-import { describeIf, rejection } from "./route.ts";
+import { describeIf } from "./route.ts";
 
 const failures = [
   { ends: "ends well", failCode: 0 },

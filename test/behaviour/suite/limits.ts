@@ -8,9 +8,9 @@ import {
   EchoRequestSchema,
   ProduceResponseSchema,
 } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../../support/rejection.ts";
 import { errorSizes, longName } from "../misbehaviour.ts";
 import type { OpenRoute } from "./route.ts";
-import { rejection } from "./route.ts";
 
 /** What both sides take unless told otherwise, in bytes. */
 const maxMessageBytes = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
+import { rejection } from "../../support/rejection.ts";
 import type { OpenRoute } from "./route.ts";
-import { rejection } from "./route.ts";
 
 /** Every character that metadata may have: visible ASCII, spaces and tabs. The fault table has what it must not. */
 const allowed = `${String.fromCharCode(...Array.from({ length: 0x7f - 0x21 }, (_, index) => 0x21 + index))} \t~`;

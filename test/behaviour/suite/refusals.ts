@@ -3,10 +3,10 @@ import type { Connection, ConnectOptions, MethodKind } from "plugboard";
 import { isPlugboardError } from "plugboard";
 import { describe, expect, test } from "vitest";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../../support/rejection.ts";
 import type { Refusal } from "../refusals.ts";
 import { refusals } from "../refusals.ts";
 import { tokens } from "../refusing/options.ts";
-import { rejection } from "./route.ts";
 
 /** A way to the plugin whose refusals are looked at. */
 export interface RefusingRoute {

@@ -1,7 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
+import { rejection } from "../../support/rejection.ts";
 import type { OpenRoute } from "./route.ts";
-import { describeIf, rejection } from "./route.ts";
+import { describeIf } from "./route.ts";
 
 /** Streams that nobody reads, and streams that never wait. */
 export function describeUnreadAndEndless({ carries, client }: OpenRoute) {

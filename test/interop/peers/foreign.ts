@@ -1,8 +1,9 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { Connection, Protocol } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../../support/rejection.ts";
 import { startStandalone } from "../../support/standalone.ts";
 import { type PeerCheck, runPeer } from "./peer-process.ts";
 
@@ -117,13 +118,4 @@ export async function expectChecks(command: readonly string[], env: NodeJS.Proce
   const checks = await runPeer(command, env);
   expect(checks.filter(({ ok }: PeerCheck) => !ok)).toEqual([]);
   expect(checks.length).toBeGreaterThan(5);
-}
-
-async function rejection(promise: Promise<unknown>): Promise<ConnectError> {
-  const error: unknown = await promise.then(
-    () => new Error("the call did not fail"),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ConnectError);
-  return error as ConnectError;
 }

@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { Client, Transport } from "@connectrpc/connect";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { maxDataBytes } from "../../../src/ttrpc/wire/frame.ts";
 import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
+import { rejection } from "../../support/rejection.ts";
 
 const { echo } = BehaviourService.method;
 
@@ -201,18 +202,6 @@ export function describeCalls(name: string, open: () => Promise<OpenDirection>):
       );
     });
   });
-}
-
-/** What a call fails with. */
-export async function rejection(promise: Promise<unknown>): Promise<ConnectError> {
-  const error: unknown = await promise.then(
-    () => new Error("the call did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof ConnectError)) {
-    throw error;
-  }
-  return error;
 }
 
 async function* nothing() {}

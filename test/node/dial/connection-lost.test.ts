@@ -7,6 +7,7 @@ import { connect } from "plugboard/node";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRawServer } from "../../support/local-server.ts";
+import { rejection } from "../../support/rejection.ts";
 import { startStandalone } from "../../support/standalone.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lost-"));
@@ -50,12 +51,3 @@ test("a connection that is reset before it says anything in HTTP/2 is no loss of
   expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE" });
   expect(String(error)).toMatch(/grpc.* at .*PB-DIAL-FAILED/);
 });
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => {
-      throw new Error("it did not fail");
-    },
-    (error: unknown) => error,
-  );
-}

@@ -7,6 +7,7 @@ import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startFaultyProxy } from "../../support/faulty-proxy.ts";
 import type { Place } from "../../support/local-server.ts";
 import { startRpcServer } from "../../support/local-server.ts";
+import { rejection } from "../../support/rejection.ts";
 
 const impatient: Keepalive = { pingAfterMs: 50, pingTimeoutMs: 200 };
 const grpc: Requirements = { protocols: ["grpc"] };
@@ -25,13 +26,6 @@ function startServer(place: Place, known: boolean) {
   const limits = { maxMessageBytes: 4n * 1024n * 1024n, maxConcurrentStreams: 100 };
   const manifest = { name: "known", version: "1.0.0", protocolVersion: 1, endpoints, limits };
   return startRpcServer({ place, httpVersion: "2", ...(known && { manifest }) });
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 }
 
 describe.each(ways.filter(({ known }) => !known))("$protocol on $place, to a server without a manifest", (way) => {

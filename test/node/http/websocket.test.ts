@@ -72,34 +72,57 @@ describe("a request to become a WebSocket", () => {
     socket.close();
   });
 
-  test.each<[string, number, string, string, readonly string[], Record<string, string>]>([
+  test.each<
+    [
+      string,
+      { status: number; words: string; path: string; protocols: readonly string[]; headers: Record<string, string> },
+    ]
+  >([
     [
       "from a page of another origin",
-      403,
-      "pages of this origin may not call",
-      "",
-      [protocol],
-      { Origin: "https://other.example.com" },
+      {
+        status: 403,
+        words: "pages of this origin may not call",
+        path: "",
+        protocols: [protocol],
+        headers: { Origin: "https://other.example.com" },
+      },
     ],
     [
       "from a page without an origin of its own",
-      403,
-      "pages of this origin may not call",
-      "",
-      [protocol],
-      { Origin: "null" },
+      {
+        status: 403,
+        words: "pages of this origin may not call",
+        path: "",
+        protocols: [protocol],
+        headers: { Origin: "null" },
+      },
     ],
-    ["for another path", 404, "WebSockets are opened at /", "/elsewhere", [protocol], {}],
-    ["for another protocol", 400, "a WebSocket has to offer the subprotocol plugboard.ttrpc.v1", "", ["chat"], {}],
+    [
+      "for another path",
+      { status: 404, words: "WebSockets are opened at /", path: "/elsewhere", protocols: [protocol], headers: {} },
+    ],
+    [
+      "for another protocol",
+      {
+        status: 400,
+        words: "a WebSocket has to offer the subprotocol plugboard.ttrpc.v1",
+        path: "",
+        protocols: ["chat"],
+        headers: {},
+      },
+    ],
     [
       "for another host, to which a page made its own name lead",
-      421,
-      "only requests for localhost, 127.0.0.1 and [::1] are answered here",
-      "",
-      [protocol],
-      { Host: "evil.example.com" },
+      {
+        status: 421,
+        words: "only requests for localhost, 127.0.0.1 and [::1] are answered here",
+        path: "",
+        protocols: [protocol],
+        headers: { Host: "evil.example.com" },
+      },
     ],
-  ])("%s is refused with %i", async (_, status, words, path, protocols, headers) => {
+  ])("%s is refused", async (_, { status, words, path, protocols, headers }) => {
     expect(await refusal(address + path, protocols, headers)).toEqual([status, words]);
   });
 });

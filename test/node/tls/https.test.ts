@@ -39,16 +39,21 @@ describe("https:", () => {
     }
   });
 
-  test.each<[string, https.ServerOptions, () => ClientTls | undefined, string]>([
-    ["without the roots", {}, () => undefined, "PB-TLS-UNTRUSTED"],
-    ["without the right roots", {}, () => ({ roots: other.certificate }), "PB-TLS-UNTRUSTED"],
+  test.each<[string, { options: https.ServerOptions; clientTls: () => ClientTls | undefined; errorCode: string }]>([
+    ["without the roots", { options: {}, clientTls: () => undefined, errorCode: "PB-TLS-UNTRUSTED" }],
+    [
+      "without the right roots",
+      { options: {}, clientTls: () => ({ roots: other.certificate }), errorCode: "PB-TLS-UNTRUSTED" },
+    ],
     [
       "without the certificate that it wants",
-      { requestCert: true, rejectUnauthorized: true },
-      () => ({ roots: server.certificate }),
-      "PB-TLS-CLIENT-CERTIFICATE",
+      {
+        options: { requestCert: true, rejectUnauthorized: true },
+        clientTls: () => ({ roots: server.certificate }),
+        errorCode: "PB-TLS-CLIENT-CERTIFICATE",
+      },
     ],
-  ])("is refused %s", async (_, options, clientTls, errorCode) => {
+  ])("is refused %s", async (_, { options, clientTls, errorCode }) => {
     await using server = await startHttps(options);
     const given = clientTls();
     await expect(connect(server.url, { ...(given && { tls: given }) })).rejects.toMatchObject({ errorCode });

@@ -55,21 +55,21 @@ describe.each(["unix", "tcp"] as const)("over %s", (carrier) => {
 
 describe("a server's name", () => {
   test.each([
-    ["a host's name", "localhost", (port: number) => `tcp:localhost:${port}`, {}],
-    ["an IP address", "127.0.0.1", (port: number) => `tcp:127.0.0.1:${port}`, {}],
+    ["a host's name", { name: "localhost", addressOf: (port: number) => `tcp:localhost:${port}`, more: {} }],
+    ["an IP address", { name: "127.0.0.1", addressOf: (port: number) => `tcp:127.0.0.1:${port}`, more: {} }],
     [
       "a name that the caller says",
-      "plugin.internal",
-      (port: number) => `tcp:127.0.0.1:${port}`,
-      { serverName: "plugin.internal" },
+      {
+        name: "plugin.internal",
+        addressOf: (port: number) => `tcp:127.0.0.1:${port}`,
+        more: { serverName: "plugin.internal" },
+      },
     ],
     [
       "an address that the caller says",
-      "192.0.2.1",
-      (port: number) => `tcp:127.0.0.1:${port}`,
-      { serverName: "192.0.2.1" },
+      { name: "192.0.2.1", addressOf: (port: number) => `tcp:127.0.0.1:${port}`, more: { serverName: "192.0.2.1" } },
     ],
-  ])("can be %s", async (_, name, addressOf, more) => {
+  ])("can be %s", async (_, { name, addressOf, more }) => {
     const named = await makeCertificate({ name });
     await using listener = await startListener("tcp", named);
     const port = Number(listener.address.split(":").at(-1));

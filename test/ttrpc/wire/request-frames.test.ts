@@ -61,12 +61,18 @@ const countMessages = {
 const { remoteOpen, remoteClosed, noData } = frameFlag;
 
 test.each([
-  ["an empty request that doesn't say so, as containerd's", remoteOpen, undefined, 1],
-  ["a request that says that it has no message, as ttrpc-rust's", remoteOpen | noData, undefined, 1],
-  ["a request with a first message", remoteOpen, { data: Uint8Array.of(1) }, 2],
-  ["a closed request, whose message may be empty", remoteClosed, {}, 1],
-  ["a closed request that says that it has no message", remoteClosed | noData, undefined, 0],
-] as const)("a server counts the messages after %s", async (_what, flags, first, expected) => {
+  ["an empty request that doesn't say so, as containerd's", { flags: remoteOpen, first: undefined, expected: 1 }],
+  [
+    "a request that says that it has no message, as ttrpc-rust's",
+    { flags: remoteOpen | noData, first: undefined, expected: 1 },
+  ],
+  ["a request with a first message", { flags: remoteOpen, first: { data: Uint8Array.of(1) }, expected: 2 }],
+  ["a closed request, whose message may be empty", { flags: remoteClosed, first: {}, expected: 1 }],
+  [
+    "a closed request that says that it has no message",
+    { flags: remoteClosed | noData, first: undefined, expected: 0 },
+  ],
+] as const)("a server counts the messages after %s", async (_what, { flags, first, expected }) => {
   await using server = await serveTtrpc((router) => router.service(BehaviourService, countMessages));
   using peer = await connectRaw(server.path);
   peer.send(requestFrame(1, collect, first, { flags }));
