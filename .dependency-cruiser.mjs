@@ -99,7 +99,39 @@ export default {
       comment: "What is published imports nothing that is not.",
       severity: "error",
       from: { path: "^src/" },
-      to: { path: "^(test|examples|workers|bench|scripts)/" },
+      to: { path: "^(test|examples|workers|bench|scripts|packages)/" },
+    },
+    {
+      name: "core-needs-no-package",
+      comment: "The core works without the packages that stand on it.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "(^|node_modules/)@plugboard/" },
+    },
+    {
+      name: "packages-stand-on-entry-points",
+      comment:
+        "A package imports plugboard, plugboard/node, plugboard/edge or plugboard/telemetry, as anybody's could.",
+      severity: "error",
+      from: { path: "^packages/[^/]+/src/" },
+      to: {
+        path: "^(src|test|examples|workers|bench|scripts)/",
+        pathNot: inEntries(Object.keys(entries)),
+      },
+    },
+    {
+      name: "entry-points-by-name",
+      comment: "A package imports an entry point by its name, not by its path.",
+      severity: "error",
+      from: { path: "^packages/[^/]+/src/" },
+      to: { path: inEntries(Object.keys(entries)), dependencyTypes: ["local"] },
+    },
+    {
+      name: "packages-stand-apart",
+      comment: "A package imports another by its name.",
+      severity: "error",
+      from: { path: "^packages/([^/]+)/src/" },
+      to: { path: "^packages/", pathNot: "^packages/$1/src/", dependencyTypes: ["local"] },
     },
     {
       name: "public-interface",

@@ -87,6 +87,7 @@ export default defineConfig({
         },
       },
       { ssr, test: { name: "processes", include: suites.processes, ...sharing } },
+      { ssr, test: { name: "packages", include: ["packages/*/test/**/*.test.ts"], ...sharing } },
       { ssr, test: { name: "behaviour", include: suites.behaviour, exclude: [inWorkers], ...sharing } },
       { ssr, test: { name: "attacks", include: suites.attacks, ...alone } },
       { ssr, test: { name: "browser", include: suites.browser, ...alone } },

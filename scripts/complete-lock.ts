@@ -35,9 +35,10 @@ function platformOf(name: string) {
   return { cpu: [cpu], os: [os], ...libc };
 }
 
-/** What npm has no checksum of is what was put back here. */
+/** What npm has no checksum of is what was put back here. Workspaces are folders of this repository, and have none. */
 function withIntegrity(path: string, { version, ...entry }: LockEntry): LockEntry {
-  if (version === undefined || entry.link || entry.inBundle || entry.integrity !== undefined) {
+  const isFolder = !path.includes("node_modules/");
+  if (version === undefined || isFolder || entry.link || entry.inBundle || entry.integrity !== undefined) {
     return { ...(version !== undefined && { version }), ...entry };
   }
   const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);

@@ -52,6 +52,8 @@ export { jwt } from "./policy/auth/jwt.ts";
 export type { Hsts } from "./policy/hsts.ts";
 export { memoryRateLimit } from "./policy/rate-limit/memory.ts";
 export type { RateLimit, RateLimitOptions } from "./policy/rate-limit/rate-limit.ts";
+export type { SharedRateLimitOptions } from "./policy/rate-limit/shared.ts";
+export { sharedRateLimit } from "./policy/rate-limit/shared.ts";
 export type { TokenRate } from "./policy/rate-limit/token-buckets.ts";
 export type { AccessLogOptions } from "./telemetry/access-log.ts";
 export { accessLog } from "./telemetry/access-log.ts";

@@ -15,8 +15,6 @@ export type { LoadedPlugin } from "./host/loaded-plugin.ts";
 export type { ReattachedPlugin, ReattachOptions } from "./host/reattach.ts";
 export type { ReattachTarget, TerraformReattach } from "./host/reattach-target.ts";
 export { connect } from "./node/dial/connect.ts";
-export type { RedisClient } from "./node/redis-rate-limit.ts";
-export { redisRateLimit } from "./node/redis-rate-limit.ts";
 export type { ProxyOptions } from "./node/trusted-proxy.ts";
 export type { ServeOptions } from "./plugin-process/serve.ts";
 export { serve } from "./plugin-process/serve.ts";

@@ -1,4 +1,5 @@
 /** Checks the import rules of .dependency-cruiser.mjs. */
+import { globSync } from "node:fs";
 import { createRequire, registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 
@@ -23,7 +24,11 @@ if (!getAvailableTranspilers().some(({ name, available }) => name === "typescrip
   throw new Error("dependency-cruiser can't use the TypeScript that @arethetypeswrong/core brings: see this script");
 }
 
+const packageSources = globSync("packages/*/src");
 const options = await readOptions("./.dependency-cruiser.mjs");
-const { output, exitCode } = await cruise(["src", "examples", "workers"], { ...options, outputType: "err" });
+const { output, exitCode } = await cruise(["src", ...packageSources, "examples", "workers"], {
+  ...options,
+  outputType: "err",
+});
 console.log(output);
 process.exitCode = exitCode;

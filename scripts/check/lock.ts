@@ -13,7 +13,10 @@ interface LockEntry {
 }
 
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, LockEntry> };
-const installed = Object.entries(packages).filter(([path, { link, inBundle }]) => path !== "" && !link && !inBundle);
+/** Not the folders of this repository, which are the root and its workspaces, and the links to them. */
+const installed = Object.entries(packages).filter(
+  ([path, { link, inBundle }]) => path.includes("node_modules/") && !link && !inBundle,
+);
 const faults = installed.flatMap(([path, { integrity, resolved }]) => [
   ...(integrity?.startsWith("sha512-") ? [] : [`${path} has no SHA-512`]),
   ...(resolved === undefined ? [] : [`${path} has an address`]),

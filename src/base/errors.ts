@@ -59,10 +59,7 @@ const errors = {
     "Limits are whole numbers of bytes, milliseconds or streams from 1; Infinity lifts one. See CallLimits for their names.",
   ],
   "PB-CONFIG-INVALID": [Code.InvalidArgument, "Compare the configuration with the plugin's configuration message."],
-  "PB-RATE-LIMIT-INVALID": [
-    Code.InvalidArgument,
-    "Give perSecond and burst numbers that are allowed, and redisRateLimit() a client of ioredis or node-redis.",
-  ],
+  "PB-RATE-LIMIT-INVALID": [Code.InvalidArgument, "Give perSecond and burst numbers that are allowed."],
   "PB-RATE-LIMIT-BINDING": [
     Code.FailedPrecondition,
     "Bind a rate limit by that name: add [[ratelimits]] with name, namespace_id and simple = { limit, period } to " +

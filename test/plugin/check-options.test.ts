@@ -1,7 +1,7 @@
 import { MessageChannel } from "node:worker_threads";
-import { accessLog, bearer, connect, definePlugin, jwt, memoryRateLimit, serveOn } from "plugboard";
+import { accessLog, bearer, connect, definePlugin, jwt, memoryRateLimit, serveOn, sharedRateLimit } from "plugboard";
 import { bindingRateLimit, edge } from "plugboard/edge";
-import { Host, redisRateLimit } from "plugboard/node";
+import { Host } from "plugboard/node";
 import { expect, test } from "vitest";
 import { checkCookie } from "../../src/go-plugin/handshake.ts";
 import { trustProxy } from "../../src/node/trusted-proxy.ts";
@@ -51,7 +51,7 @@ test.each<[string, () => unknown, string]>([
   ["jwt", () => jwt(misspelt({ secret, issuer: "a", audiense: "b" })), "`audience`"],
   ["bearer", () => bearer(secret, misspelt({ scope: [] })), "`scopes`"],
   ["memoryRateLimit", () => memoryRateLimit(misspelt({ perSeconds: 1, burst: 1 })), "`perSecond`"],
-  ["redisRateLimit", () => redisRateLimit(misspelt({}), misspelt({ perSecond: 1, bursts: 1 })), "`burst`"],
+  ["sharedRateLimit", () => sharedRateLimit(misspelt({ store: "a database", perSecond: 1, bursts: 1 })), "`burst`"],
   ["bindingRateLimit", () => bindingRateLimit("A", misspelt({ periodSecond: 10 })), "`periodSeconds`"],
   ["accessLog", () => accessLog(misspelt({ wirte: () => undefined })), "`write`"],
   ["behindProxy", () => trustProxy(misspelt({ form: [] })), "`from`"],

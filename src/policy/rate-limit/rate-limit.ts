@@ -9,7 +9,8 @@ import { networkOf } from "./network-of.ts";
 
 /**
  * How many calls of a method each caller may make. Made by `memoryRateLimit`, by `bindingRateLimit` of "plugboard/edge",
- * or by `redisRateLimit` of "plugboard/node".
+ * by `redisRateLimit` of "@plugboard/redis",
+ * or by `sharedRateLimit` for a store of your own.
  */
 export interface RateLimit {
   /**

@@ -31,9 +31,6 @@ const defaultMaxBuckets = 50_000;
  * Makes buckets, each of which is full when it is first taken from. One that is full again is forgotten; so is the one
  * that was not used for the longest time when there are too many. Whoever has so many names to call by gains nothing by
  * that beyond what they have anyway, and the others keep theirs.
- *
- * rate-limiter-flexible has no such thing: its limiters in memory count calls in windows of fixed length, at whose ends
- * twice the limit gets through, have a timer for each key, and take any number of keys.
  * @param now A monotonic clock, in milliseconds.
  */
 export function createTokenBuckets(

@@ -2,30 +2,37 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { redisRateLimit } from "@plugboard/redis";
 import { Redis } from "ioredis";
-import { isPlugboardError } from "plugboard";
 import type { LoadedPlugin } from "plugboard/node";
-import { Host, redisRateLimit } from "plugboard/node";
+import { Host } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
-import type { LocalRedis } from "../support/local-redis.ts";
-import { lacksRedis, startRedis } from "../support/local-redis.ts";
+import { BehaviourService } from "../../../test/gen/plugboard/test/v1/behaviour_pb.ts";
+import type { LocalRedis } from "./support/local-redis.ts";
+import { lacksRedis, startRedis } from "./support/local-redis.ts";
 
-const command = ["node", "--conditions=plugboard-source", "test/plugin-process/fixtures/limited-by-redis.ts"] as const;
+const fixture = fileURLToPath(import.meta.resolve("./fixtures/limited-by-redis.ts"));
+const command = ["node", "--conditions=plugboard-source", fixture] as const;
 const password = "swordfish";
 const burst = 3;
 
-test("what is no client is refused where it is given", () => {
-  // What types forbid, a program without types may do all the same.
+test("a URL in place of a client is refused where it is given, and not shown, as it may hold a password", () => {
+  // Programs without types can give one.
   const url = "redis://:swordfish@localhost" as unknown as Redis;
-  try {
-    redisRateLimit(url, { perSecond: 1, burst: 1 });
-    expect.unreachable();
-  } catch (error) {
-    expect(isPlugboardError(error, "PB-RATE-LIMIT-INVALID")).toBe(true);
-    expect(String(error)).not.toContain(password);
-  }
+  const refused = () => redisRateLimit(url, { perSecond: 1, burst: 1 });
+  expect(refused).toThrow(
+    new TypeError("redisRateLimit() takes a connected client of ioredis, iovalkey or node-redis first"),
+  );
+});
+
+test("a misspelt option is refused, with the name that is near to it", () => {
+  const client = { eval: async () => 0 };
+  const options = { perSecond: 1, burst: 1, bursts: 1 };
+  expect(() => redisRateLimit(client, options)).toThrow(
+    /PB-OPTION-UNKNOWN: the rate limit in Redis has no option "bursts"\nDid you mean `burst`/,
+  );
 });
 
 describe.skipIf(lacksRedis)("rate limits in Redis, for which redis-server has to be on PATH,", () => {
