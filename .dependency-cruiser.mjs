@@ -38,8 +38,7 @@ const layerRules = layers.flatMap((together, place) =>
       comment: `src/${folder}/ may import ${below.join(", ")}.`,
       severity: "error",
       from: { path: inFolders([folder]) },
-      // Until the listener takes any multiplexer.
-      to: { path: "^src/", pathNot: [inFolders(below), "^src/go-plugin/yamux/multiplexer[.]ts$"] },
+      to: { path: "^src/", pathNot: inFolders(below) },
     };
   }),
 );

@@ -1,8 +1,9 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { setDeadlineTimer } from "../base/within.ts";
 import type { CallObservation, CallObserver } from "./call-observer.ts";
 import { runIn } from "./call-observer.ts";
-import { setDeadlineTimer, timedOut } from "./time/deadline.ts";
+import { timedOut } from "./time/deadline.ts";
 import type { IdleTimer } from "./time/idle-timer.ts";
 import { createIdleTimer, nothingSent } from "./time/idle-timer.ts";
 

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { untilAborted } from "../base/until-aborted.ts";
-import { setDeadlineTimer, timedOut } from "./time/deadline.ts";
+import { setDeadlineTimer } from "../base/within.ts";
+import { timedOut } from "./time/deadline.ts";
 
 /** What ends a call that waits for something. */
 export interface CallEnds {

@@ -3,7 +3,7 @@ import { onExit } from "signal-exit";
 import type { ClientTls } from "../address/tls-options.ts";
 import { PlugboardError } from "../base/errors.ts";
 import { setLogLevel } from "../base/log.ts";
-import { checkGracePeriod } from "../call/time/deadline.ts";
+import { checkGracePeriod } from "../call/time/grace-period.ts";
 import type { GoPluginServicesOptions } from "../go-plugin/host-services.ts";
 import { launchEnvironment } from "../go-plugin/launch-environment.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";

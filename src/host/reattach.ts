@@ -1,5 +1,5 @@
 import { PlugboardError } from "../base/errors.ts";
-import { within } from "../call/time/deadline.ts";
+import { within } from "../base/within.ts";
 import { createCancellingClient } from "../client/calls/cancelling-client.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
@@ -10,11 +10,11 @@ import type { OutputListeners } from "../go-plugin/plugin-output.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";
 import { exceptForHousekeeping } from "../go-plugin/skip-host-services.ts";
 import { connect } from "../node/dial/connect.ts";
+import { removeStaleSocket } from "../node/listen/stale-socket.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { FollowedProcess } from "./child/follow-process.ts";
 import { followProcess } from "./child/follow-process.ts";
-import { removeLeftoverSocket } from "./child/leftover-socket.ts";
 import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
 import { readReattachTarget } from "./reattach-target.ts";
 import { tellExit } from "./report-exit.ts";
@@ -117,7 +117,8 @@ export async function reattach(
     const wasAsked = (await own?.shutdown(gracePeriodMs, undefined)) === true;
     await endProcess(followed, gracePeriodMs - (performance.now() - start), wasAsked);
     if (address.startsWith("unix:")) {
-      await removeLeftoverSocket(address.slice("unix:".length));
+      // It is gone already, or this user can't remove it.
+      await removeStaleSocket(address.slice("unix:".length)).catch(() => undefined);
     }
     await detach();
   };

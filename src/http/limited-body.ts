@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../call/time/deadline.ts";
+import { setDeadlineTimer } from "../base/within.ts";
 import { nothingSent } from "../call/time/idle-timer.ts";
 import type { Wholes } from "./envelope-boundaries.ts";
 import { gatherChunks } from "./envelope-boundaries.ts";

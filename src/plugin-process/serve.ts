@@ -4,9 +4,10 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { ServerTls } from "../address/tls-options.ts";
 import { isPlugboardError, PlugboardError } from "../base/errors.ts";
 import { formatLogEntry, log, setLogEntryWriter, setLogLevel } from "../base/log.ts";
+import { setDeadlineTimer } from "../base/within.ts";
 import type { CallLimits } from "../call/call-policy.ts";
 import { announcedLimits, publicLimits, trustedLimits } from "../call/call-policy.ts";
-import { checkGracePeriod, setDeadlineTimer } from "../call/time/deadline.ts";
+import { checkGracePeriod } from "../call/time/grace-period.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import { keepaliveOn, withKeepalive } from "../call/time/keepalive.ts";
 import type { MagicCookie } from "../go-plugin/handshake.ts";
@@ -300,7 +301,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     hsts: options.hsts,
     ...(hosts && { hosts }),
     ...(proxy && { proxy }),
-    ...(family.multiplexer && { multiplexer: family.multiplexer }),
+    ...(family.multiplexer && { multiplexing: family.multiplexer }),
     ...(tls && { tls: tls.server, onRefused: tls.onRefused }),
   }).catch(async (error: unknown) => {
     await running.stop();

@@ -1,8 +1,9 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { within } from "../base/within.ts";
 import type { CallLimits } from "../call/call-policy.ts";
 import { announcedLimits, trustedLimits } from "../call/call-policy.ts";
-import { checkGracePeriod, within } from "../call/time/deadline.ts";
+import { checkGracePeriod, flushMs } from "../call/time/grace-period.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import { defaultKeepalive, localKeepalive, withKeepalive } from "../call/time/keepalive.ts";
 import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -49,9 +50,6 @@ const optionNames: OptionNames<ServeOnOptions> = {
   gracePeriodMs: true,
   keepalive: true,
 };
-
-/** How long handlers whose calls were ended have to heed their signals, in milliseconds. */
-const flushMs = 250;
 
 /** A plugin that is served on a connection. */
 export interface ServedPlugin extends AsyncDisposable {

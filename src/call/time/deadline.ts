@@ -1,40 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PlugboardError } from "../../base/errors.ts";
-
-/** Longest wait of a timer, in milliseconds; one that is set for longer goes off at once. */
-export const maxTimerMs = 2 ** 31 - 1;
-
-/** Runs something at a deadline so many milliseconds away, unless the timer is cleared; 24 days at most. */
-export function setDeadlineTimer(run: () => void, timeoutMs: number): ReturnType<typeof setTimeout> {
-  return setTimeout(run, Math.min(timeoutMs, maxTimerMs));
-}
+import { maxTimerMs } from "../../base/within.ts";
 
 /** What a call ends with whose deadline has passed. */
 export function timedOut(cause?: unknown): ConnectError {
   return new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, cause);
-}
-
-/** Waits for a promise, at most so many milliseconds; tells whether it has settled. Rejects if the promise does. */
-export async function within(timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: expired, resolve } = Promise.withResolvers<false>();
-  const timer = setDeadlineTimer(() => resolve(false), timeoutMs);
-  try {
-    return await Promise.race([promise.then(() => true), expired]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * Checks how long calls may take to end, in milliseconds: from 0; `Infinity` for as long as they like.
- * @throws PlugboardError PB-LIMIT-INVALID
- */
-export function checkGracePeriod(gracePeriodMs: number): void {
-  if (!(gracePeriodMs >= 0)) {
-    throw new PlugboardError("PB-LIMIT-INVALID", `gracePeriodMs is ${gracePeriodMs}`, {
-      hint: "It is a number of milliseconds from 0; Infinity for as long as calls take.",
-    });
-  }
 }
 
 /** The point in time at which a call ends, however many attempts it makes. */

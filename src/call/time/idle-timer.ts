@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "./deadline.ts";
+import { setDeadlineTimer } from "../../base/within.ts";
 
 /** Watches over something that is expected to move on. */
 export interface IdleTimer {

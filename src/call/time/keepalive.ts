@@ -1,6 +1,6 @@
 import { PlugboardError } from "../../base/errors.ts";
+import { maxTimerMs } from "../../base/within.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
-import { maxTimerMs } from "./deadline.ts";
 
 /** How a connection finds out that its peer has vanished. */
 export interface Keepalive {

@@ -1,8 +1,8 @@
 import type { Address } from "../../address/endpoint.ts";
 import { detectRuntime } from "../../address/runtime.ts";
 import { PlugboardError } from "../../base/errors.ts";
+import { setDeadlineTimer } from "../../base/within.ts";
 import { bearerAuthorization } from "../../call/messages/bearer-token.ts";
-import { setDeadlineTimer } from "../../call/time/deadline.ts";
 import { keepaliveOn, openingTimeoutMs, withKeepalive } from "../../call/time/keepalive.ts";
 import { PluginService } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { methodPath } from "../../plugin/service-table.ts";

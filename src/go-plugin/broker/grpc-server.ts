@@ -1,9 +1,11 @@
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { trustedLimits } from "../../call/call-policy.ts";
+import { endCalls } from "../../call/time/grace-period.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
 import { createHttpHandler } from "../../node/http/adapter.ts";
 import { createHttp2Server } from "../../node/http2/server.ts";
+import { createConnections } from "../../node/listen/connections.ts";
 import type { Routes } from "../../plugin/service-table.ts";
 import { createServiceTable } from "../../plugin/service-table.ts";
 
@@ -26,8 +28,6 @@ export interface GrpcServerOptions {
 /** How long a connection may take to say something, and the calls in flight to finish, in milliseconds. */
 const headerTimeoutMs = 10_000;
 const graceMs = 2_000;
-/** How long the last answers may take to leave, in milliseconds. */
-const flushMs = 250;
 
 /**
  * Makes a server that waits for connections.
@@ -35,7 +35,7 @@ const flushMs = 250;
  */
 export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: GrpcServerOptions): GrpcServer {
   const shutdown = new AbortController();
-  const connections = new Set<Duplex>();
+  const connections = createConnections();
   const limits = { ...trustedLimits, maxMessageBytes };
   let closing: Promise<void> | undefined;
   const handler = createHttpHandler({
@@ -56,8 +56,9 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
     keepalive: localKeepalive,
   });
 
-  async function handOver(connection: Duplex) {
+  async function serve(connection: Duplex) {
     if (secure === undefined) {
+      connections.leaveEnding(connection);
       http2.accept(connection);
       return;
     }
@@ -66,7 +67,8 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
     try {
       const secured = await secure(connection);
       clearTimeout(timer);
-      secured.on("error", () => connection.destroy());
+      connections.replace(connection, secured);
+      connections.leaveEnding(secured);
       http2.accept(secured);
     } catch {
       // allowed empty-catch: the connection is closed, or will be when the other side has heard why.
@@ -74,33 +76,18 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
   }
 
   async function close() {
-    const { promise: graceOver, resolve } = Promise.withResolvers<void>();
-    const idle = http2.drain();
-    const timer = setTimeout(() => {
-      shutdown.abort(new ConnectError("the server is closing", Code.Unavailable));
-      // Handlers that heed their signal get to answer.
-      flushing = setTimeout(resolve, flushMs);
-    }, graceMs);
-    let flushing: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([idle, graceOver]);
-    clearTimeout(timer);
-    clearTimeout(flushing);
-    const closed = [...connections].map((each) => new Promise<void>((done) => each.once("close", () => done())));
-    for (const connection of connections) {
-      closeSoon(connection);
-    }
-    await Promise.all(closed);
+    connections.refuseMore();
+    const graceEnds = performance.now() + graceMs;
+    await endCalls(http2.drain(), graceMs, () =>
+      shutdown.abort(new ConnectError("the server is closing", Code.Unavailable)),
+    );
+    await connections.close(graceEnds);
   }
 
   return {
     accept(connection) {
-      connections.add(connection);
-      connection.once("close", () => connections.delete(connection));
-      connection.on("error", () => connection.destroy());
-      if (closing === undefined) {
-        handOver(connection).catch(() => connection.destroy());
-      } else {
-        connection.destroy();
+      if (connections.admit(connection)) {
+        serve(connection).catch(() => connection.destroy());
       }
     },
     close() {
@@ -108,15 +95,4 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
       return closing;
     },
   };
-}
-
-/** Ends a connection once what was written has left; a peer that does not read can't keep it. */
-function closeSoon(connection: Duplex) {
-  const timer = setTimeout(() => connection.destroy(), flushMs);
-  connection.once("close", () => clearTimeout(timer));
-  if (connection.writableFinished) {
-    connection.destroy();
-  } else {
-    connection.once("finish", () => connection.destroy()).end();
-  }
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { flushMs } from "../../call/time/grace-period.ts";
 import type { FrameHeader } from "./frame.ts";
 import { createFrameDecoder, encodeHeader, frameFlag, frameType, goAwayReason } from "./frame.ts";
 import type { StreamLink } from "./stream.ts";
@@ -26,9 +27,6 @@ export interface YamuxSession {
   /** Breaks off the streams that are open, says so to the other side, and ends the connection. */
   close(): Promise<void>;
 }
-
-/** How long the last bytes may take to leave, in milliseconds. */
-const flushMs = 250;
 
 /** How much may wait for a carrier, in bytes, that is not data: answers to a side that does not read them. */
 const maxWaitingBytes = 1024 * 1024;

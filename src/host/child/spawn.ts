@@ -5,13 +5,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { PlugboardError } from "../../base/errors.ts";
-import { within } from "../../call/time/deadline.ts";
+import { within } from "../../base/within.ts";
 import { withoutHandshake } from "../../go-plugin/handshake.ts";
 import { createLineSplitter, createOutputTail, maxLineBytes } from "../../go-plugin/process-output.ts";
 import { makeSocketDirectory } from "../../go-plugin/socket-directory.ts";
+import { removeStaleSocket } from "../../node/listen/stale-socket.ts";
 import { compileCacheEnvironment } from "./compile-cache.ts";
 import { inheritedEnvironment } from "./inherited-environment.ts";
-import { removeLeftoverSocket } from "./leftover-socket.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
 
 /** How to start a process. */
@@ -163,7 +163,8 @@ export function startProcess(options: SpawnOptions): PluginProcess {
     }
     removeDirectory();
     if (socket !== undefined) {
-      await removeLeftoverSocket(socket);
+      // It is gone already, or this user can't remove it.
+      await removeStaleSocket(socket).catch(() => undefined);
     }
     child.stdin.destroy();
     child.stdout.destroy();

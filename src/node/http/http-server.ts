@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../base/log.ts";
-import { maxTimerMs } from "../../call/time/deadline.ts";
+import { maxTimerMs } from "../../base/within.ts";
 import { createHttp2Server } from "../http2/server.ts";
 import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";
 import { withRequire } from "../with-require.ts";

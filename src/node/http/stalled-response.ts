@@ -1,7 +1,7 @@
 import type * as http from "node:http";
 import * as http2 from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { setDeadlineTimer } from "../../call/time/deadline.ts";
+import { setDeadlineTimer } from "../../base/within.ts";
 
 type Answer = http.ServerResponse | http2.Http2ServerResponse;
 

@@ -1,6 +1,6 @@
 import * as http2 from "node:http2";
+import { setDeadlineTimer } from "../../base/within.ts";
 import { maxFields } from "../../call/messages/connection-fields.ts";
-import { setDeadlineTimer } from "../../call/time/deadline.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
 import type { HttpHandler } from "../http/adapter.ts";
 import { countAnswers } from "../http/responses-in-flight.ts";

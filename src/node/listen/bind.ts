@@ -1,10 +1,11 @@
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
-import * as net from "node:net";
+import { chmodSync, existsSync } from "node:fs";
+import type * as net from "node:net";
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { PlugboardError } from "../../base/errors.ts";
 import { isPrivate } from "../own-place.ts";
 import type { ListenAddress } from "./listen-address.ts";
+import { removeStaleSocket } from "./stale-socket.ts";
 
 type Place<Carrier> = Extract<ListenAddress, { readonly carrier: Carrier }>;
 
@@ -55,7 +56,8 @@ async function listenAtPath(server: net.Server, address: Place<"unix">): Promise
   try {
     await listenOnce(server, address);
   } catch (error) {
-    if (!(await removeStaleSocket(error, address.path))) {
+    // A plugin that was killed leaves its socket behind.
+    if (codeOf(error) !== "EADDRINUSE" || !(await removeStaleSocket(address.path))) {
       throw error;
     }
     await listenOnce(server, address);
@@ -110,23 +112,4 @@ function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
     process.umask(usual);
   }
   return promise;
-}
-
-/** A plugin that was killed leaves its socket behind. It is removed if it is a socket and nobody answers on it. */
-async function removeStaleSocket(error: unknown, path: string): Promise<boolean> {
-  if (codeOf(error) !== "EADDRINUSE" || !lstatSync(path).isSocket()) {
-    return false;
-  }
-  const { promise: answered, resolve } = Promise.withResolvers<boolean>();
-  const probe = net
-    .connect({ path }, () => resolve(true))
-    .on("error", (reason: NodeJS.ErrnoException) => {
-      resolve(reason.code !== "ECONNREFUSED");
-    });
-  const inUse = await answered;
-  probe.destroy();
-  if (!inUse) {
-    unlinkSync(path);
-  }
-  return !inUse;
 }

@@ -6,48 +6,36 @@ import { securityHeaders } from "../../http/response-headers.ts";
 import { encodeResponse } from "../../ttrpc/wire/envelope.ts";
 import { frameFlag, frameType, headerBytes, uint32, writeHeader } from "../../ttrpc/wire/frame.ts";
 import { toStatus } from "../../ttrpc/wire/status.ts";
+import { onFirstBytes } from "./first-bytes.ts";
 import type { Sniffed } from "./sniff.ts";
-import { sniff } from "./sniff.ts";
 
 /**
- * Tells whoever speaks on a connection why it is not served, in the protocol that it speaks, and closes the connection. No
- * more is read of what it says than that takes, as nothing is known of it.
+ * Tells the peer why it is not served, in the protocol that it speaks, and closes the connection. No more is read of what it
+ * sends than that takes, as nothing is known of it.
  * @param timeoutMs How long all of that may take, in milliseconds.
  */
-export function refuseSpeaker(connection: Duplex, error: PlugboardError, timeoutMs: number): void {
+export function refusePeer(connection: Duplex, error: PlugboardError, timeoutMs: number): void {
   const timer = setTimeout(() => connection.destroy(), timeoutMs);
   connection.once("close", () => clearTimeout(timer));
   connection.on("error", () => connection.destroy());
-  let head = Buffer.alloc(0);
-  connection.on("data", function onData(chunk: Buffer) {
-    head = Buffer.concat([head, chunk]);
-    const protocol = sniff(head);
-    if (protocol === undefined) {
-      return;
-    }
-    if (protocol === "ttrpc" && head.byteLength < headerBytes) {
-      return;
-    }
-    connection.off("data", onData);
-    answer(connection, protocol, head, error);
-  });
-  connection.resume();
+  // The response of ttrpc names the stream that its request names.
+  onFirstBytes(connection, { timeoutMs, leastBytes: { ttrpc: headerBytes } }, (protocol, head) =>
+    respond(connection, protocol, head, error),
+  );
 }
 
-function answer(connection: Duplex, protocol: Sniffed, head: Buffer, error: PlugboardError) {
+async function respond(connection: Duplex, protocol: Sniffed, head: Buffer, error: PlugboardError) {
   switch (protocol) {
     case "ttrpc":
-      end(connection, ttrpcAnswer(uint32(head, 4), error));
+      end(connection, ttrpcResponse(uint32(head, 4), error));
       break;
     case "http/1.1":
     case "tls":
-      // To what is meant as TLS, too: everybody's TLS says of it that the other side speaks none.
-      end(connection, http1Answer(error));
+      // To what is meant as TLS, too: every TLS library says of it that the other side speaks none.
+      end(connection, http1Response(error));
       break;
     case "http/2":
-      connection.pause();
-      connection.unshift(head);
-      refuseCalls(connection, error).catch(() => connection.destroy());
+      await refuseCalls(connection, error);
       break;
     case "unknown":
       connection.destroy();
@@ -56,7 +44,7 @@ function answer(connection: Duplex, protocol: Sniffed, head: Buffer, error: Plug
 
 function end(connection: Duplex, said: Buffer) {
   connection.end(said);
-  // Closing before all was read would have the other side lose the answer.
+  // Closing before all was read would have the other side lose the response.
   connection.resume();
 }
 
@@ -66,14 +54,14 @@ async function refuseCalls(connection: Duplex, error: PlugboardError) {
   process.nextTick(() => connection.resume());
 }
 
-function ttrpcAnswer(streamId: number, error: PlugboardError): Buffer {
+function ttrpcResponse(streamId: number, error: PlugboardError): Buffer {
   const data = encodeResponse({ status: toStatus(error) });
   const header = Buffer.alloc(headerBytes);
   writeHeader(header, 0, data.byteLength, streamId, frameType.response, frameFlag.none);
   return Buffer.concat([header, data]);
 }
 
-function http1Answer(error: PlugboardError): Buffer {
+function http1Response(error: PlugboardError): Buffer {
   const body = JSON.stringify({ code: codeToString(error.code), message: error.rawMessage });
   return Buffer.from(
     [

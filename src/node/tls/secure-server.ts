@@ -65,8 +65,8 @@ export async function createSecureServer(
   async function checkClient(socket: tls.TLSSocket) {
     if (options.clientRoots !== undefined && !socket.authorized) {
       const { error, said } = whyUnauthorized(socket);
-      const { refuseSpeaker } = await import("../listen/refuse-peer.ts");
-      refuseSpeaker(socket, said, handshakeTimeoutMs);
+      const { refusePeer } = await import("../listen/refuse-peer.ts");
+      refusePeer(socket, said, handshakeTimeoutMs);
       throw error;
     }
     return socket;

@@ -1,8 +1,9 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { setDeadlineTimer } from "../../base/within.ts";
 import { cannotEncode } from "../../call/messages/check-message.ts";
-import { setDeadlineTimer, timedOut } from "../../call/time/deadline.ts";
+import { timedOut } from "../../call/time/deadline.ts";
 import { encodeMessage } from "../wire/encode-message.ts";
 import type { RequestParts, StreamExtensions } from "../wire/envelope.ts";
 import { appendHeaders, encodeMetadata, encodeMethod, readResponse, requestLength } from "../wire/envelope.ts";

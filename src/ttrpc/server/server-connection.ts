@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { log } from "../../base/log.ts";
+import { setDeadlineTimer } from "../../base/within.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { noSuchMethodMessage } from "../../call/not-found.ts";
 import type { Peer } from "../../call/peer.ts";
 import { requestIdFor, requestIdHeader } from "../../call/request-id.ts";
-import { setDeadlineTimer } from "../../call/time/deadline.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
 import type { KeyValue } from "../../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { KeyValueSchema } from "../../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";

@@ -44,7 +44,7 @@ const plugin = definePlugin({
 async function start(headerTimeoutMs = 600_000) {
   const multiplexer = createMultiplexer("server");
   const running = await startPlugin(plugin);
-  const options = { headerTimeoutMs, multiplexer };
+  const options = { headerTimeoutMs, multiplexing: multiplexer };
   return { multiplexer, listener: await listen(running, { carrier: "unix", path }, options) };
 }
 

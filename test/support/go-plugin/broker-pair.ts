@@ -82,7 +82,7 @@ export async function startPair(mode: Mode, options: PairOptions = {}): Promise<
   const listener = await listen(
     running,
     { carrier: "unix", path },
-    { ...(plugin.multiplexer && { multiplexer: plugin.multiplexer }) },
+    { ...(plugin.multiplexer && { multiplexing: plugin.multiplexer }) },
   );
 
   const host = createEnd("host");

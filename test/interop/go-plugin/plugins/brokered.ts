@@ -53,5 +53,9 @@ const plugin = definePlugin({
   },
 });
 const running = await startPlugin(plugin, { broker: end.broker, standardRoutes: [brokerRoutes(end)] });
-const listener = await listen(running, { carrier: "unix", path }, { ...(multiplexer && { multiplexer }) });
+const listener = await listen(
+  running,
+  { carrier: "unix", path },
+  { ...(multiplexer && { multiplexing: multiplexer }) },
+);
 process.stdout.write(`1|1|unix|${path}|grpc|${multiplexer === undefined ? "" : "|true"}\n`);

@@ -1,0 +1,18 @@
+/** Longest wait of a timer, in milliseconds; one that is set for longer goes off at once. */
+export const maxTimerMs = 2 ** 31 - 1;
+
+/** Runs something so many milliseconds from now, unless the timer is cleared; after 24 days at the latest. */
+export function setDeadlineTimer(run: () => void, timeoutMs: number): ReturnType<typeof setTimeout> {
+  return setTimeout(run, Math.min(timeoutMs, maxTimerMs));
+}
+
+/** Waits for a promise, at most so many milliseconds; tells whether it has settled. Rejects if the promise does. */
+export async function within(timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
+  const { promise: expired, resolve } = Promise.withResolvers<false>();
+  const timer = setDeadlineTimer(() => resolve(false), timeoutMs);
+  try {
+    return await Promise.race([promise.then(() => true), expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
