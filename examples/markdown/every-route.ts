@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 import type { Connection, Requirements } from "plugboard";
 import { explainRoutes } from "plugboard";
 import { connect, Host } from "plugboard/node";
-import { createTestHarness } from "wrangler";
 import { Extension, MarkdownService } from "../gen/examples/markdown/v1/markdown_pb.ts";
 import plugin from "./plugin.ts";
 import { formatTable, wrap } from "./table.ts";
@@ -42,6 +41,8 @@ const places: readonly Place[] = [
   {
     name: "a Worker in workerd, by HTTP",
     async start(stack) {
+      // It takes a second to load.
+      const { createTestHarness } = await import("wrangler");
       const worker = createTestHarness({ root, workers: [{ configPath: "wrangler.toml" }] });
       stack.defer(() => worker.close());
       const { url } = await worker.listen();
