@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { ErrorCode } from "plugboard";
-import { http2Endings } from "./http2-endings.ts";
+import { http2Endings } from "./suite/http2-endings.ts";
 
 /** What can become of a plugin, or of the connection to it, while calls are under way. */
 export type How = "terminated" | "killed" | "frozen" | "silenced" | "ended" | "reset" | "closed";

@@ -3,7 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { describe, expect, test } from "vitest";
-import { http2Endings } from "../../behaviour/http2-endings.ts";
+import { http2Endings } from "../../behaviour/suite/http2-endings.ts";
 import { BehaviourService, EchoResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { RawRequest } from "../../support/raw-http2-server.ts";
 import { startRawHttp2Server } from "../../support/raw-http2-server.ts";

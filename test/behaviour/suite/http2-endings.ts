@@ -1,6 +1,6 @@
 import { constants } from "node:http2";
 import { Code } from "@connectrpc/connect";
-import type { RawRequest } from "../support/raw-http2-server.ts";
+import type { RawRequest } from "../../support/raw-http2-server.ts";
 
 /** How a server speaks of an answer in one of the protocols. */
 export interface Http2Answer {
