@@ -57,6 +57,7 @@ const suites = {
   behaviour: ["test/behaviour/**/*.test.ts"],
   browser: ["test/browser/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
+  docs: ["test/docs/**/*.test.ts"],
   interop: ["test/interop/**/*.test.ts"],
   /** Tests each of which starts, stops or kills processes. */
   processes: ["test/host/**/*.test.ts", "test/plugin-process/**/*.test.ts", "test/**/*.processes.test.ts"],
@@ -102,6 +103,7 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
+      { test: { name: "docs", include: suites.docs, ...alone } },
       {
         test: {
           name: "conformance",
