@@ -10,7 +10,9 @@ import { openTerminal } from "./terminal.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const start = "docs/start.md";
-const pages = ["README.md", ...globSync(["docs/**/*.md", "packages/*/README.md"], { cwd: root })].filter((page) => page !== start).toSorted();
+const pages = ["README.md", ...globSync(["docs/**/*.md", "packages/*/README.md"], { cwd: root })]
+  .filter((page) => page !== start)
+  .toSorted();
 
 /** The project that docs/start.md makes. The other pages go on in folders of it. */
 const project = join(mkdtempSync(join(tmpdir(), "plugboard-docs-")), "app");
@@ -102,7 +104,10 @@ beforeAll(async () => {
   expect(readdirSync(project)).toEqual(["plugboard-0.1.0.tgz"]);
   await runPage(start);
   // What the pages about packages install beside.
-  execFileSync("npm", ["pack", "--silent", "--workspaces", "--pack-destination", project], { cwd: root, stdio: "pipe" });
+  execFileSync("npm", ["pack", "--silent", "--workspaces", "--pack-destination", project], {
+    cwd: root,
+    stdio: "pipe",
+  });
   const tarballs = globSync("plugboard-*-*.tgz", { cwd: project }).map((name) => `./${name}`);
   execFileSync("npm", ["install", "--silent", ...tarballs, "ioredis"], { cwd: project, stdio: "pipe" });
   for (const [from, to] of [
