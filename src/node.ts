@@ -16,7 +16,7 @@ export type { ReattachedPlugin, ReattachOptions } from "./host/reattach.ts";
 export type { ReattachTarget, TerraformReattach } from "./host/reattach-target.ts";
 export { connect } from "./node/dial/connect.ts";
 export type { ProxyOptions } from "./node/trusted-proxy.ts";
-export type { ServeOptions } from "./plugin-process/serve.ts";
 export { serve } from "./plugin-process/serve.ts";
+export type { ServeOptions } from "./plugin-process/serve-options.ts";
 
 checkNodeVersion(process.versions.node);

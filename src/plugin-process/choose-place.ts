@@ -1,0 +1,73 @@
+import type { ServerTls } from "../address/tls-options.ts";
+import { log } from "../base/log.ts";
+import type { PluginSettings } from "../go-plugin/settings/read.ts";
+import type { PluginTls } from "../go-plugin/tls/plugin-tls.ts";
+import { checkOrigins } from "../http/check-origins.ts";
+import { checkExposure, isOnNetwork } from "../node/listen/listen-address.ts";
+import type { TrustedProxy } from "../node/trusted-proxy.ts";
+import { trustProxy } from "../node/trusted-proxy.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { checkAccessRules } from "../policy/auth/access-rule.ts";
+import { checkHosts } from "../policy/hosts.ts";
+import { insecureCombinations } from "../policy/insecure-combinations.ts";
+import type { Launch } from "./launch.ts";
+import type { ServeOptions } from "./serve-options.ts";
+import type { SocketPlace } from "./socket-place.ts";
+import { placeFor } from "./socket-place.ts";
+
+/** Where a plugin listens, and for whom. */
+export interface GuardedPlace extends SocketPlace {
+  readonly tls: PluginTls | undefined;
+  readonly proxy: TrustedProxy | undefined;
+  /** Whether nobody but the host can call. */
+  readonly hostAlone: boolean;
+  /** Whether strangers can: it stands alone on TCP. */
+  readonly isPublic: boolean;
+}
+
+/**
+ * Chooses where to listen, and refuses a place that is open to more callers than the plugin is guarded against.
+ * @throws PlugboardError PB-TLS-*, PB-SOCKET-*, PB-ACCESS-*, PB-HOST-INVALID, PB-ORIGIN-INVALID, PB-PROXY-INVALID, PB-LISTEN-INSECURE
+ */
+export async function choosePlace(
+  plugin: Plugin,
+  launch: Launch,
+  settings: PluginSettings,
+  options: ServeOptions,
+): Promise<GuardedPlace> {
+  const { auth, hosts = [], origins = [], behindProxy } = options;
+  const hosted = launch.kind === "hosted";
+  const tls = await tlsFor(options.tls, settings, hosted);
+  const hostAlone = isHostAlone(launch, tls?.certificate);
+  checkAccessRules(plugin.services, hostAlone || auth !== undefined);
+  checkHosts(hosts);
+  checkOrigins(origins);
+  const proxy = behindProxy && trustProxy(behindProxy);
+  const place = placeFor(launch);
+  const { address } = place;
+  checkExposure(address, tls?.server, { hosted, guarded: auth !== undefined, proxied: proxy !== undefined });
+  for (const warning of insecureCombinations({ ...options, onNetwork: isOnNetwork(address) })) {
+    log("WARNING", `${plugin.name}: ${warning}`);
+  }
+  return { ...place, tls, proxy, hostAlone, isPublic: !hosted && address.carrier === "tcp" };
+}
+
+/**
+ * Whether nobody but the host can call: at the socket in its own directory, or with the certificate that it has made for
+ * this start. At an endpoint of the plugin's own, or as a member of a group, others can, too.
+ */
+function isHostAlone(launch: Launch, madeForHost: string | undefined): boolean {
+  return (
+    launch.kind === "hosted" && (!!madeForHost || (launch.listenAt === undefined && launch.socketGroup === undefined))
+  );
+}
+
+async function tlsFor(given: ServerTls | undefined, settings: PluginSettings, hosted: boolean) {
+  const { PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY, PLUGIN_CLIENT_ROOT_CERTS, PLUGIN_CLIENT_CERT } = settings;
+  const ofServer = [given, PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY, PLUGIN_CLIENT_ROOT_CERTS];
+  if (ofServer.every((each) => each === undefined) && !(hosted && PLUGIN_CLIENT_CERT !== undefined)) {
+    return undefined;
+  }
+  const { pluginTls } = await import("../go-plugin/tls/plugin-tls.ts");
+  return pluginTls(given, settings, hosted);
+}

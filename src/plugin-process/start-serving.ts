@@ -1,0 +1,129 @@
+import * as os from "node:os";
+import * as path from "node:path";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { announcedLimits, publicLimits, trustedLimits } from "../call/call-policy.ts";
+import { keepaliveOn, withKeepalive } from "../call/time/keepalive.ts";
+import type { FamilyServices } from "../go-plugin/plugin-services.ts";
+import type { ListenAddress } from "../node/listen/listen-address.ts";
+import { listenerEndpoints } from "../node/listen/listen-address.ts";
+import { listen } from "../node/listen/listener.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { createManifest } from "../plugin/manifest.ts";
+import { startPlugin } from "../plugin/running-plugin.ts";
+import { createCallPolicy } from "../policy/create-call-policy.ts";
+import { withLimits } from "../policy/with-limits.ts";
+import { healthRoutes } from "../services/health-service.ts";
+import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { reflectionRoutes } from "../services/reflection-service.ts";
+import type { GuardedPlace } from "./choose-place.ts";
+import type { Launch } from "./launch.ts";
+import type { Lifetime } from "./lifetime.ts";
+import type { Start } from "./read-start.ts";
+import type { ServeOptions } from "./serve-options.ts";
+
+/** A plugin that is served. */
+export interface Served {
+  /** Where it listens; for tcp with the port that was chosen. */
+  readonly address: ListenAddress;
+  /** What a host written with go-plugin gets beside the plugin's own services. */
+  readonly family: Partial<FamilyServices>;
+}
+
+/**
+ * Starts the plugin and listens. From then on the lifetime ends it.
+ * @throws PlugboardError PB-PLUGIN-*, PB-LISTEN-FAILED, PB-LIMIT-INVALID, PB-RATE-LIMIT-*
+ */
+export async function startServing<Config extends DescMessage>(
+  plugin: Plugin<Config>,
+  { launch, settings, env, config }: Start<Config>,
+  place: GuardedPlace,
+  lifetime: Lifetime,
+  options: ServeOptions<Config>,
+): Promise<Served> {
+  const { address, tls, proxy, hostAlone, isPublic } = place;
+  const { draining, end } = lifetime;
+  const policyDefaults = isPublic ? publicLimits : trustedLimits;
+  const limits = withLimits(policyDefaults, options.limits);
+  const callerLimit = options.rateLimit?.open(env);
+  const protocolVersion = launch.kind === "hosted" ? launch.protocolVersion : Math.max(...plugin.protocolVersions);
+  const manifest = createManifest(plugin, {
+    protocolVersion,
+    endpoints: listenerEndpoints(address, tls !== undefined),
+    limits: announcedLimits(limits),
+  });
+  const family = await familyServicesFor(plugin, launch, place, lifetime, {
+    guarded: options.auth !== undefined,
+    maxMessageBytes: limits.maxMessageBytes,
+  });
+  const running = await startPlugin(plugin, {
+    env,
+    protocolVersion,
+    standardRoutes: [
+      pluginServiceRoutes(manifest),
+      ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [healthRoutes(draining)] : []),
+      ...((options.reflection ?? !isPublic) ? [reflectionRoutes(draining)] : []),
+      ...(family.routes ?? []),
+    ],
+    ...(config && { config }),
+    ...(family.broker && { broker: family.broker }),
+  });
+  const { own: ownServices } = running.table;
+  const processLimit = settings.PLUGIN_RATE_LIMIT_ENABLED
+    ? (await import("./process-rate-limit.ts")).limitProcess(settings, (service) => ownServices.includes(service))
+    : undefined;
+  const listener = await listen(running, address, {
+    policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hostAlone),
+    origins: options.origins ?? [],
+    keepalive: withKeepalive(options.keepalive, keepaliveOn(address.carrier)),
+    ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),
+    ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
+    hsts: options.hsts,
+    ...(options.hosts && { hosts: options.hosts }),
+    ...(proxy && { proxy }),
+    ...(family.multiplexer && { multiplexing: family.multiplexer }),
+    ...(tls && { tls: tls.server, onRefused: tls.onRefused }),
+  }).catch(async (error: unknown) => {
+    await running.stop();
+    throw error;
+  });
+  place.share();
+  lifetime.serves({
+    async drain(graceMs) {
+      await Promise.all([family.endStreams?.(), listener.drain(graceMs)]);
+      await family.close?.();
+    },
+    stop: () => running.stop(),
+  });
+  // There will be no other connection to the host.
+  const hostGone = () => end(0);
+  family.multiplexer?.ended.then(hostGone, hostGone);
+  return { address: listener.address, family };
+}
+
+/** What a host written with go-plugin expects beside the plugin's own services; one of ours does without. */
+async function familyServicesFor(
+  { name }: Plugin,
+  launch: Launch,
+  { address, shareOther, tls }: GuardedPlace,
+  { end }: Lifetime,
+  { guarded, maxMessageBytes }: { readonly guarded: boolean; readonly maxMessageBytes: number },
+): Promise<Partial<FamilyServices>> {
+  if (launch.kind === "hosted" && launch.host === "go-plugin") {
+    const { createFamilyServices } = await import("../go-plugin/plugin-services.ts");
+    return createFamilyServices({
+      name,
+      end,
+      socketDirectory: address.carrier === "unix" ? path.dirname(address.path) : os.tmpdir(),
+      shareSocket: shareOther,
+      maxMessageBytes,
+      multiplex: launch.multiplex === "wanted",
+      ...(tls && { secure: tls.secure }),
+    });
+  }
+  if (launch.kind === "standalone" && launch.listenAt.carrier === "unix" && !guarded) {
+    // A host that attaches itself wants to be able to end the plugin. Callers with a token are no hosts.
+    const { controllerRoutes } = await import("../go-plugin/controller.ts");
+    return { routes: [controllerRoutes(end)] };
+  }
+  return {};
+}
