@@ -9,10 +9,21 @@ import { settingsSchema } from "../../src/go-plugin/settings/schema.ts";
 const file = "docs/settings.md";
 const [begin, end] = ["<!-- settings: npm run settings -->", "<!-- end of settings -->"];
 
-const rows = Object.entries<Setting>(settingsSchema).map(([name, { readBy, kind, default: value, meaning }]) =>
-  row([`\`${name}\``, readBy === "both" ? "plugin, host" : readBy, show(value), kind.allowed, meaning]),
+const rows = Object.entries<Setting>(settingsSchema).map(([name, { readBy, kind, default: value, meaning, option }]) =>
+  row([
+    `\`${name}\``,
+    option === undefined ? "" : `\`${option}\``,
+    readBy === "both" ? "plugin, host" : readBy,
+    show(value),
+    kind.allowed,
+    meaning,
+  ]),
 );
-const table = [row(["variable", "read by", "default", "allowed", "meaning"]), row(Array(5).fill("---")), ...rows];
+const table = [
+  row(["variable", "option of `new Host()`", "read by", "default", "allowed", "meaning"]),
+  row(Array(6).fill("---")),
+  ...rows,
+];
 
 const present = readFileSync(file, "utf8");
 const from = present.indexOf(begin);

@@ -3,20 +3,19 @@ import { onExit } from "signal-exit";
 import type { ClientTls } from "../address/tls-options.ts";
 import { PlugboardError } from "../base/errors.ts";
 import { setLogLevel } from "../base/log.ts";
-import { checkGracePeriod } from "../call/time/grace-period.ts";
 import type { GoPluginServicesOptions } from "../go-plugin/host-services.ts";
 import { launchEnvironment } from "../go-plugin/launch-environment.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
-import { cookieOf, readSettings } from "../go-plugin/settings/read.ts";
+import { cookieOf } from "../go-plugin/settings/read.ts";
 import { exceptForHousekeeping } from "../go-plugin/skip-host-services.ts";
-import type { OptionNames } from "../plugin/check-options.ts";
-import { checkOptions } from "../plugin/check-options.ts";
 import type { PluginProcess } from "./child/spawn.ts";
 import { startProcess } from "./child/spawn.ts";
 import type { VerifiedCommand } from "./child/verified-command.ts";
 import type { ReachedPlugin } from "./connect-child.ts";
 import { reachPlugin, withOutput } from "./connect-child.ts";
+import type { HostOptions } from "./host-options.ts";
+import { readHostSettings } from "./host-options.ts";
 import { mayPass } from "./is-transient.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { checkLoadOptions } from "./load-options.ts";
@@ -27,24 +26,6 @@ import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
 
 /** Largest message that is taken from a plugin made with go-plugin, unless told otherwise; their own hosts set no limit. */
 const goPluginMessageBytes = 64 * 1024 * 1024;
-
-/** How a host treats its plugins. */
-export interface HostOptions {
-  /**
-   * How long a plugin may take to end after it was told to, in milliseconds; then it is killed. `Infinity` for as long as it
-   * takes. Default: 5,000.
-   */
-  readonly gracePeriodMs?: number;
-  /**
-   * Deadline of each call of its plugins that has none of its own, in milliseconds. A call that is to have none says `timeoutMs: 0`. Default:
-   * none.
-   */
-  readonly timeoutMs?: number;
-  /** Settings that go before those in the environment; docs/settings.md has all of them. */
-  readonly settings?: Partial<HostSettings>;
-}
-
-const hostNames: OptionNames<HostOptions> = { gracePeriodMs: true, timeoutMs: true, settings: true };
 
 /**
  * Launches plugin processes. However the host ends, it leaves no process, socket or directory behind.
@@ -69,12 +50,10 @@ export class Host implements AsyncDisposable {
 
   /** @throws PlugboardError PB-SETTING-INVALID, PB-OPTION-UNKNOWN, PB-LIMIT-INVALID */
   constructor(options: HostOptions = {}) {
-    checkOptions("new Host()", options, hostNames);
-    const { gracePeriodMs = 5_000, timeoutMs, settings = {} } = options;
-    checkGracePeriod(gracePeriodMs);
+    this.#settings = readHostSettings(options, process.env);
+    const { gracePeriodMs = 5_000, timeoutMs } = options;
     this.#gracePeriodMs = gracePeriodMs;
     this.#timeoutMs = timeoutMs;
-    this.#settings = readSettings("host", settings, process.env);
     setLogLevel(this.#settings.PLUGIN_LOG_LEVEL);
     // For a host that exits, crashes or is interrupted without having been closed. SIGKILL leaves no time for this:
     // then the plugins see the end of their stdin.
@@ -86,8 +65,7 @@ export class Host implements AsyncDisposable {
   }
 
   /**
-   * Launches a plugin and connects to it. A start that failed by chance is tried again, as PLUGIN_CLIENT_RETRY_ENABLED and
-   * its like say; nothing was called yet then.
+   * Launches a plugin and connects to it. A start that failed by chance is tried again, as `retry` says; nothing was called yet then.
    * @throws PlugboardError PB-OPTION-UNKNOWN or PB-LAUNCH-OPTION if an option is misspelt or of another kind, PB-LAUNCH-*
    * or PB-SOCKET-* if the process can't be started, PB-COOKIE-INVALID or PB-PLUGIN-PROTOCOL-VERSIONS if it is not to be, PB-TOKEN-INVALID, PB-CONFIG-INVALID if it
    * takes no configuration, PB-HANDSHAKE-* if it is no plugin that fits, PB-TLS-* if it can't be agreed on TLS with it; then

@@ -23,7 +23,7 @@ const foreign = (...words: string[]) =>
 
 let host: Host;
 beforeEach(() => {
-  host = new Host({ gracePeriodMs: 5_000, settings: { PLUGIN_CLIENT_RETRY_ENABLED: false } });
+  host = new Host({ gracePeriodMs: 5_000, retry: false });
 });
 afterEach(() => host.close());
 

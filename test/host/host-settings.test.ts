@@ -5,7 +5,10 @@ import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { expectNoLeftovers } from "../support/leftovers.ts";
 
 expectNoLeftovers();
-afterEach(() => vi.unstubAllEnvs());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
 
 const behaviour = ["node", "--conditions=plugboard-source", "test/behaviour/serve.ts"] as const;
 const misbehave = (way: string) => ["node", "test/host/fixtures/misbehave.ts", way] as const;
@@ -17,11 +20,11 @@ test.each([-1, Number.NaN])("a grace period of %d is refused", (gracePeriodMs) =
 });
 
 describe("the time that a plugin has", () => {
-  test.each<[string, { settings: NonNullable<HostOptions["settings"]>; message: string; named: string }]>([
+  test.each<[string, { options: HostOptions; message: string; named: string }]>([
     [
       "silent",
       {
-        settings: { PLUGIN_HANDSHAKE_TIMEOUT: 0.5 },
+        options: { handshakeTimeoutMs: 500 },
         message: "no handshake within 500 ms",
         named: "PLUGIN_HANDSHAKE_TIMEOUT",
       },
@@ -29,20 +32,20 @@ describe("the time that a plugin has", () => {
     [
       "mute",
       {
-        settings: { PLUGIN_CONNECTION_TIMEOUT: 0.5 },
+        options: { connectionTimeoutMs: 500 },
         message: "no first answer within 500 ms",
         named: "PLUGIN_CONNECTION_TIMEOUT",
       },
     ],
-  ])("is what the settings say, for a %s one", async (way, { settings, message, named }) => {
-    await using host = new Host({ settings });
+  ])("is what the options say, for a %s one", async (way, { options, message, named }) => {
+    await using host = new Host(options);
     const error: unknown = await host.load({ command: misbehave(way), onOutput() {} }).catch((each: unknown) => each);
     expect(error).toMatchObject({ errorCode: "PB-HANDSHAKE-TIMEOUT", message: expect.stringContaining(message) });
     expect(hint(error)).toContain(named);
   });
 
   test.each(["silent", "mute"])("is startTimeoutMs where the caller gives it, for a %s one", async (way) => {
-    await using host = new Host({ settings: { PLUGIN_HANDSHAKE_TIMEOUT: 3_600, PLUGIN_CONNECTION_TIMEOUT: 3_600 } });
+    await using host = new Host({ handshakeTimeoutMs: 3_600_000, connectionTimeoutMs: 3_600_000 });
     const loading = host.load({ command: misbehave(way), startTimeoutMs: 1_000, onOutput() {} });
     await expect(loading).rejects.toThrow("within 1000 ms");
   });
@@ -53,7 +56,7 @@ describe("PLUGIN_CLIENT_TRANSPORTS", () => {
     ["tcp", "unix"],
     ["unix", "tcp"],
   ] as const)("refuses a plugin over %s where %s alone is allowed, and says what to do", async (used, allowed) => {
-    await using host = new Host({ settings: { PLUGIN_CLIENT_TRANSPORTS: [allowed] } });
+    await using host = new Host({ transports: [allowed] });
     const env = { PLUGIN_SERVER_TRANSPORTS: used };
     const error: unknown = await host.load({ command: behaviour, env, tls: "auto" }).catch((each: unknown) => each);
     const message = `the plugin listens over ${used}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed}`;
@@ -67,7 +70,7 @@ describe("a host", () => {
     vi.stubEnv("PLUGIN_HANDSHAKE_TIMEOUT", "0.5");
     await using host = new Host();
     await expect(host.load({ command: misbehave("silent"), onOutput() {} })).rejects.toThrow("within 500 ms");
-    await using told = new Host({ settings: { PLUGIN_HANDSHAKE_TIMEOUT: 0.25 } });
+    await using told = new Host({ handshakeTimeoutMs: 250 });
     await expect(told.load({ command: misbehave("silent"), onOutput() {} })).rejects.toThrow("within 250 ms");
   });
 
@@ -76,9 +79,33 @@ describe("a host", () => {
     expect(() => new Host()).toThrow(
       'PB-SETTING-INVALID: PLUGIN_CLIENT_MAX_RETRIES is "many"; allowed is a whole number from 0 to 1000',
     );
-    expect(() => new Host({ settings: { PLUGIN_CLIENT_MAX_RETRIES: -1 } })).toThrow(
-      'PB-SETTING-INVALID: settings.PLUGIN_CLIENT_MAX_RETRIES is "-1"; allowed is a whole number from 0 to 1000',
+    expect(() => new Host({ retry: { maxRetries: -1 } })).toThrow(
+      'PB-SETTING-INVALID: retry.maxRetries is "-1"; allowed is a whole number from 0 to 1000',
     );
+  });
+
+  test.each<{ options: HostOptions; message: string }>([
+    { options: { handshakeTimeoutMs: 0 }, message: "PB-SETTING-INVALID: handshakeTimeoutMs is 0; allowed is" },
+    { options: { retry: { totalTimeoutMs: 1e9 } }, message: "PB-SETTING-INVALID: retry.totalTimeoutMs is 1000000000;" },
+    { options: { retry: { jitterMs: 0.5 } }, message: 'PB-SETTING-INVALID: retry.jitterMs is "0.5"; allowed is' },
+    { options: { transports: [] }, message: 'PB-SETTING-INVALID: transports is ""; allowed is' },
+  ])("is not made with an option that is not allowed, which the error names: $message", ({ options, message }) => {
+    expect(() => new Host(options)).toThrow(message);
+  });
+
+  test("is not made with a misspelt option of a retry", () => {
+    const retry: object = { maxRetrys: 2 };
+    expect(() => new Host({ retry })).toThrow("Did you mean `maxRetries`?");
+  });
+
+  test("with options for its retries makes them, though the environment has them off", async () => {
+    vi.stubEnv("PLUGIN_CLIENT_RETRY_ENABLED", "false");
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    await using host = new Host({ retry: { maxRetries: 1, initialBackoffMs: 1, jitterMs: 0 } });
+    await expect(host.load({ command: ["node", "-e", "process.exit(3)"], onOutput() {} })).rejects.toThrow(
+      "with code 3",
+    );
+    expect(vi.mocked(console.warn)).toHaveBeenCalledWith(expect.stringContaining("retry 1 of 1"));
   });
 
   test("shows its plugins the cookie of the settings", async () => {

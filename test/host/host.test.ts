@@ -36,7 +36,7 @@ const misbehave = (...words: string[]) => ["node", "test/host/fixtures/misbehave
 
 let host: Host;
 beforeEach(() => {
-  host = new Host({ gracePeriodMs: 1_000, settings: { PLUGIN_CLIENT_RETRY_ENABLED: false } });
+  host = new Host({ gracePeriodMs: 1_000, retry: false });
 });
 afterEach(() => host.close());
 

@@ -32,7 +32,7 @@ function logged(): readonly string[] {
   return vi.mocked(console.warn).mock.calls.map((words) => words.join(" "));
 }
 
-const quick = { PLUGIN_CLIENT_INITIAL_BACKOFF_MS: 1, PLUGIN_CLIENT_RETRY_JITTER_MS: 0 } as const;
+const quick = { initialBackoffMs: 1, jitterMs: 0 } as const;
 
 function load(host: Host, way: string, failures: number, more: object = {}) {
   const command = [
@@ -49,7 +49,7 @@ describe("a start", () => {
   test.each(["exit", "signal", "unreachable", "leave", "start hook"])(
     "that fails by chance (%s) is made again, with a new process",
     async (way) => {
-      await using host = new Host({ settings: quick });
+      await using host = new Host({ retry: quick });
       const loaded = await load(host, way, 2);
       expect(await loaded.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
       expect(starts()).toHaveLength(3);
@@ -62,53 +62,42 @@ describe("a start", () => {
     ["coded", "PB-HANDSHAKE-EXITED"],
     ["silent", "PB-HANDSHAKE-TIMEOUT"],
   ])("that would fail the same way again (%s) is not", async (way, errorCode) => {
-    await using host = new Host({ settings: quick });
+    await using host = new Host({ retry: quick });
     await expect(load(host, way, 1, { startTimeoutMs: 1_000 })).rejects.toMatchObject({ errorCode });
     expect(starts()).toHaveLength(1);
     expect(logged()).toEqual([]);
   });
 
-  test("is made again as often as the settings allow, and no more; each retry is logged", async () => {
-    await using host = new Host({ settings: { ...quick, PLUGIN_CLIENT_MAX_RETRIES: 2 } });
+  test("is made again as often as the options allow, and no more; each retry is logged", async () => {
+    await using host = new Host({ retry: { ...quick, maxRetries: 2 } });
     await expect(load(host, "exit", 9)).rejects.toThrow(/PB-HANDSHAKE-EXITED: .*with code 3/);
     expect(starts()).toHaveLength(3);
     const why = "plugboard: PB-HANDSHAKE-EXITED: the process ended before its handshake, with code 3";
     expect(logged()).toEqual([`${why}; retry 1 of 2 in 1 ms`, `${why}; retry 2 of 2 in 2 ms`]);
   });
 
-  test.each<[string, HostOptions["settings"]]>([
-    ["retries are off", { PLUGIN_CLIENT_RETRY_ENABLED: false }],
-    ["there are none", { PLUGIN_CLIENT_MAX_RETRIES: 0 }],
-    ["the time for them is over", { PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S: 0.001 }],
-    [
-      "the wait would be longer than the time for them",
-      { PLUGIN_CLIENT_INITIAL_BACKOFF_MS: 5_000, PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S: 5 },
-    ],
-  ])("is made once if %s", async (_, settings) => {
-    await using host = new Host({ settings: { ...quick, ...settings } });
+  test.each<[string, HostOptions["retry"]]>([
+    ["retries are off", false],
+    ["there are none", { ...quick, maxRetries: 0 }],
+    ["the time for them is over", { ...quick, totalTimeoutMs: 1 }],
+    ["the wait would be longer than the time for them", { initialBackoffMs: 5_000, totalTimeoutMs: 5_000 }],
+  ])("is made once if %s", async (_, retry) => {
+    await using host = new Host(retry === undefined ? {} : { retry });
     await expect(load(host, "exit", 9)).rejects.toThrow("PB-HANDSHAKE-EXITED");
     expect(starts()).toHaveLength(1);
   });
 
   test("waits between attempts for twice as long each time, up to a maximum, and by chance a little longer", async () => {
-    const settings = {
-      PLUGIN_CLIENT_INITIAL_BACKOFF_MS: 10,
-      PLUGIN_CLIENT_MAX_BACKOFF_MS: 25,
-      PLUGIN_CLIENT_RETRY_JITTER_MS: 8,
-    };
+    const retry = { initialBackoffMs: 10, maxBackoffMs: 25, jitterMs: 8 };
     vi.spyOn(Math, "random").mockReturnValue(0.5);
-    await using host = new Host({ settings });
+    await using host = new Host({ retry });
     await load(host, "exit", 3);
     expect(logged().map((line) => / in (\d+) ms$/.exec(line)?.[1])).toEqual(["14", "24", "29"]);
   });
 
   test.each(["a signal", "closing the host"])("can be given up by %s between attempts", async (way) => {
     const host = new Host({
-      settings: {
-        PLUGIN_CLIENT_INITIAL_BACKOFF_MS: 3_600_000,
-        PLUGIN_CLIENT_MAX_BACKOFF_MS: 3_600_000,
-        PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S: 86_400,
-      },
+      retry: { initialBackoffMs: 3_600_000, maxBackoffMs: 3_600_000, totalTimeoutMs: 86_400_000 },
     });
     const controller = new AbortController();
     const loading = load(host, "exit", 9, { signal: controller.signal });
@@ -128,7 +117,7 @@ describe("a start", () => {
 
 describe("a call", () => {
   test("is not made again when the plugin fails at it", async () => {
-    await using host = new Host({ settings: quick });
+    await using host = new Host({ retry: quick });
     const loaded = await load(host, "exit", 0);
     const client = loaded.client(BehaviourService);
     const outcome = expect(client.hang({ id: "once" })).rejects.toThrow("PB-PLUGIN-EXITED");

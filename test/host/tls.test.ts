@@ -120,7 +120,7 @@ describe('with tls: "auto"', () => {
   );
 
   test("a host that is not to make certificates says so", async () => {
-    await using host = new Host({ settings: { PLUGIN_AUTO_MTLS: false } });
+    await using host = new Host({ autoMtls: false });
     await expect(load(host, { tls: "auto" })).rejects.toMatchObject({ errorCode: "PB-SETTING-INVALID" });
   });
 });

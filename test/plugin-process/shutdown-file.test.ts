@@ -57,7 +57,7 @@ test("the file is also found in a directory that is made later", async () => {
 });
 
 test("a path that is relative is meant from where the plugin was started", async () => {
-  await using host = new Host({ settings: { PLUGIN_CLIENT_RETRY_ENABLED: false } });
+  await using host = new Host({ retry: false });
   const [node, condition, script] = command;
   const loaded = await host.load({
     command: [node, condition, join(process.cwd(), script)],
@@ -85,7 +85,7 @@ test("what can't be removed ends it all the same", async () => {
 test("a file that is there from the start keeps the plugin from becoming one", async () => {
   const file = join(directory, "stop");
   writeFileSync(file, "");
-  await using host = new Host({ settings: { PLUGIN_CLIENT_RETRY_ENABLED: false } });
+  await using host = new Host({ retry: false });
   const loading = host.load({ command, env: { PLUGIN_SHUTDOWN_FILE_PATH: file }, onOutput() {} });
   await expect(loading).rejects.toThrow(/PB-HANDSHAKE-EXITED: .*with code 0/);
   expect(existsSync(file)).toBe(false);

@@ -9,16 +9,15 @@ export type PluginSettings = SettingsOf<"plugin">;
 /** What a host reads; see docs/settings.md. */
 export type HostSettings = SettingsOf<"host">;
 
+/** What is given in code, by the name of the setting. */
+type Given<S extends Side> = { readonly [Name in keyof SettingsOf<S>]?: SettingsOf<S>[Name] | undefined };
+
 /**
  * Reads the settings of one side. A call argument goes before the environment, and that before the default; a variable
  * that is empty counts as not set.
  * @throws PlugboardError PB-SETTING-INVALID
  */
-export function readSettings<S extends Side>(
-  side: S,
-  given: Partial<SettingsOf<S>>,
-  env: NodeJS.ProcessEnv,
-): SettingsOf<S> {
+export function readSettings<S extends Side>(side: S, given: Given<S>, env: NodeJS.ProcessEnv): SettingsOf<S> {
   const ofSide = Object.entries<Setting>(settingsSchema).filter(
     ([, { readBy }]) => readBy === "both" || readBy === side,
   );
@@ -29,7 +28,9 @@ export function readSettings<S extends Side>(
     const fromCall = argument[name];
     return [
       name,
-      fromCall === undefined ? readVariable(name, setting, env[name]) : readArgument(name, setting, fromCall),
+      fromCall === undefined
+        ? readVariable(name, setting, env[name])
+        : readArgument((side === "host" ? setting.option : undefined) ?? `settings.${name}`, setting, fromCall),
     ];
   });
   // Name and value come from the same entry of the schema, of which the type is made, too.
@@ -53,7 +54,7 @@ function readVariable(name: string, setting: Setting, text: string | undefined):
 
 /** An argument is checked as a variable is: types forbid less than the schema does. */
 function readArgument(name: string, setting: Setting, value: unknown): unknown {
-  return parse(`settings.${name}`, setting, Array.isArray(value) ? value.join(",") : String(value));
+  return parse(name, setting, Array.isArray(value) ? value.join(",") : String(value));
 }
 
 function parse(name: string, { kind, secret }: Setting, text: string): unknown {

@@ -15,6 +15,8 @@ export interface Setting<Value = unknown, Reader extends Side | "both" = Side | 
   readonly secret?: boolean;
   /** What it does, for the documentation. */
   readonly meaning: string;
+  /** The option of `new Host()` that says the same. */
+  readonly option?: string;
 }
 
 /** Says whose setting it is, of what kind and by what default. */
@@ -23,11 +25,11 @@ function setting<Reader extends Side | "both", Value, const Default extends Valu
   kind: SettingKind<Value>,
   byDefault: Default,
   meaning: string,
-  { secret = false } = {},
+  { secret = false, option }: { readonly secret?: boolean; readonly option?: string } = {},
 ): Setting<Value | (Default extends undefined ? undefined : never), Reader> {
   // A default is a value, or there is none.
   const value = byDefault as Value | (Default extends undefined ? undefined : never);
-  return { readBy, kind, default: value, meaning, secret };
+  return { readBy, kind, default: value, meaning, secret, ...(option !== undefined && { option }) };
 }
 
 const secret = { secret: true };
@@ -62,12 +64,14 @@ export const settingsSchema = {
     transports,
     ["unix", "tcp"],
     "Where a plugin may listen; one that says it listens elsewhere is refused.",
+    { option: "transports" },
   ),
   PLUGIN_AUTO_MTLS: setting(
     "both",
     boolean,
     true,
     "Whether a host may have both sides make throw-away certificates, and whether a plugin answers a host that does.",
+    { option: "autoMtls" },
   ),
   PLUGIN_SERVER_CERT: setting("plugin", pem, undefined, "Certificate of the plugin.", secret),
   PLUGIN_SERVER_KEY: setting("plugin", pem, undefined, "Its key.", secret),
@@ -98,13 +102,14 @@ export const settingsSchema = {
     text("the name of an environment variable", /^[A-Za-z_]\w*$/),
     "PLUGIN_MAGIC_COOKIE",
     "The variable by which a plugin knows that a host has started it. Only counts if there is a value for it.",
+    { option: "cookie.key" },
   ),
   PLUGIN_MAGIC_COOKIE_VALUE: setting(
     "both",
     text("any text", /^[^\0]+$/),
     undefined,
     "The value that the variable has to have. Plugboard's own cookie always counts for a plugin, and is what a host shows by default.",
-    secret,
+    { ...secret, option: "cookie.value" },
   ),
   PLUGIN_PROTOCOL_VERSIONS: setting(
     "plugin",
@@ -117,38 +122,48 @@ export const settingsSchema = {
     seconds,
     10,
     "Longest wait for the handshake of a plugin, in seconds; `startTimeoutMs` goes before.",
+    { option: "handshakeTimeoutMs" },
   ),
   PLUGIN_CONNECTION_TIMEOUT: setting(
     "host",
     seconds,
     30,
     "Longest wait after the handshake for the plugin's first answer, in seconds; `startTimeoutMs` goes before.",
+    { option: "connectionTimeoutMs" },
   ),
   PLUGIN_CLIENT_RETRY_ENABLED: setting(
     "host",
     boolean,
     true,
     "Whether a start that failed by chance is tried again; see below.",
+    { option: "retry" },
   ),
-  PLUGIN_CLIENT_MAX_RETRIES: setting("host", wholeNumber(0, 1000), 3, "How often, after the first attempt."),
+  PLUGIN_CLIENT_MAX_RETRIES: setting("host", wholeNumber(0, 1000), 3, "How often, after the first attempt.", {
+    option: "retry.maxRetries",
+  }),
   PLUGIN_CLIENT_INITIAL_BACKOFF_MS: setting(
     "host",
     milliseconds(1),
     500,
     "Wait before the second attempt, in milliseconds. It doubles with each further one.",
+    { option: "retry.initialBackoffMs" },
   ),
-  PLUGIN_CLIENT_MAX_BACKOFF_MS: setting("host", milliseconds(1), 5000, "Longest wait between attempts."),
+  PLUGIN_CLIENT_MAX_BACKOFF_MS: setting("host", milliseconds(1), 5000, "Longest wait between attempts.", {
+    option: "retry.maxBackoffMs",
+  }),
   PLUGIN_CLIENT_RETRY_JITTER_MS: setting(
     "host",
     milliseconds(0),
     100,
     "Added to each wait: a random time up to this, in milliseconds.",
+    { option: "retry.jitterMs" },
   ),
   PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S: setting(
     "host",
     seconds,
     60,
     "When so many seconds have passed since the first attempt began, no other begins. One that runs is not cut short.",
+    { option: "retry.totalTimeoutMs" },
   ),
   PLUGIN_SHUTDOWN_FILE_PATH: setting(
     "plugin",
@@ -181,6 +196,7 @@ export const settingsSchema = {
     oneOf(logLevels, { TRACE: "DEBUG", WARN: "WARNING", OFF: "CRITICAL" }),
     "INFO",
     "The least urgent of Plugboard's own lines on stderr. What a plugin prints itself is not its business.",
+    { option: "logLevel" },
   ),
 } as const;
 

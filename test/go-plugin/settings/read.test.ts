@@ -174,6 +174,23 @@ function read(side: Side, env: NodeJS.ProcessEnv = {}, given: object = {}): Read
   return readSettings(side, given, env);
 }
 
+/** What errors call a setting that a host's options have another name for. */
+const optionOf: Readonly<Record<string, string>> = {
+  PLUGIN_HANDSHAKE_TIMEOUT: "handshakeTimeoutMs",
+  PLUGIN_CONNECTION_TIMEOUT: "connectionTimeoutMs",
+  PLUGIN_CLIENT_RETRY_ENABLED: "retry",
+  PLUGIN_CLIENT_MAX_RETRIES: "retry.maxRetries",
+  PLUGIN_CLIENT_INITIAL_BACKOFF_MS: "retry.initialBackoffMs",
+  PLUGIN_CLIENT_MAX_BACKOFF_MS: "retry.maxBackoffMs",
+  PLUGIN_CLIENT_RETRY_JITTER_MS: "retry.jitterMs",
+  PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S: "retry.totalTimeoutMs",
+  PLUGIN_CLIENT_TRANSPORTS: "transports",
+  PLUGIN_AUTO_MTLS: "autoMtls",
+  PLUGIN_MAGIC_COOKIE_KEY: "cookie.key",
+  PLUGIN_MAGIC_COOKIE_VALUE: "cookie.value",
+  PLUGIN_LOG_LEVEL: "logLevel",
+};
+
 const sides = ["plugin", "host"] as const;
 
 describe.each(Object.entries(expected))("%s", (name, { readBy, default: byDefault, good, bad, allowed, secret }) => {
@@ -205,7 +222,9 @@ describe.each(Object.entries(expected))("%s", (name, { readBy, default: byDefaul
       const reading = () => read(side, { [name]: text });
       if (readBy.includes(side)) {
         expect(reading).toThrow(expect.objectContaining({ rawMessage: `PB-SETTING-INVALID: ${message}` }));
-        expect(() => read(side, {}, { [name]: text })).toThrow(`PB-SETTING-INVALID: settings.${name} is ${shown};`);
+        expect(() => read(side, {}, { [name]: text })).toThrow(
+          `PB-SETTING-INVALID: ${(side === "host" ? optionOf[name] : undefined) ?? `settings.${name}`} is ${shown};`,
+        );
       } else {
         expect(reading).not.toThrow();
       }

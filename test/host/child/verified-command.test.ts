@@ -24,7 +24,7 @@ expectNoLeftovers();
 
 let host: Host;
 beforeEach(() => {
-  host = new Host({ gracePeriodMs: 1_000, settings: { PLUGIN_CLIENT_RETRY_ENABLED: false } });
+  host = new Host({ gracePeriodMs: 1_000, retry: false });
 });
 afterEach(() => host.close());
 
