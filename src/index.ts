@@ -16,39 +16,60 @@ import { portableDialers } from "./client/dialers/portable.ts";
  */
 export const connect = /* @__PURE__ */ createConnect(portableDialers);
 
-export type { Carrier, CarrierTarget, Endpoint, Protocol, ServiceBinding } from "./address/endpoint.ts";
+export type { AddressTarget } from "./address/address.ts";
+export type {
+  Address,
+  Carrier,
+  CarrierTarget,
+  Endpoint,
+  EndpointLimits,
+  Protocol,
+  ServiceBinding,
+} from "./address/endpoint.ts";
+export type { Runtime } from "./address/runtime.ts";
 export type { ClientTls, ServerTls } from "./address/tls-options.ts";
-export type { ErrorCode } from "./base/errors.ts";
+export type { ErrorCode, PlugboardErrorOptions } from "./base/errors.ts";
 export { errorCodes, isPlugboardError, PlugboardError } from "./base/errors.ts";
 export { maskSecrets } from "./base/mask-secrets.ts";
 export type { CallObservation, CallObserver, CallOutcome } from "./call/call-observer.ts";
+export type { CallLimits } from "./call/call-policy.ts";
 export type { ForwardedCall } from "./call/forward.ts";
 export { forward } from "./call/forward.ts";
 export type { Peer } from "./call/peer.ts";
 export { peerKey } from "./call/peer.ts";
+export type { RequestGate } from "./call/request-gate.ts";
 export { requestIdOf } from "./call/request-id.ts";
 export type { Keepalive } from "./call/time/keepalive.ts";
 export type { Connect, ConnectOptions, Target } from "./client/connect.ts";
 export type { Connection } from "./client/connection.ts";
-export type { MethodKind } from "./client/routes/capability.ts";
+export type { Capability, Carries, HttpVersion, MethodKind } from "./client/routes/capability.ts";
 export { explainRoutes } from "./client/routes/explain-routes.ts";
-export type { Rejection, Requirements, Route, Routes, RoutesOfKind } from "./client/routes/negotiate.ts";
+export type { Dialable, Rejection, Requirements, Route, Routes, RoutesOfKind } from "./client/routes/negotiate.ts";
 export type { Token } from "./client/token.ts";
 export type { Manifest } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export { PluginService } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export type { Broker, BrokerDialOptions, BrokeredClient, BrokeredServer } from "./plugin/broker.ts";
 export type { ConfigInit } from "./plugin/config-json.ts";
 export type { PluginContext } from "./plugin/context.ts";
-export type { Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
+export type { ContextOf, Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
 export { definePlugin } from "./plugin/define-plugin.ts";
+export type { OwnGate, ServiceTable, ServiceTableEntry, StandardRoutes } from "./plugin/service-table.ts";
 export type { AuditLogOptions, DenialRecord } from "./policy/auth/audit-log.ts";
 export type { BearerOptions } from "./policy/auth/bearer.ts";
 export { bearer } from "./policy/auth/bearer.ts";
 export type { Authenticate, Caller, Credentials } from "./policy/auth/caller.ts";
 export { callerKey } from "./policy/auth/caller.ts";
 export type { DenialReason } from "./policy/auth/denial.ts";
-export type { JwtOptions, KeySetAlgorithm, SecretAlgorithm } from "./policy/auth/jwt.ts";
+export type {
+  JwtByKeySet,
+  JwtBySecret,
+  JwtClaims,
+  JwtOptions,
+  KeySetAlgorithm,
+  SecretAlgorithm,
+} from "./policy/auth/jwt.ts";
 export { jwt } from "./policy/auth/jwt.ts";
+export type { PolicyOptions } from "./policy/create-call-policy.ts";
 export type { Hsts } from "./policy/hsts.ts";
 export { memoryRateLimit } from "./policy/rate-limit/memory.ts";
 export type { RateLimit, RateLimitOptions } from "./policy/rate-limit/rate-limit.ts";

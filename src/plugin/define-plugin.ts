@@ -50,7 +50,8 @@ export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>
   stop?(context: ContextOf<Config, State>): void | Promise<void>;
 }
 
-type ContextOf<Config extends DescMessage, State> = PluginContext<
+/** What the functions of a definition are given: the context, with the types of its configuration and state. */
+export type ContextOf<Config extends DescMessage, State> = PluginContext<
   MessageShape<Config>,
   Readonly<Record<string, unknown>>,
   State

@@ -13,7 +13,8 @@ export interface ServiceTableEntry {
   readonly requestGate: OwnGate | undefined;
 }
 
-type OwnGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
+/** What each call of an implementation has to pass before its messages are read. */
+export type OwnGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
 
 /** Every method a plugin implements, by path. Made once for each running plugin, so that handlers share state. */
 export interface ServiceTable {

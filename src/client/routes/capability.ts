@@ -17,7 +17,7 @@ export const methodKinds = [
 export type HttpVersion = "1.1" | "2";
 
 /** For each kind of method: true, or why it can't be carried. */
-type Carries = Readonly<Record<MethodKind, true | string>>;
+export type Carries = Readonly<Record<MethodKind, true | string>>;
 
 /** What a (protocol, carrier) pair can do. */
 export interface Capability {

@@ -35,7 +35,7 @@ export type KeySetAlgorithm = (typeof keySetAlgorithms)[number];
 export type SecretAlgorithm = keyof typeof secretBytes;
 
 /** What holds for all tokens. */
-interface JwtClaims {
+export interface JwtClaims {
   /** Whose tokens are taken: `iss` has to be one of these. */
   readonly issuer: string | readonly string[];
   /** For whom they have to be: `aud` has to name one of these. */
@@ -45,7 +45,7 @@ interface JwtClaims {
 }
 
 /** Tokens that are signed with a key of the issuer's. */
-interface JwtByKeySet extends JwtClaims {
+export interface JwtByKeySet extends JwtClaims {
   /** The issuer's keys, or the URL where it publishes them: https:, or http: on this machine. */
   readonly jwks: string | URL | JSONWebKeySet;
   readonly secret?: undefined;
@@ -54,7 +54,7 @@ interface JwtByKeySet extends JwtClaims {
 }
 
 /** Tokens that are signed with a secret that issuer and plugin share. */
-interface JwtBySecret extends JwtClaims {
+export interface JwtBySecret extends JwtClaims {
   /** The secret: at least as many bytes as the algorithm's hash has, 32 for HS256. */
   readonly secret: string | Uint8Array;
   readonly jwks?: undefined;
