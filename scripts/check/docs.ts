@@ -57,12 +57,12 @@ function anchorsOf(page: string): ReadonlySet<string> {
 
 /** The files of the package, as npm packs them. */
 function packedFiles(): ReadonlySet<string> {
-  const { stdout, stderr } = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+  const { status, stdout, stderr } = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024,
   });
   const start = stdout.search(/[[{]/);
-  if (start === -1) {
+  if (status !== 0 || start === -1) {
     throw new Error(`npm pack lists no files: ${stderr}`);
   }
   // npm prints a list of packages, or from version 12 on a record of them by name.
