@@ -33,7 +33,10 @@ function bumped(manifest: Json, names: ReadonlySet<string>, version: string): Js
     const dependencies = manifest[kind] as Readonly<Record<string, string>> | undefined;
     if (dependencies !== undefined) {
       changed[kind] = Object.fromEntries(
-        Object.entries(dependencies).map(([name, range]) => [name, names.has(name) ? `^${version}` : range]),
+        Object.entries(dependencies).map(([name, range]) => [
+          name,
+          names.has(name) && range.startsWith("^") ? `^${version}` : range,
+        ]),
       );
     }
   }
