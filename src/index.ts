@@ -16,6 +16,8 @@ import { portableDialers } from "./client/dialers/portable.ts";
  */
 export const connect = /* @__PURE__ */ createConnect(portableDialers);
 
+// Connect: to a plugin from anywhere, and see which routes there are.
+
 export type { AddressTarget } from "./address/address.ts";
 export type {
   Address,
@@ -27,18 +29,6 @@ export type {
   ServiceBinding,
 } from "./address/endpoint.ts";
 export type { Runtime } from "./address/runtime.ts";
-export type { ClientTls, ServerTls } from "./address/tls-options.ts";
-export type { ErrorCode, PlugboardErrorOptions } from "./base/errors.ts";
-export { errorCodes, isPlugboardError, PlugboardError } from "./base/errors.ts";
-export { maskSecrets } from "./base/mask-secrets.ts";
-export type { CallObservation, CallObserver, CallOutcome } from "./call/call-observer.ts";
-export type { CallLimits } from "./call/call-policy.ts";
-export type { ForwardedCall } from "./call/forward.ts";
-export { forward } from "./call/forward.ts";
-export type { Peer } from "./call/peer.ts";
-export { peerKey } from "./call/peer.ts";
-export type { RequestGate } from "./call/request-gate.ts";
-export { requestIdOf } from "./call/request-id.ts";
 export type { Keepalive } from "./call/time/keepalive.ts";
 export type { Connect, ConnectOptions, Target } from "./client/connect.ts";
 export type { Connection } from "./client/connection.ts";
@@ -46,14 +36,26 @@ export type { Capability, Carries, HttpVersion, MethodKind } from "./client/rout
 export { explainRoutes } from "./client/routes/explain-routes.ts";
 export type { Dialable, Rejection, Requirements, Route, Routes, RoutesOfKind } from "./client/routes/negotiate.ts";
 export type { Token } from "./client/token.ts";
+
+// Define: a plugin, and what every part speaks of.
+
+export type { ErrorCode, PlugboardErrorOptions } from "./base/errors.ts";
+export { errorCodes, isPlugboardError, PlugboardError } from "./base/errors.ts";
+export type { RequestGate } from "./call/request-gate.ts";
 export type { Manifest } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export { PluginService } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
-export type { Broker, BrokerDialOptions, BrokeredClient, BrokeredServer } from "./plugin/broker.ts";
 export type { ConfigInit } from "./plugin/config-json.ts";
 export type { PluginContext } from "./plugin/context.ts";
 export type { ContextOf, Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
 export { definePlugin } from "./plugin/define-plugin.ts";
 export type { OwnGate, ServiceTable, ServiceTableEntry, StandardRoutes } from "./plugin/service-table.ts";
+
+// Guard: who may call, how often, and over what.
+
+export type { ClientTls, ServerTls } from "./address/tls-options.ts";
+export type { CallLimits } from "./call/call-policy.ts";
+export type { Peer } from "./call/peer.ts";
+export { peerKey } from "./call/peer.ts";
 export type { AuditLogOptions, DenialRecord } from "./policy/auth/audit-log.ts";
 export type { BearerOptions } from "./policy/auth/bearer.ts";
 export { bearer } from "./policy/auth/bearer.ts";
@@ -73,11 +75,23 @@ export type { PolicyOptions } from "./policy/create-call-policy.ts";
 export type { Hsts } from "./policy/hsts.ts";
 export { memoryRateLimit } from "./policy/rate-limit/memory.ts";
 export type { RateLimit, RateLimitOptions } from "./policy/rate-limit/rate-limit.ts";
-export type { SharedRateLimitOptions } from "./policy/rate-limit/shared.ts";
-export { sharedRateLimit } from "./policy/rate-limit/shared.ts";
 export type { TokenRate } from "./policy/rate-limit/token-buckets.ts";
+
+// Observe: calls and logs.
+
+export { maskSecrets } from "./base/mask-secrets.ts";
+export type { CallObservation, CallObserver, CallOutcome } from "./call/call-observer.ts";
+export { requestIdOf } from "./call/request-id.ts";
 export type { AccessLogOptions } from "./telemetry/access-log.ts";
 export { accessLog } from "./telemetry/access-log.ts";
+
+// Extend: carriers, stores, and calls that go on from a handler.
+
+export type { ForwardedCall } from "./call/forward.ts";
+export { forward } from "./call/forward.ts";
+export type { Broker, BrokerDialOptions, BrokeredClient, BrokeredServer } from "./plugin/broker.ts";
+export type { SharedRateLimitOptions } from "./policy/rate-limit/shared.ts";
+export { sharedRateLimit } from "./policy/rate-limit/shared.ts";
 export type { CarrierConnection, CarrierReceiver } from "./ttrpc/carrier.ts";
 export type { MessagePortLike } from "./ttrpc/carriers/message-port.ts";
 export type { ServedPlugin, ServeOnOptions } from "./ttrpc/serve-on.ts";
