@@ -38,7 +38,8 @@ export function refuseRequest(
   if (/^application\/connect\+(?:json|proto)$/.test(type)) {
     return { status: 200, headers: { "Content-Type": type }, body: endStream(JSON.stringify({ error })) };
   }
-  return { status, headers: { "Content-Type": "application/json" }, body: JSON.stringify(error) };
+  const challenge = status === 401 && { "WWW-Authenticate": 'Bearer error="invalid_token"' };
+  return { status, headers: { "Content-Type": "application/json", ...challenge }, body: JSON.stringify(error) };
 }
 
 function endStream(json: string): Uint8Array<ArrayBuffer> {

@@ -1,86 +1,96 @@
-import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createContextValues } from "@connectrpc/connect";
+import { universalServerResponseToFetch } from "@connectrpc/connect/protocol";
+import type { Context, Next } from "hono";
+import { collect } from "../base/chunks.ts";
+import type { NamedHost } from "../http/hosts.ts";
+import type { HttpRequest, HttpResponse, RequestHandler } from "../http/request-handler.ts";
+import { maxOwnHeaderBytes } from "../http/response-headers.ts";
+import { requestPeer } from "./conninfo.ts";
+import type { RequestBody } from "./request-body.ts";
+import { followedBy, requestBody } from "./request-body.ts";
 
-/** How much of a request is still read once it is answered, in bytes: a message that is not much longer than is usual. */
-const maxRestBytes = 5 * 1024 * 1024;
-/** How long that may take in all, in milliseconds. */
-export const maxRestMs = 1_000;
-/** How long it may take until the next bytes come, in milliseconds. */
-const maxIdleMs = 100;
+/** A request at the edge. */
+export interface EdgeRequest extends HttpRequest {
+  readonly env: Readonly<Record<string, unknown>> | undefined;
+}
 
-/** A request that may be answered before it was read to its end. */
-export interface AnswerableRequest {
-  readonly incoming: UniversalServerRequest;
-  /** Lets the answer end when the rest of the request was read and thrown away. */
-  readRestBeforeEnd(outgoing: UniversalServerResponse): UniversalServerResponse;
+/** Handles a request that has come to a Hono app. Without `next`, it also responds where there is nothing. */
+export type EdgeAdapter = (context: Context, next?: Next) => Promise<Response | undefined>;
+
+/** Lets a portable handler handle Hono's requests. */
+export function adapt(handle: RequestHandler<EdgeRequest>): EdgeAdapter {
+  return async (context, next) => {
+    const body = requestBody(context.req.raw);
+    const outgoing = await handle(toHttpRequest(context, body));
+    if (outgoing.notFound && next !== undefined) {
+      await next();
+      return undefined;
+    }
+    return toResponse(outgoing, body);
+  };
+}
+
+function toHttpRequest(context: Context, { chunks }: RequestBody): EdgeRequest {
+  const { raw } = context.req;
+  const url = new URL(raw.url);
+  return {
+    // Workers don't tell it. Whether both directions can flow at once is for the caller to know.
+    httpVersion: "2",
+    method: raw.method,
+    url: raw.url,
+    header: raw.headers,
+    signal: raw.signal,
+    body: chunks,
+    contextValues: createContextValues(),
+    path: pathOf(context, url),
+    host: namedHost(url),
+    secure: url.protocol === "https:",
+    peer: requestPeer(context),
+    waitUntil: (running) => waitUntil(context, running),
+    maxFieldBytes: () => maxOwnHeaderBytes,
+    env: context.env,
+  };
+}
+
+async function toResponse(outgoing: HttpResponse, { small, readRest }: RequestBody): Promise<Response> {
+  const { status, fields, header, body } = outgoing;
+  for (const [name, value] of fields) {
+    if (!header.has(name)) {
+      header.set(name, value);
+    }
+  }
+  if (small || body === undefined) {
+    const bytes = body === undefined ? null : await collect(body);
+    await readRest();
+    return new Response(bytes, { status, headers: header });
+  }
+  return universalServerResponseToFetch({ ...outgoing, body: followedBy(body, readRest) });
+}
+
+/** The host that a request is for, as the platform has understood it. */
+export function namedHost({ host }: URL): NamedHost {
+  return { authority: host, fields: [] };
+}
+
+/** The path of a request as it was sent, below the one at which the app is mounted: each segment of that is one of Hono's. */
+export function pathOf({ req }: Context, { pathname }: URL): string {
+  const mounted = req.routePath.replace(/\/?\*?$/, "");
+  let start = 0;
+  for (let segments = mounted.split("/").length - 1; segments > 0; segments--) {
+    const end = pathname.indexOf("/", start + 1);
+    start = end < 0 ? pathname.length : end;
+  }
+  return pathname.slice(start) || "/";
 }
 
 /**
- * Reads a request for Connect. One that is too large, or of no interest, is answered while it is still coming in; if the
- * answer ended with nobody reading on, workerd would break the connection, and the answer would be lost on a caller who
- * is busy sending.
+ * Lets something run on when the caller has gone: a start that others wait for too, or a handler that cleans up. A
+ * Worker drops the rest of it otherwise, finally blocks and all.
  */
-export function readRequest(request: Request): AnswerableRequest {
-  const reader = request.body?.getReader();
-  let ended = reader === undefined;
-  const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
-    const chunk = await reader?.read();
-    if (chunk?.value === undefined) {
-      ended = true;
-      return { done: true, value: undefined };
-    }
-    return { done: false, value: chunk.value };
-  };
-
-  async function readRest() {
-    const until = performance.now() + maxRestMs;
-    for (let left = maxRestBytes; !ended && left > 0 && performance.now() < until; ) {
-      const chunk = await soon(next(), maxIdleMs);
-      if (chunk === undefined || chunk.done) {
-        return;
-      }
-      left -= chunk.value.byteLength;
-    }
-  }
-
-  return {
-    incoming: {
-      // Workers do not tell it. Whether both directions can flow at once is for the caller to know.
-      httpVersion: "2",
-      method: request.method,
-      url: request.url,
-      header: request.headers,
-      signal: request.signal,
-      body: { [Symbol.asyncIterator]: () => ({ next }) },
-    },
-    readRestBeforeEnd: (outgoing) => (ended ? outgoing : { ...outgoing, body: followedBy(outgoing.body, readRest) }),
-  };
-}
-
-/** Not a generator: one that is ended before it has started would not end what it reads from. */
-function followedBy(body: UniversalServerResponse["body"], last: () => Promise<void>): AsyncIterable<Uint8Array> {
-  const iterator = body?.[Symbol.asyncIterator]();
-  const fail = iterator?.throw?.bind(iterator);
-  return {
-    [Symbol.asyncIterator]: () => ({
-      async next() {
-        const result = (await iterator?.next()) ?? { done: true, value: undefined };
-        if (result.done === true) {
-          await last();
-        }
-        return result;
-      },
-      ...(fail && { throw: fail }),
-    }),
-  };
-}
-
-/** Waits for something, but not for long; then, and if it fails, it is `undefined`. */
-export async function soon<T>(promise: Promise<T>, maxMs: number): Promise<T | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, maxMs, undefined);
+export function waitUntil(context: Context, promise: Promise<unknown>): void {
   try {
-    return await Promise.race([promise.catch(() => undefined), late]);
-  } finally {
-    clearTimeout(timer);
+    context.executionCtx.waitUntil(promise.catch(() => undefined));
+  } catch {
+    // allowed empty-catch: outside a Worker there is no execution context, and nothing that would end the start.
   }
 }

@@ -11,7 +11,7 @@ interface NodeBindings {
  * platform's headers say is not believed: a caller can write anything into them. The same goes for Cloudflare's where
  * Cloudflare is not in front: workerd on one's own, or another Worker by a service binding. Then there is no address.
  */
-export function edgePeer({ req, env }: Context): Peer {
+export function requestPeer({ req, env }: Context): Peer {
   // A Worker has other bindings, or none.
   const address =
     navigator.userAgent === "Cloudflare-Workers"

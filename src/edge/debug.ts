@@ -1,3 +1,4 @@
+import type { Answer } from "../call/refuse-request.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
 import { reflectionRoutes } from "../services/reflection-service.ts";
 import { consolePage, consolePolicy } from "./console-page.ts";
@@ -7,7 +8,7 @@ export interface DebugTools {
   /** Makes what is served beside the plugin's own services; anew for each start. */
   readonly routes: () => readonly StandardRoutes[];
   /** Answers browsers that ask for the page itself. */
-  readonly page: () => Response;
+  readonly page: () => Answer;
 }
 
 /**
@@ -27,6 +28,6 @@ export const debug: DebugTools = {
   page() {
     const nonce = crypto.randomUUID();
     const headers = { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": consolePolicy(nonce) };
-    return new Response(consolePage(nonce), { headers });
+    return { status: 200, headers, body: consolePage(nonce) };
   },
 };

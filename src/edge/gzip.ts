@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { concat } from "../base/chunks.ts";
 
 /** gzip by the streams of the web's platform (https://compression.spec.whatwg.org), for where Node's is not to be had. */
 export const gzip: Compression = {
@@ -41,11 +42,5 @@ async function through(
       throw new ConnectError(`message is larger than ${maxBytes} bytes after decompression`, Code.ResourceExhausted);
     }
   }
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
+  return concat(chunks);
 }

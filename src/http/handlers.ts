@@ -1,30 +1,19 @@
 import type { ConnectRouter, HandlerContext, MethodImplSpec } from "@connectrpc/connect";
 import { Code, ConnectError, createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
-import type {
-  ProtocolHandlerFactory,
-  UniversalHandler,
-  UniversalHandlerOptions,
-  UniversalServerRequest,
-  UniversalServerResponse,
-} from "@connectrpc/connect/protocol";
+import type { ProtocolHandlerFactory, UniversalHandler, UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { createUniversalMethodHandler } from "@connectrpc/connect/protocol";
 import type { CallPolicy } from "../call/call-policy.ts";
 import { concealErrors } from "../call/errors/error-for-caller.ts";
 import { checkOutput } from "../call/handler-output.ts";
 import { typesOf } from "../call/messages/type-registry.ts";
+import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
+import { methodPath } from "../plugin/service-table.ts";
+import { cacheableManifest } from "./cacheable-manifest.ts";
 import { answerText } from "./grpc-web-text.ts";
+import type { HttpCallHandler } from "./http-call.ts";
 import { gateCall, handleCall, runInCall } from "./http-call.ts";
 import type { HttpProtocol } from "./protocols.ts";
-
-/**
- * Handles a call over HTTP.
- * @param keepAlive Is given what may run on when the call has been answered: a handler that cleans up.
- */
-export type HttpCallHandler = (
-  request: UniversalServerRequest,
-  keepAlive?: (running: Promise<unknown>) => void,
-) => Promise<UniversalServerResponse>;
 
 /** Looks up what handles the path "/package.Service/Method" over HTTP. */
 export type FindHttpHandler = (path: string) => HttpCallHandler | undefined;
@@ -34,6 +23,8 @@ export type HttpHandlersOptions = Omit<
   Partial<UniversalHandlerOptions>,
   "interceptors" | "jsonOptions" | "maxTimeoutMs" | "readMaxBytes" | "requestGate"
 >;
+
+const describePath = methodPath(PluginService.method.describe);
 
 /**
  * Lets Connect's own handlers serve a service table over HTTP. Connect's router would do the same, but it brings all the
@@ -78,6 +69,10 @@ export function createHttpHandlers(
       (request, keepAlive) => answerText(request, (binary) => handleCall(handler, binary, policy, keepAlive)),
     ]),
   );
+  const describe = byPath.get(describePath);
+  if (describe !== undefined) {
+    byPath.set(describePath, cacheableManifest(describe, policy.admit !== undefined));
+  }
   return (path) => byPath.get(path);
 }
 

@@ -17,6 +17,15 @@ import { hasTimeout, shortenTimeout } from "./timeout-header.ts";
 const callKey = createContextKey<HttpCall | undefined>(undefined, { description: "call over HTTP" });
 
 /**
+ * Handles a call over HTTP.
+ * @param keepAlive Is given what may run on when the call has its response: a handler that cleans up.
+ */
+export type HttpCallHandler = (
+  request: UniversalServerRequest,
+  keepAlive?: (running: Promise<unknown>) => void,
+) => Promise<UniversalServerResponse>;
+
+/**
  * Handles one call over HTTP as the policy wants it.
  * @param keepAlive Is given what may run on when the call has been answered: a handler that cleans up.
  */

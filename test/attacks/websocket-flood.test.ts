@@ -27,7 +27,6 @@ async function serveWebSockets() {
     secure: false,
     keepalive: defaultKeepalive,
     idleConnectionMs: 75_000,
-    onlyLoopbackHosts: false,
   };
   const { accept } = createWebSocketUpgrade({ table, policy: { limits: trustedLimits }, ...options });
   const server = http.createServer().on("upgrade", accept);

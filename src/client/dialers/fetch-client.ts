@@ -1,6 +1,7 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import type { Address } from "../../address/endpoint.ts";
 import type { Runtime } from "../../address/runtime.ts";
+import { collect } from "../../base/chunks.ts";
 import { dialFailed } from "./dialer.ts";
 import { connectFailure } from "./failures/connect-failure.ts";
 import { connectionLost } from "./failures/connection-lost.ts";
@@ -60,21 +61,6 @@ function withoutUserAgent(headers: Headers): Headers {
   const own = new Headers(headers);
   own.delete("User-Agent");
   return own;
-}
-
-async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  // allowed unbounded: the messages of our own caller, which has them in memory.
-  for await (const chunk of chunks) {
-    parts.push(chunk);
-  }
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
 }
 
 function toStream(chunks: AsyncIterable<Uint8Array>, onError: (error: unknown) => void): ReadableStream<Uint8Array> {

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { trustedLimits } from "../../call/call-policy.ts";
 import { endCalls } from "../../call/time/grace-period.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
-import { createHttpHandler } from "../../node/http/adapter.ts";
+import { createHttpHandler } from "../../node/http/http-handler.ts";
 import { createHttp2Server } from "../../node/http2/server.ts";
 import { createConnections } from "../../node/listen/connections.ts";
 import type { Routes } from "../../plugin/service-table.ts";
@@ -42,8 +42,6 @@ export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: Gr
     table: createServiceTable([routes]),
     policy: { limits },
     shutdownSignal: shutdown.signal,
-    // go-plugin's clients call a host named "unused".
-    onlyLoopbackHosts: false,
     origins: [],
     onlyGrpc: true,
     draining: () => closing !== undefined,

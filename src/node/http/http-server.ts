@@ -2,13 +2,13 @@ import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../base/log.ts";
 import { maxTimerMs } from "../../base/within.ts";
+import type { Answer } from "../../call/refuse-request.ts";
 import { createHttp2Server } from "../http2/server.ts";
 import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";
 import { withRequire } from "../with-require.ts";
-import { createHttpHandler } from "./adapter.ts";
-import type { BareRefusal } from "./bare-response.ts";
-import { answerBare } from "./bare-response.ts";
+import { answerBare, inWords } from "./bare-response.ts";
 import { allowEarlyAnswer } from "./early-response.ts";
+import { createHttpHandler } from "./http-handler.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
 import { limitPipeline } from "./limit-pipeline.ts";
 import type { WebSocketUpgrade } from "./websocket.ts";
@@ -93,7 +93,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       upgrade ??= loadUpgrade();
       const loaded = await upgrade;
       if (loaded === undefined) {
-        answerBare(socket, { status: 501, message: "WebSockets can't be served here" }, hsts);
+        answerBare(socket, inWords(501, "WebSockets can't be served here"), hsts);
       } else {
         await loaded.accept(request, socket, head);
       }
@@ -102,7 +102,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       connections.leave(socket);
       socket.on("error", () => socket.destroy());
       if (draining && upgrade === undefined) {
-        answerBare(socket, { status: 503, message: "the plugin is shutting down" }, hsts);
+        answerBare(socket, inWords(503, "the plugin is shutting down"), hsts);
         return;
       }
       acceptUpgrade(request, socket, head).catch((error: unknown) => {
@@ -152,15 +152,15 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
 }
 
 /** As Node itself would answer. */
-function refusalOf({ code }: NodeJS.ErrnoException): BareRefusal {
+function refusalOf({ code }: NodeJS.ErrnoException): Answer {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      return { status: 431, message: "the request's headers are too long" };
+      return inWords(431, "the request's headers are too long");
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return { status: 413, message: "the extensions of a chunk of the body are too long" };
+      return inWords(413, "the extensions of a chunk of the body are too long");
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return { status: 408, message: "the request's headers did not come in time" };
+      return inWords(408, "the request's headers did not come in time");
     default:
-      return { status: 400, message: "this can't be read as a request of HTTP/1.1" };
+      return inWords(400, "this can't be read as a request of HTTP/1.1");
   }
 }

@@ -1,6 +1,8 @@
 import type * as http from "node:http";
 import type { Duplex } from "node:stream";
+import { Code } from "@connectrpc/connect";
 import { refusedHeader } from "../../call/errors/call-refused.ts";
+import { refuseRequest } from "../../call/refuse-request.ts";
 import { lastCallMs } from "../listen/protocol-server.ts";
 import { answerBare } from "./bare-response.ts";
 
@@ -74,8 +76,9 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
       return;
     }
     // Browsers and others know an answer without a request, of this status, for the end of an idle connection.
-    const refusal = { status: 408, message: "the connection was about to end: nothing was done" };
-    answerBare(socket, refusal, hsts, { code: "unavailable", fields: [[refusedHeader, "draining"]] });
+    const message = "the connection was about to end: nothing was done";
+    const { headers, ...refusal } = refuseRequest({ status: 408, code: Code.Unavailable, message }, undefined);
+    answerBare(socket, { ...refusal, headers: { ...headers, [refusedHeader]: "draining" } }, hsts);
     part(socket, open);
   }
 

@@ -1,23 +1,20 @@
 import type * as http from "node:http";
 import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { WebSocketServer } from "ws";
 import { log } from "../../base/log.ts";
-import type { Peer } from "../../call/peer.ts";
+import { refuseRequest } from "../../call/refuse-request.ts";
 import { requestIdFor, requestIdHeader } from "../../call/request-id.ts";
-import { allowsOrigin } from "../../http/cors.ts";
-import { upgradeStatus } from "../../http/upgrade-status.ts";
 import { webSocketCarrier, webSocketProtocol } from "../../ttrpc/carriers/websocket.ts";
-import { upgradeAuthorization } from "../../ttrpc/carriers/websocket-token.ts";
+import type { Admission } from "../../ttrpc/server/admit-upgrade.ts";
+import { admitUpgrade } from "../../ttrpc/server/admit-upgrade.ts";
 import { createTtrpcServing } from "../../ttrpc/server/server.ts";
-import { upgradeFields } from "../../ttrpc/upgrade-headers.ts";
 import { maxDataBytes } from "../../ttrpc/wire/frame.ts";
 import { requestPeer } from "../conninfo.ts";
 import type { HttpServerOptions } from "../listen/protocol-server.ts";
-import type { TrustedProxy } from "../trusted-proxy.ts";
-import type { BareRefusal } from "./bare-response.ts";
+import { namedHost } from "./adapter.ts";
 import { answerBare } from "./bare-response.ts";
-import { refuseHost } from "./host-header.ts";
 
 /** Serves ttrpc on WebSockets. */
 export interface WebSocketUpgrade {
@@ -32,13 +29,11 @@ export interface WebSocketUpgrade {
 /** Longest message, in bytes: one frame of the longest kind, after a chunk of others. */
 const maxPayload = maxDataBytes + 128 * 1024;
 
-/**
- * Takes WebSockets at "/" that speak ttrpc. A page may open one if its origin is in the list that holds for all else, too;
- * programs that are no browser send no origin.
- */
+/** Takes WebSockets at "/" that speak ttrpc. */
 export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpgrade {
-  const { table, policy, headerTimeoutMs, keepalive, origins, originRefused, onlyLoopbackHosts } = options;
+  const { table, policy, headerTimeoutMs, keepalive, hsts, hosts, origins, originRefused, proxy } = options;
   const { accept, drain, abort } = createTtrpcServing({ table, policy, frameTimeoutMs: headerTimeoutMs, keepalive });
+  const upgradeOptions = { admit: policy.admit, hosts, origins, originRefused };
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -50,61 +45,39 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
     async accept(request, socket, head) {
       socket.on("error", () => socket.destroy());
       const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
-      let peer: Peer;
-      let refused: BareRefusal | undefined;
-      try {
-        const headers = headersOf(request);
-        peer = upgradePeer(request, headers, options.proxy);
-        refused = refusal(request) ?? (await refusedByPolicy(headers, socket, peer, requestId));
-      } catch (error) {
-        log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
-        answerBare(socket, { status: 500, message: "internal error" }, options.hsts, { requestId });
+      const admission = await admit(request, socket, requestId);
+      if ("refusal" in admission) {
+        answerBare(socket, refuseRequest(admission.refusal, undefined), hsts, requestId);
         return;
       }
-      if (refused !== undefined) {
-        answerBare(socket, refused, options.hsts, { requestId });
-        return;
-      }
+      const { peer } = admission;
       server.handleUpgrade(request, socket, head, (webSocket) => accept(webSocketCarrier(webSocket, "server"), peer));
     },
     drain,
     abort,
   };
 
-  async function refusedByPolicy(headers: Headers, socket: Duplex, peer: Peer, requestId: string) {
-    if (policy.admit === undefined) {
-      return undefined;
-    }
+  async function admit(request: http.IncomingMessage, socket: Duplex, requestId: string): Promise<Admission> {
     const given = new AbortController();
     const giveUp = () => given.abort();
     socket.once("close", giveUp);
-    const signal = AbortSignal.any([given.signal, AbortSignal.timeout(headerTimeoutMs)]);
-    const error = await policy.admit({ headers, peer, requestId, signal });
-    socket.off("close", giveUp);
-    return error && { status: upgradeStatus(error), message: error.rawMessage };
+    try {
+      const upgrade = {
+        header: headersOf(request),
+        path: request.url?.split("?", 1)[0] ?? "",
+        host: namedHost(request),
+        peer: requestPeer(request, proxy),
+        requestId,
+        signal: AbortSignal.any([given.signal, AbortSignal.timeout(headerTimeoutMs)]),
+      };
+      return await admitUpgrade(upgrade, upgradeOptions);
+    } catch (error) {
+      log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
+      return { refusal: { status: 500, code: Code.Internal, message: "internal error" } };
+    } finally {
+      socket.off("close", giveUp);
+    }
   }
-
-  function refusal(request: http.IncomingMessage): BareRefusal | undefined {
-    const host = refuseHost(request, onlyLoopbackHosts, options.allowsHost);
-    const { origin } = request.headers;
-    if (host !== undefined) {
-      return host;
-    }
-    if (origin !== undefined && !allowsOrigin(origins, origin)) {
-      originRefused?.(origin);
-      return { status: 403, message: "pages of this origin may not call" };
-    }
-    if (request.url?.split("?", 1)[0] !== "/") {
-      return { status: 404, message: "WebSockets are opened at /" };
-    }
-    return offeredProtocols(request).includes(webSocketProtocol)
-      ? undefined
-      : { status: 400, message: `a WebSocket has to offer the subprotocol ${webSocketProtocol}` };
-  }
-}
-
-function offeredProtocols({ headers }: http.IncomingMessage): readonly string[] {
-  return (headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
 }
 
 function headersOf({ headers: raw }: http.IncomingMessage): Headers {
@@ -113,10 +86,4 @@ function headersOf({ headers: raw }: http.IncomingMessage): Headers {
     headers.set(name, String(value));
   }
   return headers;
-}
-
-function upgradePeer(request: http.IncomingMessage, headers: Headers, proxy: TrustedProxy | undefined): Peer {
-  const authorization = upgradeAuthorization(offeredProtocols(request), request.headers.authorization);
-  const known = { ...requestPeer(request, proxy), upgradeFields: upgradeFields(headers) };
-  return { ...known, ...(authorization !== undefined && { authorization }) };
 }

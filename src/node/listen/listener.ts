@@ -10,8 +10,9 @@ import { endCalls } from "../../call/time/grace-period.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
 import { keepaliveOn } from "../../call/time/keepalive.ts";
 import { createOriginLog } from "../../http/cors.ts";
+import type { HostRule } from "../../http/hosts.ts";
+import { onlyHosts, onlyLoopbackHosts } from "../../http/hosts.ts";
 import type { RunningPlugin } from "../../plugin/running-plugin.ts";
-import { onlyHosts } from "../../policy/hosts.ts";
 import type { Hsts } from "../../policy/hsts.ts";
 import { hstsValue } from "../../policy/hsts.ts";
 import { tcpKeepalive } from "../dial/open-socket.ts";
@@ -97,10 +98,7 @@ export async function listen(
     keepalive,
     idleConnectionMs,
     hsts: tls && hstsValue(options.hsts),
-    // In TLS it is the certificate that says who is meant.
-    onlyLoopbackHosts: address.carrier === "tcp" && tls === undefined && !isOnNetwork(address),
-    // No website leads to a Unix socket, whose clients may name whatever they like.
-    ...(hosts && address.carrier === "tcp" && { allowsHost: onlyHosts(hosts) }),
+    hosts: hostRule(address, hosts, tls !== undefined),
     proxy,
   });
   const { receive, allOpened } = createReception({ connections, serverFor, secureServer, headerTimeoutMs, onRefused });
@@ -144,4 +142,16 @@ async function loadTls(tls: ServerTls, handshakeTimeoutMs: number): Promise<Secu
   // Loaded here, as most plugins do without.
   const { createSecureServer } = await import("../tls/secure-server.ts");
   return createSecureServer(tls, { alpn: ["h2", "http/1.1"], handshakeTimeoutMs });
+}
+
+function hostRule(address: ListenAddress, hosts: readonly string[] | undefined, isTls: boolean): HostRule | undefined {
+  // No website leads to a Unix socket, whose clients may name anything.
+  if (address.carrier !== "tcp") {
+    return undefined;
+  }
+  if (hosts !== undefined) {
+    return onlyHosts(hosts);
+  }
+  // In TLS it is the certificate that says who is meant.
+  return isTls || isOnNetwork(address) ? undefined : onlyLoopbackHosts;
 }

@@ -2,8 +2,8 @@ import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
+import type { HostRule } from "../../http/hosts.ts";
 import type { ServiceTable } from "../../plugin/service-table.ts";
-import type { HostRule } from "../../policy/hosts.ts";
 import type { TrustedProxy } from "../trusted-proxy.ts";
 
 /**
@@ -43,10 +43,8 @@ export interface HttpServerOptions extends ProtocolServerOptions {
   readonly idleConnectionMs: number;
   /** `Strict-Transport-Security` of responses, where connections are in TLS. */
   readonly hsts?: string | undefined;
-  /** Answer only requests for a host name of the loopback interface. */
-  readonly onlyLoopbackHosts: boolean;
-  /** Answers only requests for these hosts, instead. */
-  readonly allowsHost?: HostRule | undefined;
+  /** Hosts that requests may be for. Default: any. */
+  readonly hosts?: HostRule | undefined;
   /** Whose word on where requests come from counts. Default: nobody's. */
   readonly proxy?: TrustedProxy | undefined;
 }

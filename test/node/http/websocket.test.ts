@@ -24,12 +24,13 @@ async function open(headers: Record<string, string> = {}, protocols: readonly st
   return socket;
 }
 
-/** The status and the words that a request to upgrade is refused with. */
+/** The status and the message that a request to upgrade is refused with. */
 async function refusal(url: string, protocols: readonly string[], headers: Record<string, string>) {
   const socket = new WebSocket(url, [...protocols], { headers });
   socket.on("error", () => undefined);
   const [, response] = await once(socket, "unexpected-response");
-  return [response.statusCode, await text(response)];
+  const { message } = JSON.parse(await text(response));
+  return [response.statusCode, message];
 }
 
 test("a WebSocket speaks ttrpc, and answers in binary", async () => {

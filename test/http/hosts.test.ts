@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkHosts, onlyHosts } from "../../src/policy/hosts.ts";
+import { checkHosts, onlyHosts } from "../../src/http/hosts.ts";
 
 test.each([
   ["notes.test:443", ["notes.test", "notes.test:443", "NOTES.TEST."], ["notes.test:8443", "notes.test:80"]],
@@ -13,7 +13,7 @@ test.each([
   ["*", ["notes.test", "10.0.0.1:80"], []],
 ])("the host %s stands for what clients call it, and nothing else", (host, same, others) => {
   checkHosts([host]);
-  const allows = onlyHosts([host]);
+  const { allows } = onlyHosts([host]);
   expect(same.filter((each) => !allows(each))).toEqual([]);
   expect([...others, "evil.test", "notes.test.evil.test"].filter((each) => host !== "*" && allows(each))).toEqual([]);
 });

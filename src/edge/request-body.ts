@@ -1,0 +1,107 @@
+import { within } from "../base/within.ts";
+
+/** Largest body that is read in one piece, in bytes. Larger ones come in pieces anyway. */
+const maxWholeBytes = 64 * 1024;
+/** How much of a request is still read once it has its response, in bytes: a message that is not much longer than is usual. */
+const maxRestBytes = 5 * 1024 * 1024;
+/** How long that may take in all, in milliseconds. */
+const maxRestMs = 1_000;
+/** How long it may take until the next bytes come, in milliseconds. */
+const maxIdleMs = 100;
+
+/**
+ * The body of a request, which may have its response before it was read to its end: one that is too large, or of no
+ * interest. If the response ended without the rest being read, workerd would break the connection, and the response would
+ * be lost on a caller that is busy sending.
+ */
+export interface RequestBody {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Whether request and response are small, and faster in one piece: web streams cost more than all else in a small call. */
+  readonly small: boolean;
+  /** Reads what is left and throws it away, within limits. */
+  readRest(): Promise<void>;
+}
+
+/** Connect's own types of unary calls, see https://connectrpc.com/docs/protocol. Those of gRPC-Web do not tell. */
+const unary = /^application\/(?:json|proto)(?:;|$)/i;
+
+/** Reads the body of a request when it is asked for, as a call can be refused before. */
+export function requestBody(request: Request): RequestBody {
+  return isSmallUnary(request) ? wholeBody(request) : streamedBody(request);
+}
+
+function isSmallUnary({ method, body, headers }: Request): boolean {
+  if (method === "GET") {
+    return true;
+  }
+  const length = body === null ? 0 : Number(headers.get("Content-Length") ?? Number.NaN);
+  return length <= maxWholeBytes && unary.test(headers.get("Content-Type") ?? "");
+}
+
+function wholeBody(request: Request): RequestBody {
+  async function next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    return request.bodyUsed || request.body === null
+      ? { done: true, value: undefined }
+      : // allowed unbounded: it is small by its Content-Length; the call refuses what is over its own limit.
+        { done: false, value: new Uint8Array(await request.arrayBuffer()) };
+  }
+  return {
+    chunks: { [Symbol.asyncIterator]: () => ({ next }) },
+    small: true,
+    async readRest() {
+      if (!request.bodyUsed && request.body !== null) {
+        // allowed unbounded: it is small by its Content-Length, and nothing keeps it.
+        await within(maxRestMs, request.arrayBuffer()).catch(() => false);
+      }
+    },
+  };
+}
+
+function streamedBody(request: Request): RequestBody {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let ended = request.body === null;
+  const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+    reader ??= request.body?.getReader();
+    const chunk = await reader?.read();
+    if (chunk?.value === undefined) {
+      ended = true;
+      return { done: true, value: undefined };
+    }
+    return { done: false, value: chunk.value };
+  };
+  return {
+    chunks: { [Symbol.asyncIterator]: () => ({ next }) },
+    small: false,
+    async readRest() {
+      let left = maxRestBytes;
+      const take = async () => {
+        const { value } = await next();
+        left -= value?.byteLength ?? 0;
+      };
+      for (const until = performance.now() + maxRestMs; !ended && left > 0 && performance.now() < until; ) {
+        const came = await within(maxIdleMs, take()).catch(() => false);
+        if (!came) {
+          return;
+        }
+      }
+    },
+  };
+}
+
+/** A body that ends when something else has. Not a generator: one that is ended before it has started would not end what it reads from. */
+export function followedBy(body: AsyncIterable<Uint8Array>, last: () => Promise<void>): AsyncIterable<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]();
+  const fail = iterator.throw?.bind(iterator);
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        const result = await iterator.next();
+        if (result.done === true) {
+          await last();
+        }
+        return result;
+      },
+      ...(fail && { throw: fail }),
+    }),
+  };
+}

@@ -1,0 +1,75 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import type { CallPolicy } from "../../call/call-policy.ts";
+import { createHttpHandlers } from "../../http/handlers.ts";
+import type { HostRule } from "../../http/hosts.ts";
+import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../../http/protocols.ts";
+import { createRequestHandler } from "../../http/request-handler.ts";
+import type { ServiceTable } from "../../plugin/service-table.ts";
+import type { TrustedProxy } from "../trusted-proxy.ts";
+import type { HttpHandler } from "./adapter.ts";
+import { adapt } from "./adapter.ts";
+
+/** What Node serves over HTTP. */
+export interface HttpHandlerOptions {
+  readonly table: ServiceTable;
+  /** What holds for every call. */
+  readonly policy: CallPolicy;
+  /** Aborts the signals of all handlers. */
+  readonly shutdownSignal: AbortSignal;
+  /** `Strict-Transport-Security` of responses, where connections are in TLS. */
+  readonly hsts?: string | undefined;
+  /** Hosts that requests may be for. Default: any. */
+  readonly hosts?: HostRule | undefined;
+  /** Whose word on where requests come from counts. Default: no proxy's. */
+  readonly proxy?: TrustedProxy | undefined;
+  /** Origins whose pages may call. */
+  readonly origins: readonly string[];
+  /** Gets an origin that is refused. */
+  readonly originRefused?: (origin: string) => void;
+  /** Serve gRPC alone. Default: Connect and gRPC-Web, too. */
+  readonly onlyGrpc?: boolean;
+  /** True while no new calls should come. */
+  readonly draining: () => boolean;
+  /** Is given what may run on when its call has ended: a handler. */
+  readonly keepAlive?: (running: Promise<unknown>) => void;
+}
+
+/** Serves Connect, gRPC and gRPC-Web, and says at /healthz and /readyz how the process is. */
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
+  const { table, policy, hsts, shutdownSignal, hosts, origins, originRefused, onlyGrpc = false, draining } = options;
+  const { proxy, keepAlive = () => undefined } = options;
+  const protocols = onlyGrpc ? [grpcProtocol] : [grpcProtocol, grpcWebProtocol, connectProtocol];
+  const find = createHttpHandlers(table, protocols, policy, {
+    acceptCompression: [compressionGzip, compressionBrotli].map(refuseBroken),
+    shutdownSignal,
+  });
+  const handle = createRequestHandler({
+    find,
+    unready: () => (draining() ? "draining" : undefined),
+    hosts,
+    origins,
+    originRefused,
+    hsts,
+    personal: policy.admit !== undefined,
+  });
+  const { idleTimeoutMs } = policy.limits;
+  // Only what is served in TLS has a value of it.
+  return adapt(handle, { secure: hsts !== undefined, proxy, idleTimeoutMs, waitUntil: keepAlive });
+}
+
+/** Tells the caller that it is the caller's mistake if something can't be decompressed, in whatever way it is broken. */
+function refuseBroken(compression: Compression): Compression {
+  return {
+    ...compression,
+    async decompress(bytes, readMaxBytes) {
+      try {
+        return await compression.decompress(bytes, readMaxBytes);
+      } catch (error) {
+        const { code, rawMessage } = ConnectError.from(error);
+        throw new ConnectError(rawMessage, code === Code.Internal ? Code.InvalidArgument : code);
+      }
+    },
+  };
+}
