@@ -9,6 +9,7 @@ const layers = [
   ["call"],
   ["telemetry"],
   ["http", "memory", "policy", "services"],
+  ["serving"],
   ["ttrpc"],
   ["address"],
   ["client"],

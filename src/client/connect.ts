@@ -10,6 +10,7 @@ import { PlugboardError } from "../base/errors.ts";
 import { printableLine } from "../base/printable.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
+import { trustedLimits } from "../call/call-policy.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import { withKeepalive } from "../call/time/keepalive.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -18,11 +19,8 @@ import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugin } from "../plugin/define-plugin.ts";
-import { createManifest } from "../plugin/manifest.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
-import { startPlugin } from "../plugin/running-plugin.ts";
-import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialers/dialer.ts";
@@ -181,14 +179,13 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
       if (isPlugin(place)) {
         const protocolVersion = commonVersion(place, protocolVersions);
-        const manifest = createManifest(place, { protocolVersion });
-        const started = await startPlugin(place, {
-          protocolVersion,
-          standardRoutes: [pluginServiceRoutes(manifest)],
-          ...(config && { config }),
-          ...(env && { env }),
-          ...(signal && { signal }),
-        });
+        // Loaded only by those who have a plugin in their own process.
+        const { preparePlugin } = await import("../serving/prepare-plugin.ts");
+        const { running: started, manifest } = await preparePlugin(
+          place,
+          { config },
+          { env: env ?? {}, defaultLimits: trustedLimits, trusted: true, protocolVersion, signal },
+        );
         running.push(started);
         return { offers: [memoryOffer(started)], manifest };
       }

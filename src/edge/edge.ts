@@ -2,16 +2,15 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { Context, Hono } from "hono";
 import { Hono as TinyHono } from "hono/tiny";
 import { log } from "../base/log.ts";
-import { checkOrigins } from "../http/check-origins.ts";
 import { createOriginLog } from "../http/cors.ts";
-import { checkHosts, onlyHosts } from "../http/hosts.ts";
+import { onlyHosts } from "../http/hosts.ts";
 import { createRequestHandler } from "../http/request-handler.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { checkAccessRules } from "../policy/auth/access-rule.ts";
 import { policyNames } from "../policy/create-call-policy.ts";
 import { hstsValue } from "../policy/hsts.ts";
+import { checkServed } from "../serving/prepare-plugin.ts";
 import { wantsTtrpc } from "../ttrpc/server/admit-upgrade.ts";
 import type { EdgeRequest } from "./adapter.ts";
 import { adapt, pathOf, waitUntil } from "./adapter.ts";
@@ -60,9 +59,7 @@ export function edge<Config extends DescMessage>(
 ): Hono<EdgeEnv> {
   const { origins = [], hosts, debug } = options;
   checkOptions<EdgeOptions>("edge()", options, optionNames);
-  checkOrigins(origins);
-  checkHosts(hosts ?? []);
-  checkAccessRules(plugin.services, options.auth !== undefined);
+  checkServed(plugin, options);
   const rules = {
     origins,
     originRefused: createOriginLog(),

@@ -1,7 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { log } from "../base/log.ts";
 import type { CallPolicy } from "../call/call-policy.ts";
-import { announcedLimits, publicLimits } from "../call/call-policy.ts";
+import { publicLimits } from "../call/call-policy.ts";
 import { defaultKeepalive } from "../call/time/keepalive.ts";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { FindHttpHandler } from "../http/handlers.ts";
@@ -9,12 +8,8 @@ import { createHttpHandlers } from "../http/handlers.ts";
 import { connectProtocol, grpcWebProtocol } from "../http/protocols.ts";
 import { readConfig, readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { createManifest } from "../plugin/manifest.ts";
-import { startPlugin } from "../plugin/running-plugin.ts";
-import { createCallPolicy } from "../policy/create-call-policy.ts";
-import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import { healthRoutes } from "../services/health-service.ts";
-import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { preparePlugin } from "../serving/prepare-plugin.ts";
 import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 import type { TtrpcServing } from "../ttrpc/server/server.ts";
 import { createTtrpcServing } from "../ttrpc/server/server.ts";
@@ -45,25 +40,20 @@ export async function startEdgeHandler<Config extends DescMessage>(
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
 ): Promise<EdgeHandler> {
-  const { debug } = options;
-  for (const warning of insecureCombinations(options)) {
-    log("WARNING", `${plugin.name}: ${warning}`);
-  }
-  const callerLimit = options.rateLimit?.open(env ?? {});
-  const policy: CallPolicy = {
-    ...createCallPolicy({ ...options, accessLog: options.accessLog ?? true }, publicLimits, [callerLimit]),
-    revealErrors: debug !== undefined,
-  };
+  const { debug, accessLog = true, revealErrors = debug !== undefined } = options;
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
-  const limits = announcedLimits(policy.limits);
-  // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, nobody should try.
-  const endpoints = servesWebSockets() ? [...http, ttrpcEndpoint(Carrier.WEBSOCKET)] : http;
-  const manifest = createManifest(plugin, { endpoints, limits });
-  const { table } = await startPlugin(plugin, {
-    env: env ?? {},
-    standardRoutes: [pluginServiceRoutes(manifest), healthRoutes(), ...(debug?.routes() ?? [])],
-    ...(config && { config }),
-  });
+  const { running, policy } = await preparePlugin(
+    plugin,
+    { ...options, accessLog, revealErrors, config },
+    {
+      env: env ?? {},
+      defaultLimits: publicLimits,
+      // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, callers should not try.
+      endpoints: servesWebSockets() ? [...http, ttrpcEndpoint(Carrier.WEBSOCKET)] : http,
+      beside: () => ({ routes: [healthRoutes(), ...(debug?.routes() ?? [])] }),
+    },
+  );
+  const { table } = running;
   // gRPC needs HTTP/2 trailers, which Workers can't send.
   const find = createHttpHandlers(table, [grpcWebProtocol, connectProtocol], policy, {
     acceptCompression: [gzip],

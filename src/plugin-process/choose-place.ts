@@ -1,15 +1,11 @@
 import type { ServerTls } from "../address/tls-options.ts";
-import { log } from "../base/log.ts";
 import type { PluginSettings } from "../go-plugin/settings/read.ts";
 import type { PluginTls } from "../go-plugin/tls/plugin-tls.ts";
-import { checkOrigins } from "../http/check-origins.ts";
-import { checkHosts } from "../http/hosts.ts";
-import { checkExposure, isOnNetwork } from "../node/listen/listen-address.ts";
+import { checkExposure } from "../node/listen/listen-address.ts";
 import type { TrustedProxy } from "../node/trusted-proxy.ts";
 import { trustProxy } from "../node/trusted-proxy.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { checkAccessRules } from "../policy/auth/access-rule.ts";
-import { insecureCombinations } from "../policy/insecure-combinations.ts";
+import { checkServed } from "../serving/prepare-plugin.ts";
 import type { Launch } from "./launch.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import type { SocketPlace } from "./socket-place.ts";
@@ -35,20 +31,15 @@ export async function choosePlace(
   settings: PluginSettings,
   options: ServeOptions,
 ): Promise<GuardedPlace> {
-  const { auth, hosts = [], origins = [], behindProxy } = options;
+  const { auth, behindProxy } = options;
   const hosted = launch.kind === "hosted";
   const tls = await tlsFor(options.tls, settings, hosted);
   const hostAlone = isHostAlone(launch, tls?.certificate);
-  checkAccessRules(plugin.services, hostAlone || auth !== undefined);
-  checkHosts(hosts);
-  checkOrigins(origins);
+  checkServed(plugin, options, hostAlone);
   const proxy = behindProxy && trustProxy(behindProxy);
   const place = placeFor(launch);
   const { address } = place;
   checkExposure(address, tls?.server, { hosted, guarded: auth !== undefined, proxied: proxy !== undefined });
-  for (const warning of insecureCombinations({ ...options, onNetwork: isOnNetwork(address) })) {
-    log("WARNING", `${plugin.name}: ${warning}`);
-  }
   return { ...place, tls, proxy, hostAlone, isPublic: !hosted && address.carrier === "tcp" };
 }
 

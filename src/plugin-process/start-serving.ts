@@ -1,20 +1,16 @@
 import * as os from "node:os";
 import * as path from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { announcedLimits, publicLimits, trustedLimits } from "../call/call-policy.ts";
+import { publicLimits, trustedLimits } from "../call/call-policy.ts";
 import { keepaliveOn, withKeepalive } from "../call/time/keepalive.ts";
 import type { FamilyServices } from "../go-plugin/plugin-services.ts";
 import type { ListenAddress } from "../node/listen/listen-address.ts";
-import { listenerEndpoints } from "../node/listen/listen-address.ts";
+import { isOnNetwork, listenerEndpoints } from "../node/listen/listen-address.ts";
 import { listen } from "../node/listen/listener.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { createManifest } from "../plugin/manifest.ts";
-import { startPlugin } from "../plugin/running-plugin.ts";
-import { createCallPolicy } from "../policy/create-call-policy.ts";
-import { withLimits } from "../policy/with-limits.ts";
 import { healthRoutes } from "../services/health-service.ts";
-import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import { reflectionRoutes } from "../services/reflection-service.ts";
+import { preparePlugin } from "../serving/prepare-plugin.ts";
 import type { GuardedPlace } from "./choose-place.ts";
 import type { Launch } from "./launch.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -42,37 +38,35 @@ export async function startServing<Config extends DescMessage>(
 ): Promise<Served> {
   const { address, tls, proxy, hostAlone, isPublic } = place;
   const { draining, end } = lifetime;
-  const policyDefaults = isPublic ? publicLimits : trustedLimits;
-  const limits = withLimits(policyDefaults, options.limits);
-  const callerLimit = options.rateLimit?.open(env);
-  const protocolVersion = launch.kind === "hosted" ? launch.protocolVersion : Math.max(...plugin.protocolVersions);
-  const manifest = createManifest(plugin, {
-    protocolVersion,
-    endpoints: listenerEndpoints(address, tls !== undefined),
-    limits: announcedLimits(limits),
-  });
-  const family = await familyServicesFor(plugin, launch, place, lifetime, {
-    guarded: options.auth !== undefined,
-    maxMessageBytes: limits.maxMessageBytes,
-  });
-  const running = await startPlugin(plugin, {
-    env,
-    protocolVersion,
-    standardRoutes: [
-      pluginServiceRoutes(manifest),
-      ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [healthRoutes(draining)] : []),
-      ...((options.reflection ?? !isPublic) ? [reflectionRoutes(draining)] : []),
-      ...(family.routes ?? []),
-    ],
-    ...(config && { config }),
-    ...(family.broker && { broker: family.broker }),
-  });
-  const { own: ownServices } = running.table;
-  const processLimit = settings.PLUGIN_RATE_LIMIT_ENABLED
-    ? (await import("./process-rate-limit.ts")).limitProcess(settings, (service) => ownServices.includes(service))
+  let family: Partial<FamilyServices> = {};
+  const limitProcess = settings.PLUGIN_RATE_LIMIT_ENABLED
+    ? (await import("./process-rate-limit.ts")).limitProcess
     : undefined;
+  const { running, policy } = await preparePlugin(
+    plugin,
+    { ...options, config },
+    {
+      env,
+      defaultLimits: isPublic ? publicLimits : trustedLimits,
+      endpoints: listenerEndpoints(address, tls !== undefined),
+      trusted: hostAlone,
+      onNetwork: isOnNetwork(address),
+      protocolVersion: launch.kind === "hosted" ? launch.protocolVersion : Math.max(...plugin.protocolVersions),
+      gate: limitProcess && ((isOwn) => limitProcess(settings, isOwn)),
+      async beside({ maxMessageBytes }) {
+        const guarded = options.auth !== undefined;
+        family = await familyServicesFor(plugin, launch, place, lifetime, { guarded, maxMessageBytes });
+        const routes = [
+          ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [healthRoutes(draining)] : []),
+          ...((options.reflection ?? !isPublic) ? [reflectionRoutes(draining)] : []),
+          ...(family.routes ?? []),
+        ];
+        return { routes, broker: family.broker };
+      },
+    },
+  );
   const listener = await listen(running, address, {
-    policy: createCallPolicy(options, policyDefaults, [processLimit, callerLimit], hostAlone),
+    policy,
     origins: options.origins ?? [],
     keepalive: withKeepalive(options.keepalive, keepaliveOn(address.carrier)),
     ...(options.idleConnectionMs !== undefined && { idleConnectionMs: options.idleConnectionMs }),

@@ -1,6 +1,8 @@
+import { PlugboardError } from "../base/errors.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
 import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
+import { publicLimits } from "../call/call-policy.ts";
 import type { RequestGate } from "../call/request-gate.ts";
 import { joinGates, limitHeaders } from "../call/request-gate.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
@@ -13,7 +15,6 @@ import type { Authenticate } from "./auth/caller.ts";
 import { checkRate } from "./rate-limit/memory.ts";
 import type { RateLimit } from "./rate-limit/rate-limit.ts";
 import type { TokenRate } from "./rate-limit/token-buckets.ts";
-import { withLimits } from "./with-limits.ts";
 
 /** Who may call, and how much. */
 export interface PolicyOptions {
@@ -25,6 +26,11 @@ export interface PolicyOptions {
   readonly observers?: readonly CallObserver[];
   /** Write a line of JSON to the log for each call. Default: true at the edge, else false. */
   readonly accessLog?: boolean;
+  /**
+   * Tell callers what goes wrong in handlers. For development: it may be anything, such as a password in an address.
+   * Default: false; they get "internal error".
+   */
+  readonly revealErrors?: boolean;
   /**
    * Tells who calls: `bearer`, `jwt`, or a function of one's own. Then callers have to be known, and to have the scopes that
    * the contract requires, but for methods that it says are public, and for health. The plugin's own host is trusted
@@ -48,6 +54,7 @@ export const policyNames: OptionNames<PolicyOptions> = {
   rateLimit: true,
   observers: true,
   accessLog: true,
+  revealErrors: true,
   auth: true,
   authFailureLimit: true,
   audit: true,
@@ -55,17 +62,16 @@ export const policyNames: OptionNames<PolicyOptions> = {
 
 /**
  * Makes the policy for a plugin's calls.
- * @param defaults The limits that hold unless the options have others.
+ * @param limits Those that hold.
  * @param gates What else each call has to pass, in this order, when it is known who makes it.
  * @param trusted Whether callers need not say who they are: the plugin's own host.
  */
 export function createCallPolicy(
   options: PolicyOptions,
-  defaults: CallLimits,
+  limits: CallLimits,
   gates: readonly (RequestGate | undefined)[] = [],
   trusted = false,
 ): CallPolicy {
-  const limits = withLimits(defaults, options.limits);
   const { maxHeaderBytes } = limits;
   const { auth, audit, authFailureLimit: failureLimit = defaultAuthFailureLimit } = options;
   if (failureLimit !== false) {
@@ -77,5 +83,35 @@ export function createCallPolicy(
   const gate = joinGates([shortHeaders, access?.gate, ...gates]);
   const observer = joinObservers([...(options.observers ?? []), ...(options.accessLog ? [accessLog()] : [])]);
   const { admit } = access ?? {};
-  return { limits, ...(gate && { gate }), ...(admit && { admit }), ...(observer && { observer }) };
+  return {
+    limits,
+    revealErrors: options.revealErrors ?? false,
+    ...(gate && { gate }),
+    ...(admit && { admit }),
+    ...(observer && { observer }),
+  };
+}
+
+/** Limits that there always are, and how high they may be: as far as the protocols' fields reach. */
+const highest: Partial<Record<keyof CallLimits, number>> = {
+  maxMessageBytes: 2 ** 32 - 1,
+  maxConcurrentStreams: 2 ** 32 - 1,
+};
+
+/**
+ * The limits that hold: the defaults, and the plugin's own in their place. `Infinity` is no limit.
+ * @throws PlugboardError PB-LIMIT-INVALID, PB-OPTION-UNKNOWN
+ */
+export function withLimits(defaults: CallLimits, own: Partial<CallLimits> = {}): CallLimits {
+  checkOptions<CallLimits>("limits", own, publicLimits);
+  const given = Object.entries(own).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+  for (const [name, value] of given) {
+    const most = highest[name as keyof CallLimits] ?? Number.POSITIVE_INFINITY;
+    if (!(value >= 1 && value <= most && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY))) {
+      throw new PlugboardError("PB-LIMIT-INVALID", `limits.${name} is ${value}`);
+    }
+  }
+  const all: CallLimits = { ...defaults, ...Object.fromEntries(given) };
+  const lifted = Object.entries(all).filter(([, value]) => value === Number.POSITIVE_INFINITY);
+  return { ...all, ...Object.fromEntries(lifted.map(([name]) => [name, undefined])) };
 }

@@ -2,7 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { within } from "../base/within.ts";
 import type { CallLimits } from "../call/call-policy.ts";
-import { announcedLimits, trustedLimits } from "../call/call-policy.ts";
+import { trustedLimits } from "../call/call-policy.ts";
 import { checkGracePeriod, flushMs } from "../call/time/grace-period.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import { defaultKeepalive, localKeepalive, withKeepalive } from "../call/time/keepalive.ts";
@@ -11,12 +11,10 @@ import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { createManifest } from "../plugin/manifest.ts";
-import { startPlugin } from "../plugin/running-plugin.ts";
-import { checkAccessRules } from "../policy/auth/access-rule.ts";
 import type { PolicyOptions } from "../policy/create-call-policy.ts";
-import { createCallPolicy, policyNames } from "../policy/create-call-policy.ts";
-import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import { policyNames } from "../policy/create-call-policy.ts";
+import { healthRoutes } from "../services/health-service.ts";
+import { preparePlugin } from "../serving/prepare-plugin.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { MessagePortLike } from "./carriers/message-port.ts";
 import { messagePortCarrier } from "./carriers/message-port.ts";
@@ -80,19 +78,15 @@ export async function serveOn<Config extends DescMessage>(
   options: ServeOnOptions<Config> = {},
 ): Promise<ServedPlugin> {
   checkOptions<ServeOnOptions>("serveOn()", options, optionNames);
-  const { config, env, gracePeriodMs = 5_000 } = options;
+  const { env = {}, gracePeriodMs = 5_000 } = options;
   checkGracePeriod(gracePeriodMs);
-  checkAccessRules(plugin.services, options.auth !== undefined);
-  const policy = createCallPolicy(options, trustedLimits, [options.rateLimit?.open(env ?? {})]);
   const isPort = "postMessage" in end;
-  const manifest = createManifest(plugin, {
+  const draining = new AbortController();
+  const { running, policy } = await preparePlugin(plugin, options, {
+    env,
+    defaultLimits: trustedLimits,
     endpoints: [ttrpcEndpoint(isPort ? Carrier.MESSAGE_PORT : Carrier.CUSTOM)],
-    limits: announcedLimits(policy.limits),
-  });
-  const running = await startPlugin(plugin, {
-    standardRoutes: [pluginServiceRoutes(manifest)],
-    ...(config && { config }),
-    ...(env && { env }),
+    beside: () => ({ routes: [healthRoutes(draining.signal)] }),
   });
   const { accept, drain, abort } = createTtrpcServing({
     table: running.table,
@@ -116,6 +110,7 @@ export async function serveOn<Config extends DescMessage>(
   closed.catch(() => undefined);
   const finish = async () => {
     graceLeft();
+    draining.abort();
     if (!(await within(gracePeriodMs, drain()))) {
       abort(new ConnectError("the plugin is shutting down", Code.Unavailable));
     }

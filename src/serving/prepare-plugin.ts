@@ -1,0 +1,114 @@
+import type { DescMessage, DescService, MessageInitShape } from "@bufbuild/protobuf";
+import { log } from "../base/log.ts";
+import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
+import { announcedLimits } from "../call/call-policy.ts";
+import type { RequestGate } from "../call/request-gate.ts";
+import type { EndpointSchema, Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { checkOrigins } from "../http/check-origins.ts";
+import { checkHosts } from "../http/hosts.ts";
+import type { Broker } from "../plugin/broker.ts";
+import type { ConfigInit } from "../plugin/config-json.ts";
+import type { Plugin } from "../plugin/define-plugin.ts";
+import { createManifest } from "../plugin/manifest.ts";
+import type { RunningPlugin } from "../plugin/running-plugin.ts";
+import { startPlugin } from "../plugin/running-plugin.ts";
+import type { StandardRoutes } from "../plugin/service-table.ts";
+import { checkAccessRules } from "../policy/auth/access-rule.ts";
+import type { PolicyOptions } from "../policy/create-call-policy.ts";
+import { createCallPolicy, withLimits } from "../policy/create-call-policy.ts";
+import { insecureCombinations } from "../policy/insecure-combinations.ts";
+import { pluginServiceRoutes } from "../services/plugin-service.ts";
+
+/** What can be said of serving a plugin, wherever that is; each place offers what has a meaning there. */
+export interface PrepareOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
+  /** The configuration of the plugin. */
+  readonly config?: ConfigInit<Config> | undefined;
+  /** Origins whose pages may call. */
+  readonly origins?: readonly string[];
+  /** Hosts that requests may be for. */
+  readonly hosts?: readonly string[];
+}
+
+/** Where a plugin is served, and what follows from that. */
+export interface Place {
+  /** What the plugin finds in `context.env`, and a rate limit its binding. */
+  readonly env: Readonly<Record<string, unknown>>;
+  /** The limits that hold unless the options have others. */
+  readonly defaultLimits: CallLimits;
+  /** Where the plugin can be reached, as its manifest says. Default: in the same process alone. */
+  readonly endpoints?: readonly MessageInitShape<typeof EndpointSchema>[];
+  /** The callers are the plugin's own host or program, and need not say who they are. Default: false. */
+  readonly trusted?: boolean;
+  /** It listens on the network by itself. Default: false. */
+  readonly onNetwork?: boolean;
+  /** The application protocol's version that was agreed on. Default: the plugin's highest. */
+  readonly protocolVersion?: number;
+  /** Gives up starting. */
+  readonly signal?: AbortSignal | undefined;
+  /** What each call has to pass before its caller's rate is counted. It is told which services are the plugin's own. */
+  readonly gate?: ((isOwn: (service: DescService) => boolean) => RequestGate) | undefined;
+  /** Makes what is served beside the plugin's own services and PluginService. */
+  readonly beside?: (limits: CallLimits) => Promise<Beside> | Beside;
+}
+
+/** What a place serves beside a plugin's own services. */
+export interface Beside {
+  readonly routes?: readonly StandardRoutes[];
+  /** What the plugin finds in `context.broker`. */
+  readonly broker?: Broker | undefined;
+}
+
+/** A plugin that has been started, and what its calls have to pass. */
+export interface PreparedPlugin {
+  readonly running: RunningPlugin;
+  readonly policy: CallPolicy;
+  readonly manifest: Manifest;
+}
+
+/**
+ * Checks what would serve a plugin otherwise than was meant. `preparePlugin` does it, too: this is for places that prepare
+ * later than they are given their options.
+ * @throws PlugboardError PB-ACCESS-UNGUARDED, PB-ACCESS-RULE, PB-ORIGIN-INVALID, PB-HOST-INVALID
+ */
+export function checkServed(plugin: Plugin, { auth, origins, hosts }: PrepareOptions, trusted = false): void {
+  checkAccessRules(plugin.services, trusted || auth !== undefined);
+  checkOrigins(origins ?? []);
+  checkHosts(hosts ?? []);
+}
+
+/**
+ * Makes a plugin ready to be served: checks the options and warns of what they open, starts the plugin with the standard
+ * services beside its own, and makes the policy for its calls. Every option means the same in every place.
+ * @throws PlugboardError as `checkServed` does; PB-LIMIT-INVALID, PB-RATE-LIMIT-BINDING, PB-CONFIG-INVALID, PB-PLUGIN-START,
+ * PB-PLUGIN-ROUTES.
+ */
+export async function preparePlugin<Config extends DescMessage>(
+  plugin: Plugin<Config>,
+  options: PrepareOptions<Config>,
+  place: Place,
+): Promise<PreparedPlugin> {
+  const { env, endpoints, trusted = false, protocolVersion, signal } = place;
+  checkServed(plugin, options, trusted);
+  for (const warning of insecureCombinations({ ...options, onNetwork: place.onNetwork ?? false })) {
+    log("WARNING", `${plugin.name}: ${warning}`);
+  }
+  const limits = withLimits(place.defaultLimits, options.limits);
+  let running: RunningPlugin | undefined;
+  const isOwn = (service: DescService) => running?.table.own.includes(service) ?? false;
+  const policy = createCallPolicy(options, limits, [place.gate?.(isOwn), options.rateLimit?.open(env)], trusted);
+  const manifest = createManifest(plugin, {
+    // In the same process messages have no length, and calls no connection.
+    ...(endpoints && { endpoints, limits: announcedLimits(limits) }),
+    ...(protocolVersion !== undefined && { protocolVersion }),
+  });
+  const { routes = [], broker } = (await place.beside?.(limits)) ?? {};
+  running = await startPlugin(plugin, {
+    env,
+    standardRoutes: [pluginServiceRoutes(manifest), ...routes],
+    ...(options.config && { config: options.config }),
+    ...(protocolVersion !== undefined && { protocolVersion }),
+    ...(broker && { broker }),
+    ...(signal && { signal }),
+  });
+  return { running, policy, manifest };
+}
