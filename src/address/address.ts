@@ -36,7 +36,7 @@ export function parseAddress(target: AddressTarget): DialableAddress {
     case "tcp":
       return parseTcp(text);
     default:
-      throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} has no scheme that is known here`);
+      throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} has no known scheme`);
   }
 }
 
@@ -66,7 +66,7 @@ function has<T extends object | null, Name extends string>(
 
 function parseUrl(text: string): DialableAddress {
   if (!URL.canParse(text)) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is no URL`);
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is not a URL`);
   }
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") {
@@ -84,7 +84,7 @@ function parseUrl(text: string): DialableAddress {
 function parseUnix(text: string): DialableAddress {
   const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "" || path.includes("\0")) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} names no socket`);
+    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} lacks the path of a socket`);
   }
   return { carrier: "unix", text: `unix:${path}`, path };
 }

@@ -32,7 +32,7 @@ function describeOne(thrown: unknown): { text: string; cause?: unknown } {
       "errorCode" in thrown || !("code" in thrown) || typeof thrown.code !== "string" ? "" : ` (${thrown.code})`;
     return { text: text.replace(/(?=\n|$)/, code), cause };
   } catch {
-    return { text: "something that can't be shown, as looking at it throws" };
+    return { text: "a value that can't be shown, as reading it throws" };
   }
 }
 

@@ -11,7 +11,7 @@ export function isolateListener<T>(name: string, listener: (event: T) => unknown
   const tell = (error: unknown) => {
     if (!told) {
       told = true;
-      log("ERROR", `${name} has thrown; it is told what comes all the same, and this is logged once`, error);
+      log("ERROR", `${name} threw; it is called again all the same, and further errors of it are not logged`, error);
     }
   };
   return (event) => callSafely(() => listener(event), tell);

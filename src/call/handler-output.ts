@@ -14,7 +14,7 @@ export type AnyMessage = MessageShape<MethodImplSpec["method"]["input"]>;
 export function outputOf(method: DescMethod, given: unknown): AnyMessage {
   if (typeof given !== "object" || given === null) {
     const what = given === undefined || given === null ? String(given) : `a ${typeof given}`;
-    throw new TypeError(`the handler of ${methodPath(method).slice(1)} gives ${what} instead of a message`);
+    throw new TypeError(`the handler of ${methodPath(method).slice(1)} returned ${what} instead of a message`);
   }
   // Handlers are typed by the contract; Connect's dispatch drops that type on its way.
   return create(method.output, given as never);

@@ -146,7 +146,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     if ([config, env, observers].some((each) => each !== undefined) && !targets.some(isPlugin)) {
       throw new PlugboardError(
         "PB-CONFIG-INVALID",
-        "config, env and observers are for a plugin in this process, and no target is one",
+        "config, env or observers were given, and no target is a plugin in this process",
         { hint: "Configure a plugin where it is served: by serve(), Host.load() or edge(), or by PLUGBOARD_CONFIG." },
       );
     }

@@ -40,7 +40,7 @@ function check(token: unknown): string {
  */
 export function checkMayTakeToken(address: DialableAddress, tls: boolean): void {
   if (!isPrivate(address, tls)) {
-    throw new PlugboardError("PB-TOKEN-INSECURE", `a token would go to ${address.text} without encryption`);
+    throw new PlugboardError("PB-TOKEN-INSECURE", `the token would be sent to ${address.text} without encryption`);
   }
 }
 

@@ -34,7 +34,7 @@ export function bindingRateLimit(name: string, options: BindingRateLimitOptions 
       if (!isRateLimit(binding)) {
         throw new PlugboardError(
           "PB-RATE-LIMIT-BINDING",
-          `the Worker has ${binding === undefined ? "no binding" : "another kind of binding"} of the name ${name}`,
+          `the Worker has ${binding === undefined ? "no binding" : "another kind of binding"} named ${name}`,
         );
       }
       const take = async (key: string) => ((await binding.limit({ key })).success ? 0 : periodSeconds);

@@ -24,13 +24,13 @@ export function checkCookie(cookie: MagicCookie): void {
   if (typeof key !== "string" || !/^[^=\0]+$/.test(key)) {
     throw new PlugboardError(
       "PB-COOKIE-INVALID",
-      `the key of the handshake's cookie is ${JSON.stringify(key)}, which no environment variable is called`,
+      `the key of the handshake's cookie is ${JSON.stringify(key)}, which can't be the name of an environment variable`,
     );
   }
   if (typeof value !== "string" || !/^[^\0]+$/.test(value)) {
     throw new PlugboardError(
       "PB-COOKIE-INVALID",
-      `the value of the handshake's cookie ${JSON.stringify(key)} is empty, or no environment variable can have it`,
+      `the value of the handshake's cookie ${JSON.stringify(key)} is empty, or can't be the value of an environment variable`,
     );
   }
 }
@@ -66,7 +66,7 @@ export function parseHandshake(line: string): Handshake {
   const [core, app, network, address, protocol = "netrpc", certificate = "", multiplex] = line.trim().split("|");
   const shown = JSON.stringify(line.slice(0, 200));
   if (!/^\d+$/.test(core ?? "") || network === undefined || address === undefined) {
-    throw new PlugboardError("PB-HANDSHAKE-INVALID", `the first line on stdout is no handshake: ${shown}`);
+    throw new PlugboardError("PB-HANDSHAKE-INVALID", `the first line on stdout is not a handshake: ${shown}`);
   }
   if (Number(core) !== coreProtocolVersion) {
     throw new PlugboardError("PB-HANDSHAKE-CORE-VERSION", `the plugin speaks version ${core} of the handshake, not 1`);

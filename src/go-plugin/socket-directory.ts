@@ -16,7 +16,7 @@ export function makeSocketDirectory(): string {
     if (!keepsEntries(parent)) {
       throw new PlugboardError(
         "PB-SOCKET-DIRECTORY",
-        `no directory for the socket would be safe in ${JSON.stringify(parent)}: others may write there, and replace it`,
+        `a directory for the socket would not be safe in ${JSON.stringify(parent)}: other users can write there, and replace it`,
         {
           hint: "Set TMPDIR to a directory that only this user may write to, or set its sticky bit (chmod +t), as /tmp has.",
         },
@@ -27,7 +27,7 @@ export function makeSocketDirectory(): string {
     if (isPlugboardError(cause)) {
       throw cause;
     }
-    throw new PlugboardError("PB-SOCKET-DIRECTORY", `no directory can be made for the socket: ${String(cause)}`, {
+    throw new PlugboardError("PB-SOCKET-DIRECTORY", `the directory for the socket can't be created: ${String(cause)}`, {
       cause,
     });
   }
@@ -42,7 +42,7 @@ export function checkSocketDirectory(directory: string): void {
     const quoted = JSON.stringify(directory);
     throw new PlugboardError(
       "PB-SOCKET-PATH",
-      `the handshake can't name a socket in ${quoted}: no "|" or line end fits`,
+      `the handshake can't name a socket in ${quoted}: its path must not contain "|" or a line end`,
     );
   }
 }

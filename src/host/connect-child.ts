@@ -116,9 +116,9 @@ async function refusesToTell(connection: Connection, signal: AbortSignal): Promi
 function configUnseen(): PlugboardError {
   return new PlugboardError(
     "PB-CONFIG-INVALID",
-    "the plugin is none of Plugboard's, and does not see its configuration",
+    "the plugin is not made with Plugboard, and can't read a configuration",
     {
-      hint: "Leave out `config`. What the plugin is to know goes into `command` or `env`, or into a call of its own.",
+      hint: "Leave out `config`. Pass what the plugin needs by `command` or `env`, or by a call of its own service.",
     },
   );
 }
@@ -132,7 +132,9 @@ function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allo
     throw new PlugboardError(
       "PB-HANDSHAKE-UNSUPPORTED",
       `the plugin listens over ${network}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed.join(", ")}`,
-      { hint: "Allow it, or have the plugin listen elsewhere: one of Plugboard does by PLUGIN_SERVER_TRANSPORTS." },
+      {
+        hint: `Add ${network} to PLUGIN_CLIENT_TRANSPORTS, or let the plugin listen elsewhere: one made with Plugboard does by PLUGIN_SERVER_TRANSPORTS.`,
+      },
     );
   }
 }
@@ -142,7 +144,7 @@ function agreeOnTls(handshake: Handshake, hostTls: HostTls | undefined): AgreedT
   if (handshake.certificate !== "" && hostTls?.env.PLUGIN_CLIENT_CERT === undefined) {
     throw new PlugboardError(
       "PB-HANDSHAKE-CERTIFICATE-UNASKED",
-      "the plugin has made a certificate, which the host has not asked for",
+      "the plugin has made a certificate, which the host did not ask for",
     );
   }
   return hostTls?.agreeOn(handshake);
@@ -165,7 +167,10 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
     });
   }
   if ((network !== "unix" && network !== "tcp") || !["ttrpc", "grpc", "connect"].includes(protocol)) {
-    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", `the plugin offers ${protocol} over ${network}`);
+    throw new PlugboardError(
+      "PB-HANDSHAKE-UNSUPPORTED",
+      `the plugin offers ${protocol} over ${network}, which this host can't call`,
+    );
   }
   try {
     const place = parseAddress(`${network}:${address}`);
@@ -174,15 +179,17 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
       throw new PlugboardError(
         "PB-HANDSHAKE-UNSUPPORTED",
         `the plugin says that it listens beyond this machine, at ${printable(address)}`,
-        { hint: "Have it listen on a Unix socket or at the loopback interface, or connect() to it with TLS." },
+        { hint: "Let it listen on a Unix socket or at the loopback interface, or connect() to it with TLS." },
       );
     }
     if (place.carrier === "tcp" && options.tls?.certificate === undefined) {
       // Everybody on this machine could call it, or take its place.
       throw new PlugboardError(
         "PB-HANDSHAKE-UNSUPPORTED",
-        `the plugin listens on TCP, at ${address}, and the host shows it no certificate`,
-        { hint: 'Load it with tls: "auto", as TCP takes TLS on both sides, or have it listen on a Unix socket.' },
+        `the plugin listens on TCP, at ${address}, and the host presents no certificate`,
+        {
+          hint: 'Load it with tls: "auto", as over TCP both sides need a certificate; or let it listen on a Unix socket.',
+        },
       );
     }
     return await connect(place.text, options);

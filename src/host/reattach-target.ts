@@ -38,22 +38,25 @@ export function readReattachTarget(target: ReattachTarget | TerraformReattach): 
   if (typeof target !== "object" || target === null) {
     throw new PlugboardError(
       "PB-REATTACH-TARGET",
-      `it is ${target === null ? "null" : `a ${typeof target}`}, no object`,
+      `the target is ${target === null ? "null" : `a ${typeof target}`}, not an object`,
     );
   }
   const { pid, address, protocol, protocolVersion } = "Pid" in target ? readTerraform(target) : target;
   if (!Number.isSafeInteger(pid) || pid <= 0) {
-    throw new PlugboardError("PB-REATTACH-TARGET", `${JSON.stringify(pid)} is no process id`);
+    throw new PlugboardError("PB-REATTACH-TARGET", `pid is ${JSON.stringify(pid)}, which is not a process id`);
   }
   if (protocol !== undefined && !protocols.includes(protocol)) {
-    throw new PlugboardError("PB-REATTACH-TARGET", `${JSON.stringify(protocol)} is none of ${protocols.join(", ")}`);
+    throw new PlugboardError(
+      "PB-REATTACH-TARGET",
+      `protocol is ${JSON.stringify(protocol)}; allowed are ${protocols.join(", ")}`,
+    );
   }
   const { carrier, text, ...place } = parseAddress(address);
   if (carrier !== "unix" && carrier !== "tcp") {
-    throw new PlugboardError("PB-REATTACH-TARGET", `${text} is not of this machine`);
+    throw new PlugboardError("PB-REATTACH-TARGET", `the address ${text} is on another machine`);
   }
   if ("host" in place && !isLoopback(place.host)) {
-    throw new PlugboardError("PB-REATTACH-TARGET", `${text} is plain TCP beyond this machine`);
+    throw new PlugboardError("PB-REATTACH-TARGET", `the address ${text} is plain TCP on another machine`);
   }
   return {
     pid,

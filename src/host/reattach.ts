@@ -80,7 +80,7 @@ export async function reattach(
   const { pid, address, protocol, protocolVersion } = readReattachTarget(target);
   const followed = followProcess(pid);
   if (followed === undefined) {
-    throw new PlugboardError("PB-REATTACH-GONE", `there is no process ${pid}`);
+    throw new PlugboardError("PB-REATTACH-GONE", `no process has the id ${pid}`);
   }
   let connection: Connection;
   try {

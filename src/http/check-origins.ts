@@ -7,7 +7,7 @@ import { PlugboardError } from "../base/errors.ts";
 export function checkOrigins(origins: readonly string[]): void {
   for (const origin of origins) {
     if (origin !== "*" && !(URL.canParse(origin) && new URL(origin).origin === origin)) {
-      throw new PlugboardError("PB-ORIGIN-INVALID", `"${origin}" is no origin`);
+      throw new PlugboardError("PB-ORIGIN-INVALID", `"${origin}" is not an origin`);
     }
   }
 }

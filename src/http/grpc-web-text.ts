@@ -158,5 +158,5 @@ function createDecoder() {
 }
 
 function malformed(): ConnectError {
-  return new ConnectError("the request's body is no padded base64, which grpc-web-text is in", Code.InvalidArgument);
+  return new ConnectError("the request's body is not padded base64, as grpc-web-text requires", Code.InvalidArgument);
 }

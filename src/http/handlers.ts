@@ -82,7 +82,7 @@ type OwnOptions = Parameters<ConnectRouter["service"]>[2] & { readonly [Name in 
 function factories(protocols: readonly HttpProtocol[], own: OwnOptions = {}): ProtocolHandlerFactory[] {
   const on = protocols.filter(({ option }) => own[option] !== false);
   if (on.length === 0) {
-    throw new ConnectError("a service has every protocol switched off that is served here", Code.InvalidArgument);
+    throw new ConnectError("a service disables every protocol that this server has", Code.InvalidArgument);
   }
   return on.map(({ createFactory }) => createFactory(own));
 }

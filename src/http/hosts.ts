@@ -29,7 +29,7 @@ const authorityPattern = /^(\[[^[\]]+\]|[^:/?#@\s[\]]+)(?::(\d*))?$/;
 export function checkHosts(hosts: readonly string[]): void {
   for (const host of hosts) {
     if (host !== "*" && !(authorityPattern.test(host) && URL.canParse(`http://${host}`))) {
-      throw new PlugboardError("PB-HOST-INVALID", `"${host}" is no host`);
+      throw new PlugboardError("PB-HOST-INVALID", `"${host}" is not a host`);
     }
   }
 }
@@ -46,7 +46,7 @@ export function onlyHosts(hosts: readonly string[]): HostRule {
     return wanted.has(name) || ports.some((each) => wanted.has(`${name}:${each}`)) || isLoopback(name);
   };
   const allows = (authority: string) => wanted.has("*") || wants(authority) || wants(asBrowsersSay(authority));
-  return { allows, refusal: "requests for this host are not answered here" };
+  return { allows, refusal: "this server does not serve requests for this host" };
 }
 
 /** Answers requests for names of the loopback interface alone. */

@@ -242,7 +242,7 @@ class HttpCall extends Call {
     // Those who serve for a platform end a body by either of them.
     const leave = async (how: () => Promise<IteratorResult<Uint8Array>> | undefined) => {
       if (!this.ended) {
-        this.#left = new ConnectError("the caller has left the response", Code.Canceled);
+        this.#left = new ConnectError("the caller stopped reading the response", Code.Canceled);
         // The handler may be waiting for something, before which nothing else would reach it.
         this.#ending?.abort(this.#left);
       }
@@ -284,7 +284,7 @@ class HttpCall extends Call {
     const reason: unknown = this.#context?.signal.reason;
     const { aborted, reason: gone } = this.#callerSignal;
     if (aborted && reason === gone) {
-      return new ConnectError("the caller has gone", Code.Canceled, undefined, undefined, gone);
+      return new ConnectError("the caller closed the connection", Code.Canceled, undefined, undefined, gone);
     }
     if (reason instanceof ConnectError) {
       return reason;

@@ -44,7 +44,7 @@ export function trustProxy(options: ProxyOptions): TrustedProxy {
     if (family === 0 || !(prefix <= most) || more.length > 0) {
       throw new PlugboardError(
         "PB-PROXY-INVALID",
-        `behindProxy.from has "${each}", which is no address and no network`,
+        `behindProxy.from has "${each}", which is neither an address nor a network`,
       );
     }
     proxies.addSubnet(address, prefix, family === 4 ? "ipv4" : "ipv6");

@@ -93,10 +93,10 @@ const signsOfHost = ["PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_MIN_PORT", "PLUGBOARD_P
 function tellMismatch(env: NodeJS.ProcessEnv, cookies: readonly MagicCookie[], own: MagicCookie | undefined) {
   const wrong = cookies.find(({ key }) => env[key]);
   if (wrong !== undefined) {
-    throw new PlugboardError("PB-COOKIE-MISMATCH", `${wrong.key} is set, but not to the value that serve() expects`);
+    throw new PlugboardError("PB-COOKIE-MISMATCH", `${wrong.key} is set to another value than serve() expects`);
   }
   if (signsOfHost.some((name) => env[name])) {
-    const lacks = own === undefined ? "serve() was not told its cookie" : `it has not set ${own.key}`;
+    const lacks = own === undefined ? "serve() was not given its cookie" : `it did not set ${own.key}`;
     throw new PlugboardError("PB-COOKIE-MISMATCH", `a host has started this plugin, but ${lacks}`);
   }
 }
@@ -106,7 +106,7 @@ function agreeOnVersion(plugin: Plugin, told: string, isOurs: boolean): number {
   const { versions, others } = parseVersions(told);
   if (others.length > 0) {
     process.stderr.write(
-      `PLUGIN_PROTOCOL_VERSIONS: ${JSON.stringify(others.join(","))} is passed over; allowed are whole numbers\n`,
+      `PLUGIN_PROTOCOL_VERSIONS: ${JSON.stringify(others.join(","))} is ignored; allowed are whole numbers\n`,
     );
   }
   const lowest = Math.min(...plugin.protocolVersions);
@@ -133,7 +133,7 @@ function readPort(env: NodeJS.ProcessEnv, name: "PLUGIN_MIN_PORT" | "PLUGIN_MAX_
   if (!/^\d{1,5}$/.test(text) || Number(text) > 0xffff) {
     throw new PlugboardError(
       "PB-SETTING-INVALID",
-      `${name} is ${JSON.stringify(printableLine(text))}, which is no port`,
+      `${name} is ${JSON.stringify(printableLine(text))}, which is not a port`,
     );
   }
   return Number(text);
@@ -145,7 +145,10 @@ function refuseUnknownOption(args: readonly string[]): void {
   const unknown = tokens.find((token) => token.kind === "option" && !["help", "h"].includes(token.name));
   if (unknown?.kind === "option") {
     const shown = printableLine(unknown.rawName);
-    throw new PlugboardError("PB-COMMAND-LINE", `${shown} alone does not say where to listen`);
+    throw new PlugboardError(
+      "PB-COMMAND-LINE",
+      `${shown} does not say where to listen, and the plugin was not started by a host`,
+    );
   }
 }
 

@@ -114,7 +114,10 @@ function groupId(group: string): number {
     .map((line) => line.split(":"))
     .find(([name]) => name === group);
   if (entry?.[2] === undefined) {
-    throw new PlugboardError("PB-SOCKET-GROUP", `PLUGIN_UNIX_SOCKET_GROUP: there is no group ${JSON.stringify(group)}`);
+    throw new PlugboardError(
+      "PB-SOCKET-GROUP",
+      `PLUGIN_UNIX_SOCKET_GROUP is ${JSON.stringify(group)}, and there is no such group`,
+    );
   }
   return Number(entry[2]);
 }

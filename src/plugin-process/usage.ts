@@ -9,7 +9,7 @@ export function introduction({ name, version }: Plugin): string {
   const script = path.relative(process.cwd(), process.argv[1] ?? "plugin.js");
   const command = ["node", ...process.execArgv, script];
   return [
-    `${name} ${version} is a Plugboard plugin. A host starts it; run by hand it has nobody to talk to.`,
+    `${name} ${version} is a Plugboard plugin. A host starts it; run by hand, it needs an address to listen on.`,
     `From a program:  await new Host().load({ command: ${JSON.stringify(command)} })`,
     `Standing alone:  ${[...command, "--listen", `unix:${path.join(placeForSocket(), `${name}.sock`)}`].map(shellWord).join(" ")}`,
     "",

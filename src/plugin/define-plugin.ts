@@ -112,10 +112,10 @@ export function definePlugin<Config extends DescMessage = GenMessage<Empty>, Sta
     config = EmptySchema as DescMessage as Config,
   } = definition;
   if (!isName(name)) {
-    throw new PlugboardError("PB-PLUGIN-NAME", `name: ${quote(name)} is no plugin name`);
+    throw new PlugboardError("PB-PLUGIN-NAME", `name: ${quote(name)} is not a plugin name`);
   }
   if (typeof version !== "string" || !validateStrict(version)) {
-    throw new PlugboardError("PB-PLUGIN-VERSION", `version: ${quote(version)} is no semantic version`);
+    throw new PlugboardError("PB-PLUGIN-VERSION", `version: ${quote(version)} is not a semantic version`);
   }
   checkProtocolVersions(protocolVersions);
   if (protocolVersions.length === 0) {
@@ -146,14 +146,14 @@ function checkDependencies(dependencies: readonly PluginDependency[]) {
     if (!isName(name) || seen.has(name)) {
       throw new PlugboardError(
         "PB-PLUGIN-DEPENDENCY",
-        `dependencies: ${quote(name)} is no plugin name, or stands twice`,
+        `dependencies: ${quote(name)} is not a plugin name, or is listed twice`,
       );
     }
     seen.add(name);
     if (!isVersionRange(versionRange)) {
       throw new PlugboardError(
         "PB-PLUGIN-DEPENDENCY",
-        `dependencies: ${quote(versionRange)} for ${name} is no version range`,
+        `dependencies: ${quote(versionRange)} for ${name} is not a version range`,
       );
     }
   }
@@ -175,13 +175,16 @@ function learnServices<Config extends DescMessage, State>(
     if (isPlugboardError(error)) {
       throw error;
     }
-    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes: threw ${String(error)} when the plugin was defined`, {
+    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes() threw ${String(error)} when the plugin was defined`, {
       cause: error,
     });
   }
   const reserved = services.find((service) => service.typeName.startsWith("plugboard.plugin."));
   if (reserved !== undefined) {
-    throw new PlugboardError("PB-PLUGIN-RESERVED-SERVICE", `routes: ${reserved.typeName} is reserved`);
+    throw new PlugboardError(
+      "PB-PLUGIN-RESERVED-SERVICE",
+      `routes() registers ${reserved.typeName}, which is reserved`,
+    );
   }
   return services;
 }
@@ -189,7 +192,10 @@ function learnServices<Config extends DescMessage, State>(
 /** What stands for a state that can be named, taken apart from its context and given to handlers, but not used. */
 function notYet(): unknown {
   const refuse = () => {
-    throw new PlugboardError("PB-PLUGIN-STATE", "routes: there is no state yet when the plugin is defined");
+    throw new PlugboardError(
+      "PB-PLUGIN-STATE",
+      "routes() read `state` while the plugin was defined, when there is none yet",
+    );
   };
   return new Proxy(() => undefined, {
     get: refuse,

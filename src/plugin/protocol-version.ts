@@ -9,7 +9,10 @@ export function checkProtocolVersions(versions: readonly number[]): void {
     new Set(versions).size !== versions.length ||
     !versions.every((each) => Number.isInteger(each) && each >= 0 && each <= 0xffffffff)
   ) {
-    throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", `protocolVersions: [${versions}] is no such list`);
+    throw new PlugboardError(
+      "PB-PLUGIN-PROTOCOL-VERSIONS",
+      `protocolVersions is [${versions}], which is not a list of distinct whole numbers from 1`,
+    );
   }
 }
 

@@ -77,7 +77,7 @@ export async function startPlugin<Config extends DescMessage>(
   } catch (cause) {
     // What it throws would hide why it is stopped.
     await stop().catch(() => undefined);
-    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes of plugin ${plugin.name} threw ${String(cause)}`, { cause });
+    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes() of plugin ${plugin.name} threw ${String(cause)}`, { cause });
   }
   return { plugin, table, stop, [Symbol.asyncDispose]: stop };
 }

@@ -84,7 +84,7 @@ export function createServiceTable(
   function add(spec: MethodImplSpec, options: RegisterOptions) {
     const path = methodPath(spec.method);
     if (entries.has(path)) {
-      throw new PlugboardError("PB-PLUGIN-DUPLICATE-SERVICE", `routes: ${path.slice(1)} is registered twice`);
+      throw new PlugboardError("PB-PLUGIN-DUPLICATE-SERVICE", `routes() registers ${path.slice(1)} twice`);
     }
     if (!services.includes(spec.method.parent)) {
       services.push(spec.method.parent);
@@ -168,7 +168,7 @@ function refusePromise(returned: unknown) {
   if (returned instanceof Promise) {
     // What it registers later would be missed, and what it throws would end the process.
     returned.catch(() => undefined);
-    throw new PlugboardError("PB-PLUGIN-ROUTES", "routes: returned a promise");
+    throw new PlugboardError("PB-PLUGIN-ROUTES", "routes() returned a promise");
   }
 }
 

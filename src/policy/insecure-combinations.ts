@@ -16,21 +16,23 @@ export function insecureCombinations({ origins = [], auth, debug, hosts, onNetwo
   if (debug !== undefined) {
     warnings.push(
       auth === undefined
-        ? "debug is on without auth: anybody may list and try all methods, and reads the errors of handlers"
+        ? "debug is on without auth: every caller can list and call all methods, and read the errors of handlers"
         : "debug is on: callers read the errors of handlers",
     );
   }
   if (onNetwork && hosts === undefined) {
     warnings.push(
-      "it listens on the network without `hosts`: any website can make its own name lead here, and call from its visitors' browsers",
+      "it listens on the network without `hosts`: any website can point a name of its own here, and call from its visitors' browsers",
     );
   }
   if (origins.includes("*")) {
-    warnings.push('origins has "*": every page on the web may call from the browsers of those who can reach this');
+    warnings.push(
+      'origins has "*": every page on the web can call from the browsers of those who can reach this server',
+    );
   }
   for (const origin of origins) {
     if (origin.startsWith("http:") && !isLoopback(new URL(origin).hostname)) {
-      warnings.push(`origins has ${origin}: whoever is on the way can change pages that come without TLS`);
+      warnings.push(`origins has ${origin}: others on the network can change pages that come without TLS`);
     }
   }
   return warnings;

@@ -52,7 +52,7 @@ const plugboardErrorCode = 17;
 
 function failIfAsked(code: number) {
   if (code === plugboardErrorCode) {
-    throw new PlugboardError("PB-DIAL-FAILED", "nothing answers at unix:/run/swordfish.sock");
+    throw new PlugboardError("PB-DIAL-FAILED", "can't connect to unix:/run/swordfish.sock");
   }
   if (code !== 0) {
     throw new ConnectError("as asked", code as Code);

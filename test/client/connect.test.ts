@@ -80,7 +80,7 @@ describe("connect fails with PB-CONNECT-UNREACHABLE", () => {
     const error = await refusal(connectPortably(["unix:/run/sample.sock", "tcp:127.0.0.1:4000"]));
     expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
     expect(error.message).toBe(
-      "[unavailable] PB-CONNECT-UNREACHABLE: no way to the plugin works\n" +
+      "[unavailable] PB-CONNECT-UNREACHABLE: the plugin can't be reached\n" +
         '- ttrpc, grpc, connect at unix:/run/sample.sock: only connect() of "plugboard/node" dials Unix sockets\n' +
         `- ttrpc, grpc, connect at tcp:127.0.0.1:4000: only connect() of "plugboard/node" dials TCP\n${error.hint}`,
     );

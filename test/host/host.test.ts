@@ -181,7 +181,7 @@ describe("a start that fails", () => {
   test("does not say that a process printed nothing that printed one line", async () => {
     const error = await failure({ command: ["echo", "hello"] });
     expect(error.rawMessage).toBe(
-      `PB-HANDSHAKE-INVALID: the first line on stdout is no handshake: "hello"\n${error.hint}`,
+      `PB-HANDSHAKE-INVALID: the first line on stdout is not a handshake: "hello"\n${error.hint}`,
     );
     expect((await failure({ command: ["true"] })).message).toContain("with code 0; it printed nothing");
   });
@@ -207,7 +207,7 @@ describe("a start that fails", () => {
       "the plugin has a certificate that nobody asked for",
       "PB-HANDSHAKE-CERTIFICATE-UNASKED",
       misbehave("print", "1|1|unix|/x|grpc|MIIB"),
-      "has not asked for",
+      "did not ask for",
     ],
     ["the plugin speaks net/rpc", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|netrpc|"), "netrpc"],
     ["the plugin names no protocol", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x"), "netrpc"],

@@ -144,7 +144,7 @@ describe("started by hand", () => {
     ],
     [
       "with an application's",
-      { script: markdown, env: { OTHER: "no", PLUGIN_PROTOCOL_VERSIONS: "1" }, said: "was not told its cookie" },
+      { script: markdown, env: { OTHER: "no", PLUGIN_PROTOCOL_VERSIONS: "1" }, said: "was not given its cookie" },
     ],
   ])("says that the cookie is wrong, when it was a host that has started it %s", async (_, { script, env, said }) => {
     const { code, stdout, stderr } = await run([script], env);
@@ -225,7 +225,9 @@ describe("started by hand", () => {
     async (...args) => {
       const { code, stderr } = await run([markdown, ...args]);
       expect(code).toBe(1);
-      expect(stderr).toMatch(/^PB-COMMAND-LINE: --?l(isen)? alone does not say where to listen\nUse --listen/);
+      expect(stderr).toMatch(
+        /^PB-COMMAND-LINE: --?l(isen)? does not say where to listen, and the plugin was not started by a host\nUse --listen/,
+      );
       expect((await run([markdown, "--help"])).stderr).toContain("Standing alone:");
     },
   );

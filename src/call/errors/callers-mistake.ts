@@ -34,7 +34,7 @@ export function checkQuery({ requestMethod, url }: HandlerContext): void {
   try {
     base64Decode(searchParams.get("message") ?? "");
   } catch {
-    throw new ConnectError("the message in the URL is no Base64", Code.InvalidArgument);
+    throw new ConnectError("the message in the URL is not base64", Code.InvalidArgument);
   }
 }
 

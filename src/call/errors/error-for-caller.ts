@@ -37,7 +37,7 @@ export function concealError(thrown: unknown, call: CallInTrouble): ConnectError
   // A call that has ended may make its handler throw whatever it likes; its caller has had an answer.
   if (!signal.aborted) {
     const name = `${method.parent.typeName}/${method.name}`;
-    const why = misfit === undefined ? "" : ` with an error that can't be told (${messageOf(misfit)})`;
+    const why = misfit === undefined ? "" : ` with an error that can't be sent (${messageOf(misfit)})`;
     log("ERROR", `${name} failed${why}, request ${requestIdOf(call)}:`, thrown);
   }
   return new ConnectError(values.get(reveal) ? messageOf(thrown) : "internal error", Code.Internal);

@@ -34,16 +34,16 @@ const maxErrorPartBytes = 8 * 1024;
 export function fitError(error: ConnectError): ConnectError {
   const { code, rawMessage, details, metadata, isWireError, cause } = error;
   if (typeof rawMessage !== "string") {
-    throw new TypeError(`its message is ${typeof rawMessage}, no text`);
+    throw new TypeError(`its message is a ${typeof rawMessage}, not a string`);
   }
   if (!Number.isInteger(code) || Code[code] === undefined) {
-    throw new RangeError(`its code is ${String(code)}, which is none of Connect's`);
+    throw new RangeError(`its code is ${String(code)}, which is not a code of Connect`);
   }
   if (!Array.isArray(details)) {
-    throw new TypeError("its details are no list");
+    throw new TypeError("its details are not a list");
   }
   if (typeof metadata !== "object" || metadata === null) {
-    throw new TypeError("its metadata is none");
+    throw new TypeError("its metadata is not a Headers object");
   }
   const fit = new ConnectError(fitMessage(rawMessage), code, undefined, undefined, cause);
   fit.details = whatFits(
@@ -89,7 +89,7 @@ function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (
       left -= bytes;
       return true;
     }
-    log("WARNING", `the error's ${nameOf(each)} is left out, as its ${bytes} bytes don't fit`);
+    log("WARNING", `the error's ${nameOf(each)} is left out, as its ${bytes} bytes do not fit`);
     return false;
   });
 }
@@ -100,7 +100,7 @@ function fitDetail(detail: ConnectError["details"][number], index: number) {
       return { type: detail.desc.typeName, value: toBinary(detail.desc, create(detail.desc, detail.value)) };
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new TypeError(`its detail ${index} is no ${detail.desc.typeName}: ${why}`, { cause });
+      throw new TypeError(`its detail ${index} is not a ${detail.desc.typeName}: ${why}`, { cause });
     }
   }
   if (typeof detail.type !== "string" || !(detail.value instanceof Uint8Array)) {

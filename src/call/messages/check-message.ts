@@ -134,7 +134,7 @@ function checkChild(schema: DescMessage): Check {
 function checkScalar(scalar: ScalarType | undefined): Check {
   switch (scalar) {
     case ScalarType.STRING:
-      return (value) => (isText(value) ? undefined : expected("a text", value));
+      return (value) => (isText(value) ? undefined : expected("a string", value));
     case ScalarType.BYTES:
       return (value) => (isBytes(value) ? undefined : expected("a Uint8Array", value));
     case ScalarType.BOOL:

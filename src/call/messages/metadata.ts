@@ -57,7 +57,7 @@ export function copyMetadata(header: HeadersInit | undefined): Headers {
     return new Headers(header);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConnectError(`metadata that can't be sent: ${why}`, Code.InvalidArgument, undefined, undefined, cause);
+    throw new ConnectError(`the metadata can't be sent: ${why}`, Code.InvalidArgument, undefined, undefined, cause);
   }
 }
 
@@ -72,7 +72,10 @@ export function requestMetadata(header: HeadersInit | undefined): Headers | unde
   const headers = copyMetadata(header);
   headers.forEach((value, name) => {
     if (ofConnections.has(name)) {
-      throw new ConnectError(`metadata can't be named ${name}, which belongs to the connection`, Code.InvalidArgument);
+      throw new ConnectError(
+        `metadata can't be named ${name}: that header belongs to the connection`,
+        Code.InvalidArgument,
+      );
     }
     if (!sendable.test(value)) {
       throw new ConnectError(

@@ -11,7 +11,7 @@ export const flushMs = 250;
 export function checkGracePeriod(gracePeriodMs: number): void {
   if (!(gracePeriodMs >= 0)) {
     throw new PlugboardError("PB-LIMIT-INVALID", `gracePeriodMs is ${gracePeriodMs}`, {
-      hint: "It is a number of milliseconds from 0; Infinity for as long as calls take.",
+      hint: "Use a number of milliseconds from 0; Infinity waits for as long as calls take.",
     });
   }
 }

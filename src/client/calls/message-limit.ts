@@ -96,6 +96,6 @@ function tooLarge({ name, endpoint }: Route, measure: () => number, cause?: unkn
   const limit = messageLimit(endpoint);
   // What is not known to be limited, need not be measured.
   const bytes = limit === Number.POSITIVE_INFINITY ? 0 : measure();
-  const what = `the message has ${bytes} bytes, and ${name} takes ${limit}`;
+  const what = `the message has ${bytes} bytes, and ${name} carries ${limit}`;
   return bytes > limit ? new PlugboardError("PB-MESSAGE-TOO-LARGE", what, { cause }) : undefined;
 }

@@ -66,7 +66,7 @@ export function dialFailed(address: Pick<Address, "text">, cause: unknown): Plug
     return tlsFailure;
   }
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new PlugboardError("PB-DIAL-FAILED", `nothing answers at ${address.text} (${why})`, { cause });
+  return new PlugboardError("PB-DIAL-FAILED", `can't connect to ${address.text} (${why})`, { cause });
 }
 
 /** Whether an error says that nobody could be reached, and that nothing was sent. */

@@ -79,6 +79,6 @@ function fetchFor(address: Address, options: DialOptions): { readonly fetch: Fet
       // A binding ignores the host name; it has to be a valid one.
       return { fetch: (url, init) => address.binding.fetch(url, init), baseUrl: "https://plugin" };
     default:
-      throw new TypeError(`not for fetch: ${address.text}`);
+      throw new TypeError(`fetch can't reach ${address.text}`);
   }
 }

@@ -10,7 +10,7 @@ export const memoryDialer: Dialer = {
   carrier: "memory",
   dial(address, { observer }) {
     if (address.carrier !== "memory") {
-      throw new TypeError(`not in this process: ${address.text}`);
+      throw new TypeError(`${address.text} is not a plugin in this process`);
     }
     return createMemoryTransport(address.table, gracePeriodMs, observer);
   },

@@ -42,7 +42,9 @@ export function createTransportPool(options: DialOptions): TransportPool {
       const ofDialer = dialed.get(dialer);
       const known = ofDialer?.get(address);
       ofDialer?.delete(address);
-      await known?.close(new PlugboardError("PB-CONNECTION-CLOSED", "the connection was for a question only"));
+      await known?.close(
+        new PlugboardError("PB-CONNECTION-CLOSED", "this connection was only for reading the manifest"),
+      );
     },
     async close(reason) {
       const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);

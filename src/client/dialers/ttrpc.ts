@@ -85,7 +85,7 @@ export function dialTtrpc(
 
 async function openMessagePort(address: Address): Promise<CarrierConnection> {
   if (address.carrier !== "message-port") {
-    throw new TypeError(`no message port: ${address.text}`);
+    throw new TypeError(`${address.text} is not a message port`);
   }
   if (isClosedPort(address.port)) {
     const options = { hint: newPort };
@@ -96,7 +96,7 @@ async function openMessagePort(address: Address): Promise<CarrierConnection> {
 
 async function openCustom(address: Address): Promise<CarrierConnection> {
   if (address.carrier !== "custom") {
-    throw new TypeError(`no carrier: ${address.text}`);
+    throw new TypeError(`${address.text} is not a carrier`);
   }
   return address.open();
 }
@@ -108,7 +108,7 @@ async function openWebSocket(
   create: Parameters<typeof webSocketDialer>[0],
 ): Promise<CarrierConnection> {
   if (address.carrier !== "websocket") {
-    throw new TypeError(`no URL: ${address.text}`);
+    throw new TypeError(`${address.text} is not a URL`);
   }
   const authorizedBy = await token?.();
   signal.throwIfAborted();
@@ -139,7 +139,7 @@ async function openWebSocket(
     const ask = () => (authorizedBy === undefined ? undefined : askStatus(address, authorizedBy, signal, fetch));
     const status = await (refusedWith ?? ask)();
     if (authorizedBy !== undefined && status === 401) {
-      throw callerRefused(`${address.text} does not take the token`);
+      throw callerRefused(`${address.text} does not accept the token`);
     }
     throw refusedWith === undefined || status === undefined
       ? error

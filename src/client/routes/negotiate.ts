@@ -176,11 +176,11 @@ function unfitForTls({ endpoint, dialer }: Route, tls: boolean): string | undefi
   const { encrypted, address } = endpoint;
   if (isSocket(address) && encrypted !== tls) {
     return tls
-      ? "no TLS is spoken there, and the caller wants it (`tls`)"
-      : "TLS is spoken there: it takes the option `tls`";
+      ? "the server does not use TLS, and the caller requires it (`tls`)"
+      : "the server requires TLS: give the option `tls`";
   }
   return tls && encrypted && !isSocket(address) && dialer.takesTls !== true
-    ? "certificates of the caller's (`tls`) can't be used there"
+    ? "the caller's certificates (`tls`) can't be used there"
     : undefined;
 }
 

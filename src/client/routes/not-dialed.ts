@@ -19,7 +19,7 @@ const carrierNames: Readonly<Record<Carrier | "elsewhere", string>> = {
   http: "fetch",
   websocket: "WebSockets",
   custom: "a carrier of your own",
-  elsewhere: "anything known here",
+  elsewhere: "unknown carriers",
 };
 
 const runtimeNames: Readonly<Record<Runtime, string>> = { node: "Node", workerd: "a Worker", browser: "a browser" };

@@ -13,7 +13,7 @@ export function leadNowhere(routes: Routes): boolean {
 export function unreachable(input: NegotiateInput<Dialable>): PlugboardError {
   const reasons = tellRejections(negotiate(input).unary.rejected).map((line) => `\n- ${line}`);
   const hints = new Set(input.offers.map((offer) => hintFor(offer, input)));
-  return new PlugboardError("PB-CONNECT-UNREACHABLE", `no way to the plugin works${reasons.join("")}`, {
+  return new PlugboardError("PB-CONNECT-UNREACHABLE", `the plugin can't be reached${reasons.join("")}`, {
     hint: hints.size === 0 ? "Give connect() at least one target." : [...hints].join(" "),
   });
 }

@@ -30,7 +30,7 @@ export function readAnnouncedAddress({ serviceId, network, address: announced }:
   const shown = JSON.stringify(`${network.slice(0, 16)}:${announced.slice(0, 180)}`);
   return new PlugboardError(
     "PB-BROKER-ADDRESS",
-    `id ${serviceId} of the broker is said to be at ${shown}, which is not dialled`,
+    `the other side announced id ${serviceId} of the broker at ${shown}, which the broker does not dial`,
   );
 }
 
@@ -54,7 +54,7 @@ export async function connectSocket(
   // For good: what comes late must not become an uncaught exception.
   socket.on("error", reject);
   const timer = setTimeout(
-    () => socket.destroy(new Error(`nobody has accepted the connection within ${timeoutMs} ms`)),
+    () => socket.destroy(new Error(`the other side did not accept the connection within ${timeoutMs} ms`)),
     timeoutMs,
   );
   try {

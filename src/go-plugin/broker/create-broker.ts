@@ -89,7 +89,10 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
       throw over;
     }
     if (secure !== undefined && secure.server === undefined) {
-      throw new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "without a certificate the broker can't serve in TLS");
+      throw new PlugboardError(
+        "PB-TLS-CLIENT-CERTIFICATE",
+        "the broker can't serve with TLS, as it has no certificate",
+      );
     }
     if (servers.size >= maxServers || lastId === maxId) {
       throw new PlugboardError("PB-BROKER-LIMIT", `the broker serves ${servers.size} ids, of ${lastId} so far`);
@@ -128,7 +131,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
 
   async function dial(id: number, { signal }: BrokerDialOptions = {}): Promise<BrokeredClient> {
     if (!Number.isInteger(id) || id < 1 || id > maxId) {
-      throw new PlugboardError("PB-BROKER-ID", `${String(id)} is no id of a broker`);
+      throw new PlugboardError("PB-BROKER-ID", `${String(id)} is not an id of the broker`);
     }
     if (over !== undefined) {
       throw over;

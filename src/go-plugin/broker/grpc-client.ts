@@ -103,5 +103,5 @@ async function secureOrDestroy(carrier: Duplex, secure: (carrier: Duplex) => Pro
 }
 
 function tooLate(text: string, timeoutMs: number): PlugboardError {
-  return new PlugboardError("PB-BROKER-TIMEOUT", `${text} did not answer in HTTP/2 within ${timeoutMs} ms`);
+  return new PlugboardError("PB-BROKER-TIMEOUT", `${text} did not respond over HTTP/2 within ${timeoutMs} ms`);
 }

@@ -87,10 +87,16 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     const sent = control.send({ serviceId: id, knock: { knock: true } });
     if (!sent) {
       knocking = undefined;
-      throw new PlugboardError("PB-BROKER-LIMIT", "the other side reads nothing of the broker");
+      throw new PlugboardError("PB-BROKER-LIMIT", "the other side does not read the broker's messages");
     }
     const timer = setTimeout(
-      () => reject(new PlugboardError("PB-BROKER-TIMEOUT", `id ${id} was not answered within ${waitMs} ms`)),
+      () =>
+        reject(
+          new PlugboardError(
+            "PB-BROKER-TIMEOUT",
+            `the other side did not respond to id ${id} of the broker within ${waitMs} ms`,
+          ),
+        ),
       waitMs,
     );
     try {

@@ -19,7 +19,10 @@ export function createClassicWay(
   const announced = createMailbox<AnnouncedAddress>(
     waitMs,
     (id) =>
-      new PlugboardError("PB-BROKER-TIMEOUT", `the other side has not said within ${waitMs} ms where id ${id} is`),
+      new PlugboardError(
+        "PB-BROKER-TIMEOUT",
+        `the other side did not announce id ${id} of the broker within ${waitMs} ms`,
+      ),
   );
   return {
     async listen(id, accept) {
@@ -35,7 +38,7 @@ export function createClassicWay(
       }
       if (!control.send({ serviceId: id, network: "unix", address: path })) {
         await close();
-        throw new PlugboardError("PB-BROKER-LIMIT", "the other side reads nothing of the broker");
+        throw new PlugboardError("PB-BROKER-LIMIT", "the other side does not read the broker's messages");
       }
       return close;
     },

@@ -42,8 +42,8 @@ function refuseUnknown(names: readonly string[], known: ReadonlySet<string>, sid
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) {
     const shown = JSON.stringify(printableLine(unknown));
-    throw new PlugboardError("PB-SETTING-INVALID", `settings has ${shown}, which is no setting of a ${side}`, {
-      hint: "Check the spelling, and who reads it; docs/settings.md has all of them.",
+    throw new PlugboardError("PB-SETTING-INVALID", `settings has ${shown}, which is not a setting of a ${side}`, {
+      hint: "Check the spelling, and whether plugin or host reads it; docs/settings.md lists all of them.",
     });
   }
 }

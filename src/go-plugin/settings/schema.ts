@@ -113,7 +113,7 @@ export const settingsSchema = {
   ),
   PLUGIN_PROTOCOL_VERSIONS: setting(
     "plugin",
-    text("whole numbers, separated by commas; what is none is passed over and told, as go-plugin does", /^[^\0]*$/),
+    text("whole numbers, separated by commas; others are ignored with a warning, as in go-plugin", /^[^\0]*$/),
     "",
     "Versions of the application protocol that the host speaks; hosts set it.",
   ),

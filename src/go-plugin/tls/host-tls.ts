@@ -45,9 +45,9 @@ export async function prepareTls(
     if (!settings.PLUGIN_AUTO_MTLS) {
       throw new PlugboardError(
         "PB-SETTING-INVALID",
-        'PLUGIN_AUTO_MTLS forbids the tls: "auto" that the program wants',
+        'PLUGIN_AUTO_MTLS forbids tls: "auto", which the program asks for',
         {
-          hint: "Allow it, or have the program load the plugin otherwise.",
+          hint: 'Allow PLUGIN_AUTO_MTLS, or load the plugin without tls: "auto".',
         },
       );
     }
@@ -68,7 +68,7 @@ function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
       if (field === "") {
         throw new PlugboardError(
           "PB-HANDSHAKE-CERTIFICATE-MISSING",
-          "the plugin has made no certificate, as automatic TLS wants it",
+          "the plugin has made no certificate, which automatic TLS needs",
         );
       }
       const ofPlugin = fieldToPem(field);

@@ -45,8 +45,8 @@ export async function pluginTls(
   if (given === undefined && hosted && ofHost !== undefined) {
     log(
       "WARNING",
-      "the host wants automatic TLS (AutoMTLS), but PLUGIN_AUTO_MTLS is off for this plugin: the host's calls will fail, " +
-        "unless it trusts the plugin for another reason",
+      "the host asks for automatic TLS (AutoMTLS), but PLUGIN_AUTO_MTLS is off for this plugin: the host's calls will fail " +
+        "unless it trusts the plugin's certificate for another reason",
     );
   }
   const server = given === undefined ? await serverTlsOf(settings) : { ...(await readServerTls(given)), ...given };
@@ -55,7 +55,7 @@ export async function pluginTls(
 
 async function automaticTls(ofHost: string): Promise<PluginTls> {
   if (certificatesIn(ofHost) === undefined) {
-    throw new PlugboardError("PB-TLS-UNREADABLE", "PLUGIN_CLIENT_CERT holds no certificate that can be read", {
+    throw new PlugboardError("PB-TLS-UNREADABLE", "PLUGIN_CLIENT_CERT contains no certificate that can be read", {
       hint: "The host has to send its certificate as PEM.",
     });
   }

@@ -63,7 +63,7 @@ export function createMultiplexer(role: "client" | "server"): Multiplexer {
           } else if (accept !== undefined) {
             accept(stream);
           } else {
-            stream.destroy(new Error("nobody expects this stream"));
+            stream.destroy(new Error("no dial is waiting for this stream"));
           }
         },
       });

@@ -67,7 +67,7 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
       carrier.write(chunk);
     }
     if (carrier.writableLength > carrier.writableHighWaterMark + maxWaitingBytes) {
-      fail(new Error("the other side of a yamux session does not read what it is sent"), goAwayReason.internalError);
+      fail(new Error("the other side of the yamux session does not read"), goAwayReason.internalError);
     }
   }
 
@@ -108,7 +108,7 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
   function ofStream(header: FrameHeader) {
     const { type, flags, streamId, length } = header;
     if (streamId === 0) {
-      throw new Error("a frame of yamux for stream 0 is no frame of a stream");
+      throw new Error("a yamux frame for stream 0 belongs to no stream");
     }
     const stream = (flags & frameFlag.syn) === 0 ? streams.get(streamId) : acceptStream(streamId);
     if (stream === undefined) {
@@ -121,7 +121,7 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
     const ends = (flags & frameFlag.fin) !== 0;
     if (type === frameType.windowUpdate) {
       if (!stream.addSendWindow(length)) {
-        throw new Error("the window of a yamux stream is larger than can be");
+        throw new Error("the window of a yamux stream exceeds its maximum");
       }
     } else if (length > 0) {
       if (!stream.expectData(length)) {
@@ -166,7 +166,7 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
       }
       const { version, type, flags, length } = header;
       if (version !== 0) {
-        throw new Error(`what came is no yamux, or of version ${version}`);
+        throw new Error(`the other side does not speak yamux, or version ${version} of it`);
       }
       switch (type) {
         case frameType.data:

@@ -97,7 +97,7 @@ export function startProcess(options: SpawnOptions): PluginProcess {
   const unfit = Object.keys(env).find((name) => env[name]?.includes("\0"));
   if (unfit !== undefined) {
     removeDirectory();
-    throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} has a zero byte in it`);
+    throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} contains a zero byte`);
   }
   const given = { ...inheritedEnvironment(withoutHandshake(process.env), inheritEnv), ...env };
   const cache = options.compileCache ? compileCacheEnvironment(given, command, path.resolve(cwd ?? "")) : {};
@@ -229,7 +229,10 @@ function readOutput(
     if (end === -1) {
       keep(head);
       reject(
-        new PlugboardError("PB-HANDSHAKE-TOO-LONG", `no end of line in the first ${maxHandshakeBytes} bytes on stdout`),
+        new PlugboardError(
+          "PB-HANDSHAKE-TOO-LONG",
+          `the command wrote ${maxHandshakeBytes} bytes to stdout without an end of line`,
+        ),
       );
     } else {
       resolve(head.subarray(0, end).toString("utf8"));
@@ -258,7 +261,7 @@ function launchError(error: unknown, file: string, cwd: string | undefined): Plu
   }
   if (code === "ENOENT" && file.includes("/") && fs.existsSync(path.resolve(cwd ?? ".", file))) {
     const hint = "Check the interpreter that its first line names, and for what system it was built.";
-    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} is there, but what would run it is not`, {
+    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} exists, but its interpreter does not`, {
       cause: error,
       hint,
     });
@@ -272,7 +275,7 @@ function launchError(error: unknown, file: string, cwd: string | undefined): Plu
   if (code === "E2BIG") {
     return new PlugboardError(
       "PB-LAUNCH-FAILED",
-      `${file} can't be started with so long an environment or command line`,
+      `${file} can't be started: its environment or command line is too long`,
       {
         hint:
           "The configuration travels in one environment variable, which holds no more than 128 KiB as JSON on Linux. " +

@@ -37,7 +37,7 @@ export async function verifiedCommand(
   surroundings: Surroundings,
 ): Promise<VerifiedCommand> {
   if (!/^[0-9a-f]{64}$/i.test(sha256)) {
-    throw new PlugboardError("PB-LAUNCH-CHECKSUM", "the expected SHA-256 is not of 64 hexadecimal digits", {
+    throw new PlugboardError("PB-LAUNCH-CHECKSUM", "the expected SHA-256 does not have 64 hexadecimal digits", {
       hint: "Take it from where the plugin was published, or from: sha256sum FILE",
     });
   }
@@ -97,7 +97,7 @@ async function hash(file: string, signal: AbortSignal): Promise<Buffer> {
     }
     throw new PlugboardError("PB-LAUNCH-CHECKSUM", `${file} can't be read: ${String(cause)}`, {
       cause,
-      hint: "To be checked, the file has to be readable for the host.",
+      hint: "Make the file readable for the host, which has to check it.",
     });
   } finally {
     await handle?.close();

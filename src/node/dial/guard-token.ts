@@ -36,11 +36,11 @@ export function checkOwner(socket: string): void {
   if (stranger !== undefined) {
     throw new PlugboardError(
       "PB-TOKEN-INSECURE",
-      `a token would go to unix:${socket}, a socket of another user (${stranger}) where more than that user may put some`,
+      `the token would be sent to unix:${socket}, a socket of another user (${stranger}) in a directory that others can write to`,
       {
         hint:
-          "Have the plugin listen where it and all directories above it belong to its user or root, and nobody else may " +
-          "write, as $XDG_RUNTIME_DIR or /run/NAME; /tmp is no such place.",
+          "Let the plugin listen in a directory that, like all above it, belongs to its user or root and that only they can write " +
+          "to, such as $XDG_RUNTIME_DIR or /run/NAME; not in /tmp.",
       },
     );
   }

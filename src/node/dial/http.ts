@@ -176,7 +176,7 @@ function hostOf(address: Address): string {
     case "tcp":
       return address.text.slice("tcp:".length);
     default:
-      throw new TypeError(`not for HTTP: ${address.text}`);
+      throw new TypeError(`${address.text} can't be reached over HTTP`);
   }
 }
 

@@ -83,7 +83,7 @@ export function createHttp2Connection(options: Http2ConnectionOptions): Http2Con
     // Also when it is gone for us: what is late must not become an uncaught exception either.
     carrier.on("error", ignore);
     const openingMs = openingTimeoutMs(keepalive);
-    const tooLate = () => session.destroy(new Error(`nothing was said in HTTP/2 within ${openingMs} ms`));
+    const tooLate = () => session.destroy(new Error(`no HTTP/2 frame came within ${openingMs} ms`));
     const timer = keepalive.pingAfterMs < Number.POSITIVE_INFINITY ? setDeadlineTimer(tooLate, openingMs) : undefined;
     // Its settings are the first that a server says.
     session.once("remoteSettings", () => {
@@ -195,7 +195,7 @@ function connectionLost(): Error {
 
 /** As the system says it of a connection whose packets nobody acknowledges. */
 function pingTimedOut({ pingTimeoutMs }: Keepalive): Error {
-  return Object.assign(new Error(`the other side has not answered a ping within ${pingTimeoutMs} ms`), {
+  return Object.assign(new Error(`the other side did not respond to a ping within ${pingTimeoutMs} ms`), {
     code: "ETIMEDOUT",
   });
 }

@@ -38,7 +38,7 @@ export function placeOf(address: Address): SocketPlace {
       return { options: { host, port: Number(port || (protocol === "https:" ? 443 : 80)) }, host };
     }
     default:
-      throw new TypeError(`no socket: ${address.text}`);
+      throw new TypeError(`${address.text} is not a socket`);
   }
 }
 

@@ -43,7 +43,7 @@ export function adapt(handle: RequestHandler<HttpRequest>, options: AdapterOptio
     request.on("error", ignore);
     response.on("error", ignore);
     respond(request, response).catch((error: unknown) => {
-      log("ERROR", "a request could not be answered:", error);
+      log("ERROR", "a request failed before its response began:", error);
       response.destroy();
     });
   };

@@ -84,7 +84,7 @@ export function resetIn(error: unknown, address: { readonly text: string }): Con
   }
   // By HTTP/2 this says that nothing was processed; also what GOAWAY leaves out ends so.
   return reset.rstCode === constants.NGHTTP2_REFUSED_STREAM && !reset.answered
-    ? new PlugboardError("PB-CALL-REFUSED", `${address.text} takes no calls on this connection any more`, {
+    ? new PlugboardError("PB-CALL-REFUSED", `${address.text} accepts no more calls on this connection`, {
         cause: error,
       })
     : resetError(reset.rstCode);

@@ -31,7 +31,7 @@ export function parseListenAddress(text: string, source: "--listen" | "PLUGIN_SE
   }
   if (address?.carrier !== "tcp") {
     const code = source === "--listen" ? "PB-COMMAND-LINE" : "PB-SETTING-INVALID";
-    throw new PlugboardError(code, `${source} ${text} is no address to listen on`);
+    throw new PlugboardError(code, `${source} ${text} is not an address to listen on`);
   }
   return { carrier: "tcp", host: address.host, port: address.port };
 }
@@ -68,7 +68,7 @@ export function checkExposure(
   }
   if (hosted) {
     throw new PlugboardError("PB-LISTEN-INSECURE", `a host's plugin would be open to this machine ${lacks}`, {
-      hint: 'Let the host load it with tls: "auto" (AutoMTLS in go-plugin), or have it listen on a Unix socket.',
+      hint: 'Let the host load it with tls: "auto" (AutoMTLS in go-plugin), or let it listen on a Unix socket.',
     });
   }
 }

@@ -44,7 +44,7 @@ export function createReception(options: ReceptionOptions): Reception {
   /** Gives a connection on which a protocol is spoken to the server for it. */
   async function serve(connection: Duplex, protocol: Sniffed) {
     if (protocol === "tls") {
-      await refuse(connection, new PlugboardError("PB-TLS-NOT-SPOKEN", "no TLS is spoken here"));
+      await refuse(connection, new PlugboardError("PB-TLS-NOT-SPOKEN", "this server does not use TLS"));
       return;
     }
     const server = await serverFor(protocol);
@@ -63,7 +63,7 @@ export function createReception(options: ReceptionOptions): Reception {
   /** Speaks TLS on a connection, and goes on with what is spoken within. */
   async function wrapTls(connection: Duplex, protocol: Sniffed, { secure }: SecureServer) {
     if (protocol !== "tls") {
-      const error = new PlugboardError("PB-TLS-REQUIRED", "only TLS is spoken here");
+      const error = new PlugboardError("PB-TLS-REQUIRED", "this server requires TLS");
       onRefused?.(error);
       await refuse(connection, error);
       return;

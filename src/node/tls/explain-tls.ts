@@ -14,23 +14,20 @@ type Verdict = readonly [ErrorCode, string];
 
 /** What OpenSSL calls what is wrong with the other side's certificate (openssl-verification-options(1)). */
 const verdicts: readonly (readonly [RegExp, Verdict])[] = [
-  [/^CERT_HAS_EXPIRED$/, ["PB-TLS-EXPIRED", "shows a certificate that has expired"]],
-  [/^CERT_NOT_YET_VALID$/, ["PB-TLS-NOT-YET-VALID", "shows a certificate that is not valid yet"]],
-  [
-    /^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
-    ["PB-TLS-NAME", "shows a certificate that carries another name"],
-  ],
+  [/^CERT_HAS_EXPIRED$/, ["PB-TLS-EXPIRED", "has a certificate that has expired"]],
+  [/^CERT_NOT_YET_VALID$/, ["PB-TLS-NOT-YET-VALID", "has a certificate that is not valid yet"]],
+  [/^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/, ["PB-TLS-NAME", "has a certificate for another name"]],
   [
     /^(?:DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_|CERT_|PATH_LENGTH_)/,
-    ["PB-TLS-UNTRUSTED", "shows a certificate that is not trusted here"],
+    ["PB-TLS-UNTRUSTED", "has a certificate that is not trusted here"],
   ],
   // From here on: what it says of ours, by an alert (RFC 8446, section 6.2).
-  [/ALERT_CERTIFICATE_REQUIRED/, ["PB-TLS-CLIENT-CERTIFICATE", "wants a certificate of its client"]],
+  [/ALERT_CERTIFICATE_REQUIRED/, ["PB-TLS-CLIENT-CERTIFICATE", "requires a certificate of its client"]],
   [
     /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED|DECRYPT_ERROR)/,
-    ["PB-TLS-REFUSED", "does not accept the certificate that it was shown"],
+    ["PB-TLS-REFUSED", "does not accept our certificate"],
   ],
-  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|BAD_RECORD_TYPE/, ["PB-TLS-NOT-SPOKEN", "answers, but not in TLS"]],
+  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|BAD_RECORD_TYPE/, ["PB-TLS-NOT-SPOKEN", "does not use TLS"]],
 ];
 
 /** Older servers say so, too, to a client without a certificate. */
@@ -47,7 +44,7 @@ export function explainTls(error: unknown, peer: TlsPeer): PlugboardError | unde
   const { who, ownCertificate } = peer;
   const code = codeOf(error);
   if (!ownCertificate && maybeMissing.test(code)) {
-    return new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", `${who} probably wants a certificate of its client`);
+    return new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", `${who} probably requires a certificate of its client`);
   }
   const verdict = verdicts.find(([pattern]) => pattern.test(code))?.[1];
   return verdict === undefined

@@ -64,7 +64,7 @@ async function readIdentity(
 ) {
   if (certificate === undefined || key === undefined) {
     const [there, missing] = key === undefined ? [names.certificate, names.key] : [names.key, names.certificate];
-    throw new PlugboardError("PB-TLS-UNREADABLE", `there is ${there}, but no ${missing}`, {
+    throw new PlugboardError("PB-TLS-UNREADABLE", `${there} is given, but not ${missing}`, {
       hint: "Give certificate and key, or neither.",
     });
   }
@@ -78,12 +78,15 @@ async function readIdentity(
     privateKey = createPrivateKey(pem.key);
   } catch {
     // What OpenSSL says of it is of no use, and nobody knows what future versions quote.
-    throw new PlugboardError("PB-TLS-UNREADABLE", `${names.key} holds no private key that can be read`, {
+    throw new PlugboardError("PB-TLS-UNREADABLE", `${names.key} contains no private key that can be read`, {
       hint: "Give a private key in PEM, without a passphrase.",
     });
   }
   if (own?.checkPrivateKey(privateKey) !== true) {
-    throw new PlugboardError("PB-TLS-KEY", `the key in ${names.key} is not that of ${names.certificate}`);
+    throw new PlugboardError(
+      "PB-TLS-KEY",
+      `the key in ${names.key} does not belong to the certificate in ${names.certificate}`,
+    );
   }
   return pem;
 }
@@ -91,7 +94,7 @@ async function readIdentity(
 async function readCertificates(text: string, name: string): Promise<string> {
   const pem = await readPem(text, name);
   if (certificatesIn(pem) === undefined) {
-    throw new PlugboardError("PB-TLS-UNREADABLE", `${name} holds no certificate that can be read`);
+    throw new PlugboardError("PB-TLS-UNREADABLE", `${name} contains no certificate that can be read`);
   }
   return pem;
 }

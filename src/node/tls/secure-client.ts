@@ -36,7 +36,7 @@ export async function secureClient(
   const fail = (error: Error) =>
     reject(
       explainTls(error, peer) ??
-        new PlugboardError("PB-TLS-FAILED", `TLS with ${who} came to nothing (${reasonOf(error)})`, { cause: error }),
+        new PlugboardError("PB-TLS-FAILED", `TLS with ${who} failed (${reasonOf(error)})`, { cause: error }),
     );
   // For good, and from the start, as reading files takes a while: what comes when nobody waits must not become an
   // uncaught exception.
@@ -68,7 +68,13 @@ export async function secureClient(
     rejectUnauthorized: true,
   });
   const timer = setTimeout(
-    () => reject(new PlugboardError("PB-TLS-FAILED", `${who} did not answer in TLS within ${handshakeTimeoutMs} ms`)),
+    () =>
+      reject(
+        new PlugboardError(
+          "PB-TLS-FAILED",
+          `${who} did not complete the TLS handshake within ${handshakeTimeoutMs} ms`,
+        ),
+      ),
     handshakeTimeoutMs,
   );
   const giveUp = () => reject(signal?.reason);

@@ -99,7 +99,7 @@ export async function createSecureServer(
         const error = cause instanceof Error ? cause : new Error(String(cause));
         throw (
           explainTls(error, { who: "a client", ownCertificate: true }) ??
-          new PlugboardError("PB-TLS-FAILED", `TLS with a client came to nothing (${reasonOf(error)})`, {
+          new PlugboardError("PB-TLS-FAILED", `TLS with a client failed (${reasonOf(error)})`, {
             cause: error,
           })
         );
@@ -115,14 +115,17 @@ function whyUnauthorized(socket: tls.TLSSocket): { readonly error: PlugboardErro
     const error = new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "a client has no certificate", {
       hint: "Give it one that is, or was issued by, one of tls.clientRoots.",
     });
-    return { error, said: new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "a client needs a certificate here") };
+    return {
+      error,
+      said: new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "this server requires a certificate of its clients"),
+    };
   }
   // Node gives OpenSSL's code here, though its types say else.
   const code = String(socket.authorizationError);
   const cause = Object.assign(new Error(code), { code });
   const error =
     explainTls(cause, { who: "a client", ownCertificate: true }) ??
-    new PlugboardError("PB-TLS-UNTRUSTED", `a client shows a certificate that is not trusted here (${code})`);
-  const said = new PlugboardError("PB-TLS-REFUSED", `the client's certificate will not do here (${code})`);
+    new PlugboardError("PB-TLS-UNTRUSTED", `a client has a certificate that is not trusted here (${code})`);
+  const said = new PlugboardError("PB-TLS-REFUSED", `this server does not accept the client's certificate (${code})`);
   return { error, said };
 }

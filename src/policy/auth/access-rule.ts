@@ -54,11 +54,11 @@ export function checkAccessRules(services: readonly DescService[], guarded: bool
     const rule = accessRule(method);
     const name = `${method.parent.typeName}/${method.name}`;
     if (rule.public && rule.requiredScopes.length > 0) {
-      throw new PlugboardError("PB-ACCESS-RULE", `${name} is public, and requires scopes`);
+      throw new PlugboardError("PB-ACCESS-RULE", `${name} is public and requires scopes`);
     }
     const wrong = rule.requiredScopes.find((scope) => !scopeToken.test(scope));
     if (wrong !== undefined) {
-      throw new PlugboardError("PB-ACCESS-RULE", `${name} requires ${JSON.stringify(wrong)}, which is no scope`);
+      throw new PlugboardError("PB-ACCESS-RULE", `${name} requires ${JSON.stringify(wrong)}, which is not a scope`);
     }
     if (!guarded && rule.requiredScopes.length > 0) {
       throw new PlugboardError(

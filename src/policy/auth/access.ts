@@ -42,7 +42,7 @@ export interface AccessOptions {
 /** Reasons by which somebody may be guessing. Who has said nothing has not, and who lacks a scope is known. */
 const guessed: ReadonlySet<DenialReason> = new Set(["invalid_token", "expired_token", "refused"]);
 
-const needed = "this method is for callers that are known: a valid token is needed";
+const needed = "this method requires a valid token";
 
 /**
  * Guards the methods of a plugin as their contract says: a caller has to be known, unless the method is public, and to have
@@ -120,7 +120,7 @@ export function createAccess(
           return error;
         }
         if (signal.aborted) {
-          return new ConnectError("who opens the WebSocket can't be found out in time", Code.Unavailable);
+          return new ConnectError("the caller could not be checked in time", Code.Unavailable);
         }
         log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
         return new ConnectError("internal error", Code.Internal);
@@ -156,7 +156,7 @@ async function identify(
   }
   // What types forbid, a program without types may do all the same: `false` or `true` is nobody.
   if (typeof caller?.subject !== "string" || !Array.isArray(caller.scopes)) {
-    throw new TypeError("auth returned something that is neither a caller nor undefined");
+    throw new TypeError("auth returned a value that is neither a caller nor undefined");
   }
   return caller;
 }

@@ -13,8 +13,8 @@ export const defaultAuthFailureLimit: TokenRate = { perSecond: 1, burst: 100 };
 const maxGoodTokens = 1_000;
 
 const sharedAddress =
-  "auth has refused so much from this machine that it is not asked any more for callers here without a token that was good " +
-  "lately; if a reverse proxy on this machine hands on the calls of others, name it by `behindProxy`, to tell them apart";
+  "auth has refused so many calls from this machine that it is no longer run for its callers, but for those whose token " +
+  "was accepted lately; if a reverse proxy on this machine forwards the calls of others, configure it as `behindProxy`";
 
 /** Keeps count of whom `auth` refuses. Those without an address are not limited: there is nothing to tell them apart by. */
 export interface AuthFailures {
@@ -49,7 +49,7 @@ export function createAuthFailures(rate: TokenRate): AuthFailures {
         }
         const error = denied(
           "too_many_failures",
-          "too many calls of this address were refused",
+          "too many calls from this address were refused",
           Code.ResourceExhausted,
         );
         error.metadata.set("Retry-After", String(Math.ceil(seconds)));

@@ -56,16 +56,23 @@ export function bearer(secrets: string | readonly string[], options: BearerOptio
 /** What types forbid, a variable that is not set does all the same. */
 function checkSecrets(secrets: readonly unknown[] | undefined) {
   if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new PlugboardError("PB-AUTH-SECRET", "bearer(): there is no secret");
+    throw new PlugboardError("PB-AUTH-SECRET", "bearer() was given no secret");
   }
   for (const secret of secrets) {
     if (typeof secret !== "string" || secret.length < minSecretLength) {
-      throw new PlugboardError("PB-AUTH-SECRET", `bearer(): a secret has less than ${minSecretLength} characters`);
+      throw new PlugboardError(
+        "PB-AUTH-SECRET",
+        `bearer() was given a secret of fewer than ${minSecretLength} characters`,
+      );
     }
     if (!isToken(secret)) {
-      throw new PlugboardError("PB-AUTH-SECRET", "bearer(): a secret has characters that no header can carry", {
-        hint: "Use letters, digits and other visible ASCII characters, without spaces.",
-      });
+      throw new PlugboardError(
+        "PB-AUTH-SECRET",
+        "bearer() was given a secret with characters that no header can carry",
+        {
+          hint: "Use letters, digits and other visible ASCII characters, without spaces.",
+        },
+      );
     }
   }
 }

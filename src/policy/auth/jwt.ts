@@ -122,9 +122,9 @@ function callerOf(verified: Verified, { keys }: JwtVerifierOptions): Caller {
     case "unknown":
       if (verified.reason !== undefined) {
         const place = keys instanceof URL ? `${keys.origin}${keys.pathname}` : "jwks";
-        log("ERROR", `the keys at ${place} can't be had: ${String(verified.reason)}`);
+        log("ERROR", `the keys at ${place} can't be loaded: ${String(verified.reason)}`);
       }
-      throw denied("auth_failed", "whether the token is valid can't be found out now", Code.Unavailable);
+      throw denied("auth_failed", "the token can't be checked at the moment", Code.Unavailable);
   }
 }
 
@@ -145,7 +145,7 @@ function check(options: JwtOptions): JwtVerifierOptions {
   checkOptions<JwtOptions>("jwt()", options, optionNames);
   const { jwks, secret, clockToleranceSeconds = 60 } = options;
   if ((jwks === undefined) === (secret === undefined)) {
-    throw invalid("it takes either jwks or secret");
+    throw invalid("give either jwks or secret");
   }
   if (!Number.isFinite(clockToleranceSeconds) || clockToleranceSeconds < 0) {
     throw invalid("clockToleranceSeconds is not a number of seconds");
@@ -155,7 +155,7 @@ function check(options: JwtOptions): JwtVerifierOptions {
   const unfit = algorithms.find((each) => !known.includes(each));
   if (unfit !== undefined || algorithms.length === 0) {
     const what = secret === undefined ? "the keys of an issuer" : "a secret";
-    throw invalid(`algorithms: ${unfit ?? "none of them"} is not for ${what}, which take ${known.join(", ")}`);
+    throw invalid(`algorithms: ${unfit ?? "none of them"} can't be used with ${what}; allowed are ${known.join(", ")}`);
   }
   return {
     keys: secret === undefined ? readKeys(jwks) : readSecret(secret, algorithms),
@@ -188,7 +188,9 @@ function readKeys(jwks: JwtByKeySet["jwks"]): URL | JSONWebKeySet {
   const url = new URL(jwks);
   const isPlain = url.protocol === "http:" && isLoopback(url.hostname);
   if (url.protocol !== "https:" && !isPlain) {
-    throw invalid(`the key set of ${url.host} would come without encryption, so that anybody could put keys into it`);
+    throw invalid(
+      `the key set of ${url.host} would be loaded without encryption, so that others could replace its keys`,
+    );
   }
   return url;
 }
@@ -197,7 +199,7 @@ function readSecret(secret: string | Uint8Array, algorithms: readonly string[]):
   const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : secret.slice();
   const needed = Math.max(...Object.entries(secretBytes).map(([name, min]) => (algorithms.includes(name) ? min : 0)));
   if (bytes.byteLength < needed) {
-    throw invalid(`the secret has ${bytes.byteLength} bytes, and ${algorithms.join(", ")} takes ${needed}`);
+    throw invalid(`the secret has ${bytes.byteLength} bytes, and ${algorithms.join(", ")} needs ${needed}`);
   }
   return bytes;
 }

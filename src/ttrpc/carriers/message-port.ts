@@ -38,7 +38,7 @@ export function messagePortCarrier(port: MessagePortLike): CarrierConnection {
           closePort();
           receiver.ended();
         } else {
-          receiver.unreadable(new Error("a message is no Uint8Array"));
+          receiver.unreadable(new Error("a message is not a Uint8Array"));
         }
       });
       port.addEventListener("messageerror", () => receiver.unreadable(new Error("a message can't be read")));

@@ -175,7 +175,7 @@ export class ClientConnection {
 
   #closeIfDone() {
     if (!this.usable && this.#calls.size === 0) {
-      this.close(new ConnectError("the connection takes no more calls", Code.Unavailable));
+      this.close(new ConnectError("the connection accepts no more calls", Code.Unavailable));
     }
   }
 
@@ -195,12 +195,12 @@ export class ClientConnection {
 export function requestTooLarge(bytes: number, limit: number, remark = ""): PlugboardError {
   return new PlugboardError(
     "PB-MESSAGE-TOO-LARGE",
-    `the message has ${bytes} bytes, and the peer takes ${limit}${remark} over ttrpc`,
+    `the message has ${bytes} bytes, and the peer accepts ${limit}${remark} over ttrpc`,
   );
 }
 
 function refused(address: string): PlugboardError {
-  return new PlugboardError("PB-CALL-REFUSED", `${address} takes no calls on this connection any more`);
+  return new PlugboardError("PB-CALL-REFUSED", `${address} accepts no more calls on this connection`);
 }
 
 function lost(

@@ -79,5 +79,5 @@ export function createBacklog(canPause: boolean): Backlog {
 
 /** The error of a call whose message does not fit. */
 export function backlogFull(): ConnectError {
-  return new ConnectError("the calls of this connection send more than is read", Code.ResourceExhausted);
+  return new ConnectError("the calls of this connection send faster than they are read", Code.ResourceExhausted);
 }

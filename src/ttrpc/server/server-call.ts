@@ -332,7 +332,7 @@ export class ServerCall extends Call {
     try {
       return fromBinary(input, bytes);
     } catch {
-      const error = new ConnectError(`the message is no ${input.typeName}`, Code.InvalidArgument);
+      const error = new ConnectError(`the message is not a valid ${input.typeName}`, Code.InvalidArgument);
       this.end(error, error);
       throw error;
     }

@@ -249,7 +249,7 @@ export class ServerConnection {
   /** Must not throw: nobody would catch it, and the process would end. */
   #unanswered(call: ServerCall, { service, method }: Request, error: unknown) {
     try {
-      log("ERROR", `${service}/${method} can't be answered:`, error);
+      log("ERROR", `${service}/${method} failed before its response began:`, error);
       call.fail("internal error", Code.Internal);
     } catch (thrown) {
       // Its caller would wait for ever.

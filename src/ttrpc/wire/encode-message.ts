@@ -169,7 +169,7 @@ function zeroOf(scalar: ScalarType): string | boolean | number {
  * Thrown at a value that is not of its field's type. The library's writer takes what it can turn into the type, such as the
  * number 5 for a text; over other routes that is refused.
  */
-const misfit = new TypeError("not of its field's type");
+const misfit = new TypeError("the value does not have its field's type");
 
 function writeScalar(number: number, scalar: ScalarType): WriteValue | undefined {
   const varint = ((number << 3) | WireType.Varint) >>> 0;

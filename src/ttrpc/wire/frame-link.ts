@@ -137,7 +137,7 @@ export function createFrameLink(
     }
     if (waits) {
       frameTimer ??= setTimeout(
-        () => link.close(new Error(`a frame was not whole within ${frameTimeoutMs} ms`)),
+        () => link.close(new Error(`a frame was not complete within ${frameTimeoutMs} ms`)),
         frameTimeoutMs,
       );
     }

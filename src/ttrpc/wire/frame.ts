@@ -77,7 +77,7 @@ export interface FrameDecoder {
   /**
    * Takes the next chunk. The data of a frame is a copy of its own: a message's bytes may be handed on together with the
    * buffer they lie in, and with a chunk that would be other calls' messages, too.
-   * @throws Error if what came is no ttrpc; the decoder is of no use after that.
+   * @throws Error if the other side does not speak ttrpc; the decoder is of no use after that.
    */
   push(chunk: Uint8Array): void;
   /** True if the last chunk has ended with a frame. */
@@ -99,7 +99,7 @@ export function createFrameDecoder(onFrame: (frame: Frame) => void): FrameDecode
   function readFrame(header: Uint8Array, at: number, chunk: Uint8Array, dataAt: number): number {
     const first = header[at] ?? 0;
     if (first !== 0) {
-      throw new Error("what came is no ttrpc");
+      throw new Error("the other side does not speak ttrpc");
     }
     const length = uint32(header, at);
     const streamId = uint32(header, at + 4);

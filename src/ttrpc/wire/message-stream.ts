@@ -123,7 +123,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   };
 
   const brokenChunks = (what: string) =>
-    new ConnectError(`the chunks of a message don't fit together: ${what}`, violationCode);
+    new ConnectError(`the chunks of a message do not fit together: ${what}`, violationCode);
   const holdsBack = () => sending && (!window.open || link.congested);
   const sendable = async () => {
     while (holdsBack()) {
@@ -226,7 +226,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
         pauseTimer = paused ? setTimeout(readOn, queue.weight * plainPauseMsPerByte) : undefined;
       }
       if (queue.weight > plainLimitBytes) {
-        onViolation(new ConnectError("the messages come faster than they are read", Code.ResourceExhausted));
+        onViolation(new ConnectError("messages arrive faster than they are read", Code.ResourceExhausted));
       }
     },
     receivedChunk(data, flags) {

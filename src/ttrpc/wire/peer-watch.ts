@@ -37,7 +37,7 @@ export function createPeerWatch(link: () => FrameLink, keepalive: Keepalive | un
         excused += 1;
         watch(options);
       } else {
-        link().close(new Error(`the other side has not answered a ping within ${options.pingTimeoutMs} ms`));
+        link().close(new Error(`the other side did not respond to a ping within ${options.pingTimeoutMs} ms`));
       }
     });
   }

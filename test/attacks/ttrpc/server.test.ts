@@ -206,7 +206,7 @@ describe("however the connection ends, its calls do, and the next call gets anot
     });
     const calls = [server.plain.hang({}), Array.fromAsync(server.extended.produce({}))];
     for (const error of await Promise.all(calls.map(rejection))) {
-      expect(error).toMatchObject({ code: Code.Unavailable, message: expect.stringContaining("no ttrpc") });
+      expect(error).toMatchObject({ code: Code.Unavailable, message: expect.stringContaining("not speak ttrpc") });
     }
     expect((await server.plain.echo({})).text).toBe("good");
     expect(server.peers.length).toBe(2);

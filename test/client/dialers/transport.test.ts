@@ -92,5 +92,5 @@ test("a message that does not fit the contract fails on the caller's side, and s
   });
   await using connection = await connect(plugin);
   const call = connection.client(BehaviourService).echo({ text: 42 as unknown as string });
-  await expect(call).rejects.toThrow("plugboard.test.v1.EchoRequest.text: expected a text, got the number 42");
+  await expect(call).rejects.toThrow("plugboard.test.v1.EchoRequest.text: expected a string, got the number 42");
 });

@@ -146,11 +146,11 @@ describe("negotiate", () => {
   });
 
   test("keeps the reason of an offer that was refused before", () => {
-    const offers = [offer("grpc", "unix", "unix:/a", "nothing answers there"), ...atTheEdge];
+    const offers = [offer("grpc", "unix", "unix:/a", "can't connect there"), ...atTheEdge];
     const routes = negotiate({ runtime: "node", dialers: nodeDialers, offers });
     expect(names(routes, "unary")).toEqual(["http+connect", "http+grpc-web"]);
     for (const kind of methodKinds) {
-      expect(reasons(routes, kind)).toContain("grpc at unix:/a: nothing answers there");
+      expect(reasons(routes, kind)).toContain("grpc at unix:/a: can't connect there");
     }
   });
 
@@ -194,7 +194,7 @@ describe("negotiate", () => {
   });
 
   test("takes an offer that works over its double that was refused, whichever comes first", () => {
-    const refused = offer("connect", "http", "https://host", "nothing answers there");
+    const refused = offer("connect", "http", "https://host", "can't connect there");
     const works = offer("connect", "http", "https://host");
     for (const offers of [
       [refused, works],
@@ -265,7 +265,7 @@ describe("whatever is offered, dialed and required,", () => {
       .tuple(
         endpoints,
         versions,
-        fc.option(fc.constantFrom("nothing answers", "not trusted"), { nil: undefined, freq: 4 }),
+        fc.option(fc.constantFrom("can't connect", "not trusted"), { nil: undefined, freq: 4 }),
       )
       .map(
         ([[protocol, [carrier, text]], httpVersion, refused]): Offer => ({

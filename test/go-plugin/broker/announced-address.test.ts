@@ -22,7 +22,7 @@ test("a connection that nobody accepts is given up after a while", { timeout: 10
       others.push(net.connect(to).on("error", () => undefined));
     }
     const connecting = connectSocket(to, new AbortController().signal, 200);
-    await expect(connecting).rejects.toThrow("nobody has accepted the connection within 200 ms");
+    await expect(connecting).rejects.toThrow("the other side did not accept the connection within 200 ms");
   } finally {
     for (const each of others) {
       each.destroy();

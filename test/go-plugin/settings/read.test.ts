@@ -124,7 +124,7 @@ const expected: Readonly<Record<keyof (PluginSettings & HostSettings), Expected>
     default: "",
     good: { "6,5": "6,5", "x, 3": "x, 3" },
     bad: ["1\0"],
-    allowed: "whole numbers, separated by commas; what is none is passed over and told, as go-plugin does",
+    allowed: "whole numbers, separated by commas; others are ignored with a warning, as in go-plugin",
   },
   PLUGIN_HANDSHAKE_TIMEOUT: seconds(10),
   PLUGIN_CONNECTION_TIMEOUT: seconds(30),
@@ -278,7 +278,7 @@ test.each<[Side, string]>([
 ])("what a %s does not read is refused as an argument, and let be in the environment: %s", (side, name) => {
   expect(() => read(side, { [name]: "1" })).not.toThrow();
   expect(() => read(side, {}, { [name]: "1" })).toThrow(
-    `PB-SETTING-INVALID: settings has "${name}", which is no setting of a ${side}`,
+    `PB-SETTING-INVALID: settings has "${name}", which is not a setting of a ${side}`,
   );
 });
 

@@ -248,7 +248,7 @@ describe("whoever breaks the protocol loses the session:", () => {
     const { raw, session, goAways } = await rawPeer();
     const closed = once(raw, "close");
     raw.write("PRI * HTTP/2.0\r\n\r\n");
-    expect(await session.ended).toMatchObject({ message: expect.stringContaining("no yamux") });
+    expect(await session.ended).toMatchObject({ message: expect.stringContaining("not speak yamux") });
     await closed;
     expect(goAways()).toEqual([goAwayReason.protocolError]);
   });

@@ -244,7 +244,7 @@ test.each([
   expect(await ask("evil.test", "application/json")).toEqual([
     421,
     undefined,
-    '{"code":"permission_denied","message":"requests for this host are not answered here"}',
+    '{"code":"permission_denied","message":"this server does not serve requests for this host"}',
   ]);
   expect(await ask("evil.test", "application/grpc")).toEqual([200, "7", ""]);
   expect(await ask("evil.test", "application/connect+json")).toEqual([

@@ -67,7 +67,7 @@ describe("https:", () => {
   });
 
   test("can't use certificates of the caller's by fetch or by WebSocket, which negotiation says", async () => {
-    const reason = expect.stringContaining("certificates of the caller's (`tls`) can't be used there");
+    const reason = expect.stringContaining("the caller's certificates (`tls`) can't be used there");
     await expect(connect("wss://localhost:1", { tls: trusted() })).rejects.toMatchObject({ message: reason });
     await expect(connect("https://localhost:1", { tls: trusted(), fetch })).rejects.toMatchObject({ message: reason });
     await expect(portableConnect("https://localhost:1", { tls: trusted() })).rejects.toMatchObject({ message: reason });

@@ -104,7 +104,7 @@ test("denials of an address are recorded each, but for those beyond the limit", 
     expect(log.match(/"reason":"invalid_token"/g)).toHaveLength(3);
     expect(log.match(/"reason":"too_many_failures"/g)).toHaveLength(1);
     // From this machine, where a proxy may be for others.
-    expect(log.match(/name it by `behindProxy`/g)).toHaveLength(1);
+    expect(log.match(/configure it as `behindProxy`/g)).toHaveLength(1);
   } finally {
     await server.stop();
   }

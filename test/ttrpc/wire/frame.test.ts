@@ -148,7 +148,7 @@ describe("whatever comes", () => {
       }
       return { seen, boundary: decoder.atBoundary(), failed: false };
     } catch (error) {
-      expect(error).toEqual(new Error("what came is no ttrpc"));
+      expect(error).toEqual(new Error("the other side does not speak ttrpc"));
       return { seen, boundary: false, failed: true };
     }
   }

@@ -14,7 +14,7 @@ export function tellRefusal({ text }: Pick<Address, "text">, onRefused?: () => v
       return error;
     }
     onRefused?.();
-    return new PlugboardError("PB-CALL-REFUSED", `${text} takes no calls on this connection any more`, {
+    return new PlugboardError("PB-CALL-REFUSED", `${text} accepts no more calls on this connection`, {
       cause: error,
     });
   });
