@@ -39,8 +39,9 @@ export type { Token } from "./client/token.ts";
 
 // Define: a plugin, and what every part speaks of.
 
-export type { ErrorCode, PlugboardErrorOptions } from "./base/errors.ts";
-export { errorCodes, isPlugboardError, PlugboardError } from "./base/errors.ts";
+export type { ErrorCode } from "./base/error-code.ts";
+export type { ErrorDefinition, ErrorFactory, PlugboardErrorOptions } from "./base/errors.ts";
+export { defineErrors, isPlugboardError, PlugboardError } from "./base/errors.ts";
 export type { RequestGate } from "./call/request-gate.ts";
 export type { Manifest } from "./gen/plugboard/plugin/v1/plugin_pb.ts";
 export { PluginService } from "./gen/plugboard/plugin/v1/plugin_pb.ts";

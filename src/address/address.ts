@@ -1,6 +1,6 @@
-import { PlugboardError } from "../base/errors.ts";
 import type { MessagePortLike } from "../ttrpc/carriers/message-port.ts";
 import type { Address, CarrierTarget, ServiceBinding } from "./endpoint.ts";
+import { addressError } from "./errors.ts";
 
 /** An address that something may answer at, as opposed to one that a manifest merely mentions. */
 export type DialableAddress = Exclude<Address, { readonly carrier: "elsewhere" | "memory" }>;
@@ -22,7 +22,7 @@ export function parseAddress(target: AddressTarget): DialableAddress {
   }
   const text = String(target);
   if (text.length > maxAddressLength) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `the target has more than ${maxAddressLength} characters`);
+    throw addressError("PB-TARGET-UNSUPPORTED", `the target has more than ${maxAddressLength} characters`);
   }
   const scheme = text.slice(0, text.indexOf(":")).toLowerCase();
   switch (scheme) {
@@ -36,7 +36,7 @@ export function parseAddress(target: AddressTarget): DialableAddress {
     case "tcp":
       return parseTcp(text);
     default:
-      throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} has no known scheme`);
+      throw addressError("PB-TARGET-UNSUPPORTED", `${quote(text)} has no known scheme`);
   }
 }
 
@@ -51,7 +51,7 @@ function readObject(target: ServiceBinding | MessagePortLike | CarrierTarget | n
   if (has(target, "open")) {
     return { carrier: "custom", text: String(target.name), open: () => target.open() };
   }
-  throw new PlugboardError(
+  throw addressError(
     "PB-TARGET-UNSUPPORTED",
     "the target is an object that is neither plugin nor service binding, message port or carrier",
   );
@@ -66,12 +66,12 @@ function has<T extends object | null, Name extends string>(
 
 function parseUrl(text: string): DialableAddress {
   if (!URL.canParse(text)) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is not a URL`);
+    throw addressError("PB-TARGET-UNSUPPORTED", `${quote(text)} is not a URL`);
   }
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") {
     // Neither quoted nor kept: it is a secret, and fetch refuses such URLs anyway.
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `the URL of ${url.host} carries a user name or password`, {
+    throw addressError("PB-TARGET-UNSUPPORTED", `the URL of ${url.host} carries a user name or password`, {
       hint: "Send credentials in a header, by an interceptor.",
     });
   }
@@ -84,7 +84,7 @@ function parseUrl(text: string): DialableAddress {
 function parseUnix(text: string): DialableAddress {
   const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "" || path.includes("\0")) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} lacks the path of a socket`);
+    throw addressError("PB-TARGET-UNSUPPORTED", `${quote(text)} lacks the path of a socket`);
   }
   return { carrier: "unix", text: `unix:${path}`, path };
 }
@@ -94,7 +94,7 @@ function parseTcp(text: string): DialableAddress {
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || port > 65535 || !URL.canParse(`http://${match?.[1] === undefined ? host : `[${host}]`}`)) {
-    throw new PlugboardError("PB-TARGET-UNSUPPORTED", `${quote(text)} is not tcp:host:port`);
+    throw addressError("PB-TARGET-UNSUPPORTED", `${quote(text)} is not tcp:host:port`);
   }
   return { carrier: "tcp", text: `tcp:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port };
 }

@@ -6,7 +6,7 @@ import { endpointAt } from "../address/endpoint.ts";
 import { detectRuntime } from "../address/runtime.ts";
 import type { ClientTls } from "../address/tls-options.ts";
 import { clientTlsNames } from "../address/tls-options.ts";
-import { PlugboardError } from "../base/errors.ts";
+import type { PlugboardError } from "../base/errors.ts";
 import { printableLine } from "../base/printable.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
@@ -19,6 +19,7 @@ import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { isPlugin } from "../plugin/define-plugin.ts";
+import { pluginError } from "../plugin/errors.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import type { Connection } from "./connection.ts";
@@ -28,6 +29,7 @@ import { askForToken } from "./dialers/failures/caller-refused.ts";
 import { createTransportPool } from "./dialers/transport-pool.ts";
 import type { Discovery } from "./discover.ts";
 import { discover } from "./discover.ts";
+import { clientError } from "./errors.ts";
 import type { Offer, Requirements } from "./routes/negotiate.ts";
 import { negotiate, requirementNames } from "./routes/negotiate.ts";
 import { leadNowhere, unreachable } from "./routes/unreachable.ts";
@@ -144,7 +146,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
     const { config, env, observers } = options;
     if ([config, env, observers].some((each) => each !== undefined) && !targets.some(isPlugin)) {
-      throw new PlugboardError(
+      throw pluginError(
         "PB-CONFIG-INVALID",
         "config, env or observers were given, and no target is a plugin in this process",
         { hint: "Configure a plugin where it is served: by serve(), Host.load() or edge(), or by PLUGBOARD_CONFIG." },
@@ -204,7 +206,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       const around = found.some(({ asksWhoCalls }) => asksWhoCalls) ? [...interceptors, askForToken] : interceptors;
       return createConnection({ routes, manifest, pool, fallback, interceptors: around, timeoutMs, onClose: stopAll });
     } catch (error) {
-      await pool.close(new PlugboardError("PB-CONNECTION-CLOSED", "connecting has failed"));
+      await pool.close(clientError("PB-CONNECTION-CLOSED", "connecting has failed"));
       // What a stop hook throws would hide why it is stopped.
       await stopAll().catch(() => undefined);
       throw error;
@@ -281,7 +283,7 @@ function speaksOneOf({ protocolVersion }: Manifest, wanted: readonly number[]): 
 function noCommonVersion(manifest: Manifest | undefined, wanted: readonly number[]): PlugboardError | undefined {
   return manifest === undefined || speaksOneOf(manifest, wanted)
     ? undefined
-    : new PlugboardError(
+    : clientError(
         "PB-CONNECT-VERSION",
         `plugin ${manifest.name} speaks protocol version ${versionsOf(manifest)}, the caller ${wanted.join(", ")}`,
       );

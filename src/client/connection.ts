@@ -1,7 +1,7 @@
 import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PlugboardError } from "../base/errors.ts";
+import type { PlugboardError } from "../base/errors.ts";
 import { forwardIterator } from "../base/forward-iterator.ts";
 import { createBreath } from "../call/fair-stream.ts";
 import { requestMetadata } from "../call/messages/metadata.ts";
@@ -27,6 +27,7 @@ import { lendMessages, lendStream } from "./calls/replayable-messages.ts";
 import type { Dialer } from "./dialers/dialer.ts";
 import { isDialFailure, isRefusal } from "./dialers/dialer.ts";
 import type { TransportPool } from "./dialers/transport-pool.ts";
+import { clientError } from "./errors.ts";
 import type { MethodKind } from "./routes/capability.ts";
 import { tellRejections } from "./routes/format-rejections.ts";
 import type { Route, Routes } from "./routes/negotiate.ts";
@@ -178,7 +179,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   const transport = readLate(withDefaultTimeout(interceptTransport(heedDeadline(direct), interceptors), timeoutMs));
 
   function close(reason?: Error): Promise<void> {
-    const because = reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
+    const because = reason ?? clientError("PB-CONNECTION-CLOSED", "the connection is closed");
     closeReason ??= because;
     closing ??= pool.close(because).then(onClose);
     return closing;
@@ -215,7 +216,7 @@ const always = () => true;
 function noRoute(method: DescMethodUnary | DescMethodStreaming, routes: Routes): PlugboardError {
   const kind: MethodKind = method.methodKind;
   const reasons = tellRejections(routes[kind].rejected).map((line) => `\n- ${line}`);
-  return new PlugboardError(
+  return clientError(
     "PB-ROUTE-NONE",
     `no route carries ${methodPath(method).slice(1)}, which is ${kind.replace("_", "-")}${reasons.join("")}`,
     {

@@ -1,8 +1,8 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { DialableAddress } from "../address/address.ts";
-import { PlugboardError } from "../base/errors.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { bearerAuthorization, isToken } from "../call/messages/bearer-token.ts";
+import { clientError } from "./errors.ts";
 
 /** Who a caller is, for plugins that want to know: a token, or what gives one, which is asked for each call. */
 export type Token = string | (() => string | Promise<string>);
@@ -24,10 +24,7 @@ export function createTokenSource(token: Token): TokenSource {
 
 function check(token: unknown): string {
   if (typeof token !== "string" || !isToken(token)) {
-    throw new PlugboardError(
-      "PB-TOKEN-INVALID",
-      "the token is empty, too long, or has characters that no header can carry",
-    );
+    throw clientError("PB-TOKEN-INVALID", "the token is empty, too long, or has characters that no header can carry");
   }
   return token;
 }
@@ -40,7 +37,7 @@ function check(token: unknown): string {
  */
 export function checkMayTakeToken(address: DialableAddress, tls: boolean): void {
   if (!isPrivate(address, tls)) {
-    throw new PlugboardError("PB-TOKEN-INSECURE", `the token would be sent to ${address.text} without encryption`);
+    throw clientError("PB-TOKEN-INSECURE", `the token would be sent to ${address.text} without encryption`);
   }
 }
 

@@ -1,7 +1,7 @@
-import { PlugboardError } from "../base/errors.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { RateLimit, RateLimitOptions } from "../policy/rate-limit/rate-limit.ts";
 import { limitRate } from "../policy/rate-limit/rate-limit.ts";
+import { edgeError } from "./errors.ts";
 
 /** What the platform binds, see https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit. */
 interface RateLimitBinding {
@@ -32,7 +32,7 @@ export function bindingRateLimit(name: string, options: BindingRateLimitOptions 
     open(env) {
       const binding = env[name];
       if (!isRateLimit(binding)) {
-        throw new PlugboardError(
+        throw edgeError(
           "PB-RATE-LIMIT-BINDING",
           `the Worker has ${binding === undefined ? "no binding" : "another kind of binding"} named ${name}`,
         );

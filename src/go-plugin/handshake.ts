@@ -1,5 +1,5 @@
-import { PlugboardError } from "../base/errors.ts";
 import { checkOptions } from "../plugin/check-options.ts";
+import { handshakeError } from "./errors.ts";
 
 /** A variable that tells a plugin that a host started it, and the value it has to have. It is no security measure. */
 export interface MagicCookie {
@@ -22,13 +22,13 @@ export function checkCookie(cookie: MagicCookie): void {
   const { key, value } = cookie;
   // Callers in JavaScript may leave one out.
   if (typeof key !== "string" || !/^[^=\0]+$/.test(key)) {
-    throw new PlugboardError(
+    throw handshakeError(
       "PB-COOKIE-INVALID",
       `the key of the handshake's cookie is ${JSON.stringify(key)}, which can't be the name of an environment variable`,
     );
   }
   if (typeof value !== "string" || !/^[^\0]+$/.test(value)) {
-    throw new PlugboardError(
+    throw handshakeError(
       "PB-COOKIE-INVALID",
       `the value of the handshake's cookie ${JSON.stringify(key)} is empty, or can't be the value of an environment variable`,
     );
@@ -66,16 +66,13 @@ export function parseHandshake(line: string): Handshake {
   const [core, app, network, address, protocol = "netrpc", certificate = "", multiplex] = line.trim().split("|");
   const shown = JSON.stringify(line.slice(0, 200));
   if (!/^\d+$/.test(core ?? "") || network === undefined || address === undefined) {
-    throw new PlugboardError("PB-HANDSHAKE-INVALID", `the first line on stdout is not a handshake: ${shown}`);
+    throw handshakeError("PB-HANDSHAKE-INVALID", `the first line on stdout is not a handshake: ${shown}`);
   }
   if (Number(core) !== coreProtocolVersion) {
-    throw new PlugboardError("PB-HANDSHAKE-CORE-VERSION", `the plugin speaks version ${core} of the handshake, not 1`);
+    throw handshakeError("PB-HANDSHAKE-CORE-VERSION", `the plugin speaks version ${core} of the handshake, not 1`);
   }
   if (!/^\d{1,9}$/.test(app ?? "") || address === "") {
-    throw new PlugboardError(
-      "PB-HANDSHAKE-INVALID",
-      `the handshake has no application version or no address: ${shown}`,
-    );
+    throw handshakeError("PB-HANDSHAKE-INVALID", `the handshake has no application version or no address: ${shown}`);
   }
   return {
     appProtocolVersion: Number(app),

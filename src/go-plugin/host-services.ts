@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { PlugboardError } from "../base/errors.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 import { createEndingTransport } from "../client/calls/ending-transport.ts";
 import type { Connection } from "../client/connection.ts";
 import { isDialFailure } from "../client/dialers/dialer.ts";
+import { clientError } from "../client/errors.ts";
 import { GRPCController } from "../gen/plugin/grpc_controller_pb.ts";
 import { GRPCStdio, StdioData_Channel } from "../gen/plugin/grpc_stdio_pb.ts";
 import type { Broker } from "../plugin/broker.ts";
@@ -62,7 +62,7 @@ export function useGoPluginServices(
     transport,
     broker: brokerEnd?.broker,
     async shutdown(timeoutMs, reason) {
-      end(reason ?? new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed"));
+      end(reason ?? clientError("PB-CONNECTION-CLOSED", "the connection is closed"));
       brokerEnd?.endStream();
       try {
         await createClient(GRPCController, connection.transport).shutdown({}, { timeoutMs });

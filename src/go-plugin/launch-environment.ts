@@ -1,6 +1,6 @@
-import { PlugboardError } from "../base/errors.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import { configText } from "../plugin/config-json.ts";
+import { pluginError } from "../plugin/errors.ts";
 import { checkProtocolVersions } from "../plugin/protocol-version.ts";
 import type { MagicCookie } from "./handshake.ts";
 import { checkCookie, magicCookie } from "./handshake.ts";
@@ -49,12 +49,12 @@ export function launchEnvironment({ env, config, cookie, protocolVersions, asGoP
 
 function textOf(config: ConfigInit): string {
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new PlugboardError("PB-CONFIG-INVALID", "the configuration is not an object");
+    throw pluginError("PB-CONFIG-INVALID", "the configuration is not an object");
   }
   try {
     return configText(config);
   } catch {
     // It contains itself, or is too deep. The error may quote values, which may be secret.
-    throw new PlugboardError("PB-CONFIG-INVALID", "the configuration can't be written as JSON");
+    throw pluginError("PB-CONFIG-INVALID", "the configuration can't be written as JSON");
   }
 }

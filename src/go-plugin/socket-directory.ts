@@ -1,8 +1,10 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { isPlugboardError, PlugboardError } from "../base/errors.ts";
+import { isPlugboardError } from "../base/errors.ts";
+import { listenError } from "../node/listen/errors.ts";
 import { keepsEntries } from "../node/own-place.ts";
+import { handshakeError } from "./errors.ts";
 
 /**
  * Makes a directory for one socket, in the system's temporary directory, that only this user can enter.
@@ -14,7 +16,7 @@ export function makeSocketDirectory(): string {
   checkSocketDirectory(parent);
   try {
     if (!keepsEntries(parent)) {
-      throw new PlugboardError(
+      throw handshakeError(
         "PB-SOCKET-DIRECTORY",
         `a directory for the socket would not be safe in ${JSON.stringify(parent)}: other users can write there, and replace it`,
         {
@@ -27,7 +29,7 @@ export function makeSocketDirectory(): string {
     if (isPlugboardError(cause)) {
       throw cause;
     }
-    throw new PlugboardError("PB-SOCKET-DIRECTORY", `the directory for the socket can't be created: ${String(cause)}`, {
+    throw handshakeError("PB-SOCKET-DIRECTORY", `the directory for the socket can't be created: ${String(cause)}`, {
       cause,
     });
   }
@@ -40,7 +42,7 @@ export function makeSocketDirectory(): string {
 export function checkSocketDirectory(directory: string): void {
   if (/[|\r\n]/.test(directory)) {
     const quoted = JSON.stringify(directory);
-    throw new PlugboardError(
+    throw listenError(
       "PB-SOCKET-PATH",
       `the handshake can't name a socket in ${quoted}: its path must not contain "|" or a line end`,
     );

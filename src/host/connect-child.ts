@@ -1,20 +1,24 @@
+import { Code } from "@connectrpc/connect";
 import { parseAddress } from "../address/address.ts";
-import type { ErrorCode } from "../base/errors.ts";
-import { errorCodes, isPlugboardError, PlugboardError } from "../base/errors.ts";
+import { isPlugboardError, PlugboardError } from "../base/errors.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { printable } from "../base/printable.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
+import { tlsRefusal } from "../client/dialers/failures/errors.ts";
 import type { Requirements } from "../client/routes/negotiate.ts";
 import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import { handshakeError } from "../go-plugin/errors.ts";
 import type { Handshake } from "../go-plugin/handshake.ts";
 import { parseHandshake } from "../go-plugin/handshake.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
 import type { AgreedTls, HostTls } from "../go-plugin/tls/host-tls.ts";
 import { connect } from "../node/dial/connect.ts";
+import { pluginError } from "../plugin/errors.ts";
 import type { PluginProcess } from "./child/spawn.ts";
 import { describeExit } from "./child/spawn.ts";
+import { hostError } from "./errors.ts";
 import { printedErrors } from "./printed-error.ts";
 
 /** How to reach a plugin process. */
@@ -56,13 +60,13 @@ export async function reachPlugin(child: PluginProcess, options: ReachOptions): 
   const giveUpAfter = (timeoutMs: number) =>
     setTimeout(() => {
       const message = `no ${awaited} within ${timeoutMs} ms`;
-      giveUp.abort(new PlugboardError("PB-HANDSHAKE-TIMEOUT", message, hint === undefined ? {} : { hint }));
+      giveUp.abort(hostError("PB-HANDSHAKE-TIMEOUT", message, hint === undefined ? {} : { hint }));
     }, timeoutMs);
   let timer = giveUpAfter(startTimeoutMs ?? settings.PLUGIN_HANDSHAKE_TIMEOUT * 1000);
   child.exited.then(
     (exit) => {
       const message = `the process ended before its ${awaited}, ${describeExit(exit)}`;
-      giveUp.abort(new PlugboardError("PB-HANDSHAKE-EXITED", message));
+      giveUp.abort(hostError("PB-HANDSHAKE-EXITED", message));
     },
     (error: unknown) => giveUp.abort(error),
   );
@@ -114,13 +118,9 @@ async function refusesToTell(connection: Connection, signal: AbortSignal): Promi
 }
 
 function configUnseen(): PlugboardError {
-  return new PlugboardError(
-    "PB-CONFIG-INVALID",
-    "the plugin is not made with Plugboard, and can't read a configuration",
-    {
-      hint: "Leave out `config`. Pass what the plugin needs by `command` or `env`, or by a call of its own service.",
-    },
-  );
+  return pluginError("PB-CONFIG-INVALID", "the plugin is not made with Plugboard, and can't read a configuration", {
+    hint: "Leave out `config`. Pass what the plugin needs by `command` or `env`, or by a call of its own service.",
+  });
 }
 
 function grpcOnly(requirements: Requirements = {}): Requirements {
@@ -129,11 +129,11 @@ function grpcOnly(requirements: Requirements = {}): Requirements {
 
 function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allowed }: ReachSettings) {
   if (!allowed.some((each) => each === network)) {
-    throw new PlugboardError(
+    throw hostError(
       "PB-HANDSHAKE-UNSUPPORTED",
       `the plugin listens over ${network}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed.join(", ")}`,
       {
-        hint: `Add ${network} to PLUGIN_CLIENT_TRANSPORTS, or let the plugin listen elsewhere: one made with Plugboard does by PLUGIN_SERVER_TRANSPORTS.`,
+        hint: "Allow it by PLUGIN_CLIENT_TRANSPORTS, or let the plugin listen elsewhere: one made with Plugboard does by PLUGIN_SERVER_TRANSPORTS.",
       },
     );
   }
@@ -142,7 +142,7 @@ function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allo
 /** A certificate in the handshake is the plugin's answer to one of the host's, and trusted as that alone. */
 function agreeOnTls(handshake: Handshake, hostTls: HostTls | undefined): AgreedTls | undefined {
   if (handshake.certificate !== "" && hostTls?.env.PLUGIN_CLIENT_CERT === undefined) {
-    throw new PlugboardError(
+    throw hostError(
       "PB-HANDSHAKE-CERTIFICATE-UNASKED",
       "the plugin has made a certificate, which the host did not ask for",
     );
@@ -154,20 +154,20 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
   const { appProtocolVersion, network, address, protocol } = handshake;
   const { protocolVersions = [] } = options;
   if (protocolVersions.length > 0 && !protocolVersions.includes(appProtocolVersion)) {
-    throw new PlugboardError(
+    throw hostError(
       "PB-HANDSHAKE-APP-VERSION",
       `the plugin speaks application protocol version ${appProtocolVersion}, the host ${protocolVersions.join(", ")}`,
     );
   }
   if (protocol === "netrpc") {
-    throw new PlugboardError("PB-HANDSHAKE-UNSUPPORTED", "the plugin speaks netrpc, Go's own net/rpc", {
+    throw hostError("PB-HANDSHAKE-UNSUPPORTED", "the plugin speaks netrpc, Go's own net/rpc", {
       hint:
         "Let it serve gRPC: by GRPCServer in go-plugin's ServeConfig, and a plugin.GRPCPlugin. If it does so only in some " +
         "protocol versions, ask for one of them in protocolVersions.",
     });
   }
   if ((network !== "unix" && network !== "tcp") || !["ttrpc", "grpc", "connect"].includes(protocol)) {
-    throw new PlugboardError(
+    throw hostError(
       "PB-HANDSHAKE-UNSUPPORTED",
       `the plugin offers ${protocol} over ${network}, which this host can't call`,
     );
@@ -176,7 +176,7 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
     const place = parseAddress(`${network}:${address}`);
     if (place.carrier === "tcp" && !isLoopback(place.host)) {
       // A plugin must not have its host call whom it can't reach itself.
-      throw new PlugboardError(
+      throw hostError(
         "PB-HANDSHAKE-UNSUPPORTED",
         `the plugin says that it listens beyond this machine, at ${printable(address)}`,
         { hint: "Let it listen on a Unix socket or at the loopback interface, or connect() to it with TLS." },
@@ -184,7 +184,7 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
     }
     if (place.carrier === "tcp" && options.tls?.certificate === undefined) {
       // Everybody on this machine could call it, or take its place.
-      throw new PlugboardError(
+      throw hostError(
         "PB-HANDSHAKE-UNSUPPORTED",
         `the plugin listens on TCP, at ${address}, and the host presents no certificate`,
         {
@@ -196,10 +196,10 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
   } catch (error) {
     const said = `the plugin said it listens at ${network}:${address}, but`;
     if (isPlugboardError(error, "PB-CONNECT-UNREACHABLE")) {
-      throw new PlugboardError("PB-HANDSHAKE-SOCKET", `${said} ${whatHappened(error)}`, { cause: error });
+      throw hostError("PB-HANDSHAKE-SOCKET", `${said} ${whatHappened(error)}`, { cause: error });
     }
     if (isPlugboardError(error, "PB-TLS-REQUIRED")) {
-      throw new PlugboardError("PB-TLS-REQUIRED", `${said} ${whatHappened(error)}`, {
+      throw tlsRefusal("PB-TLS-REQUIRED", `${said} ${whatHappened(error)}`, {
         cause: error,
         hint:
           "Give host.load the option `tls` with the roots of the plugin's certificate, or the settings PLUGIN_SERVER_ROOT_CERTS, " +
@@ -207,7 +207,7 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
       });
     }
     if (isPlugboardError(error, "PB-TARGET-UNSUPPORTED")) {
-      throw new PlugboardError("PB-HANDSHAKE-INVALID", `${said} ${whatHappened(error)}`, { cause: error });
+      throw handshakeError("PB-HANDSHAKE-INVALID", `${said} ${whatHappened(error)}`, { cause: error });
     }
     throw error;
   }
@@ -219,21 +219,18 @@ export function withOutput(error: unknown, child: PluginProcess): unknown {
     return error;
   }
   const printed = child.printed();
-  const { errorCode, cause = toldBy(printed) } = error;
+  const { errorCode, cause = printedBy(printed) } = error;
   // A plugin of ours says itself what to do.
   const isExplained = errorCode === "PB-HANDSHAKE-EXITED" && cause instanceof PlugboardError;
   const hint = isExplained ? "Correct what the plugin says is wrong, then load it again." : error.hint;
-  return new PlugboardError(errorCode, `${printable(whatHappened(error))}${printed}`, { hint, cause });
+  return new PlugboardError(errorCode, error.code, `${printable(whatHappened(error))}${printed}`, { hint, cause });
 }
 
-/** The error that a plugin has printed before it ended: as serve() does, or Node of one that was not caught. */
-function toldBy(printed: string): PlugboardError | undefined {
-  const { code, message } = printedErrors(printed)[0] ?? { code: "", message: "" };
-  return isErrorCode(code) ? new PlugboardError(code, message) : undefined;
-}
-
-function isErrorCode(text: string): text is ErrorCode {
-  return errorCodes.some((each) => each === text);
+/** The error that a plugin has printed before it ended: by serve(), or by Node because it was not caught. */
+function printedBy(printed: string): PlugboardError | undefined {
+  const first = printedErrors(printed)[0];
+  // Not by its own declaration: a plugin has a version of Plugboard of its own, and packages that are not loaded here.
+  return first && new PlugboardError(first.code, Code.FailedPrecondition, first.message, { hint: first.hint });
 }
 
 /** The message of one of our errors without its code and its hint, to build another from. */

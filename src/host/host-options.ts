@@ -1,8 +1,8 @@
-import { PlugboardError } from "../base/errors.ts";
 import type { LogLevel } from "../base/log.ts";
 import { printableLine } from "../base/printable.ts";
 import { checkGracePeriod } from "../call/time/grace-period.ts";
 import type { MagicCookie } from "../go-plugin/handshake.ts";
+import { settingError } from "../go-plugin/settings/errors.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
 import { readSettings } from "../go-plugin/settings/read.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
@@ -119,7 +119,7 @@ function secondsOf(name: string, milliseconds: number | undefined): number | und
   }
   if (!(milliseconds >= 1 && milliseconds <= day)) {
     const shown = printableLine(String(milliseconds));
-    throw new PlugboardError("PB-SETTING-INVALID", `${name} is ${shown}; allowed is a number from 1 to ${day}`);
+    throw settingError("PB-SETTING-INVALID", `${name} is ${shown}; allowed is a number from 1 to ${day}`);
   }
   return milliseconds / 1000;
 }

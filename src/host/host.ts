@@ -1,7 +1,6 @@
 import * as path from "node:path";
 import { onExit } from "signal-exit";
 import type { ClientTls } from "../address/tls-options.ts";
-import { PlugboardError } from "../base/errors.ts";
 import { setLogLevel } from "../base/log.ts";
 import type { GoPluginServicesOptions } from "../go-plugin/host-services.ts";
 import { launchEnvironment } from "../go-plugin/launch-environment.ts";
@@ -14,6 +13,7 @@ import { startProcess } from "./child/spawn.ts";
 import type { VerifiedCommand } from "./child/verified-command.ts";
 import type { ReachedPlugin } from "./connect-child.ts";
 import { reachPlugin, withOutput } from "./connect-child.ts";
+import { hostError } from "./errors.ts";
 import type { HostOptions } from "./host-options.ts";
 import { readHostSettings } from "./host-options.ts";
 import { mayPass } from "./is-transient.ts";
@@ -102,7 +102,7 @@ export class Host implements AsyncDisposable {
   /** Ends all plugins, also those that are just starting. May be called more than once. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      this.#stopStarting.abort(new PlugboardError("PB-HOST-CLOSED", "the host was closed while the plugin started"));
+      this.#stopStarting.abort(hostError("PB-HOST-CLOSED", "the host was closed while the plugin started"));
       await Promise.allSettled(this.#starting);
       await Promise.all([...this.#plugins].map((plugin) => plugin.close()));
       this.#forgetExit();
@@ -117,7 +117,7 @@ export class Host implements AsyncDisposable {
   /** Starts something that the host's end gives up, and that it waits for. */
   async #start<T>(given: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) {
-      throw new PlugboardError("PB-HOST-CLOSED", "the host is closed");
+      throw hostError("PB-HOST-CLOSED", "the host is closed");
     }
     const starting = start(AbortSignal.any([this.#stopStarting.signal, ...(given ? [given] : [])]));
     this.#starting.add(starting);

@@ -1,6 +1,5 @@
 import type { ClientTls } from "../address/tls-options.ts";
 import { clientTlsNames } from "../address/tls-options.ts";
-import { PlugboardError } from "../base/errors.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Requirements } from "../client/routes/negotiate.ts";
 import { requirementNames } from "../client/routes/negotiate.ts";
@@ -9,6 +8,7 @@ import type { GoPluginHandshake } from "../go-plugin/launch-environment.ts";
 import type { OutputListeners } from "../go-plugin/plugin-output.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
+import { hostError } from "./errors.ts";
 
 /** What to load, and how. */
 export interface LoadOptions
@@ -120,7 +120,7 @@ export function checkLoadOptions(options: LoadOptions): void {
     const value = options[name as keyof LoadOptions];
     if (check !== true && (value === undefined ? name === "command" : !check[0](value))) {
       // Not the value: there may be secrets in it.
-      throw new PlugboardError("PB-LAUNCH-OPTION", `the option ${name} of host.load is not ${check[1]}`);
+      throw hostError("PB-LAUNCH-OPTION", `the option ${name} of host.load is not ${check[1]}`);
     }
   }
 }

@@ -1,4 +1,3 @@
-import { PlugboardError } from "../base/errors.ts";
 import { createCancellingClient } from "../client/calls/cancelling-client.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
@@ -8,6 +7,7 @@ import type { GoPluginServices } from "../go-plugin/host-services.ts";
 import type { Broker } from "../plugin/broker.ts";
 import type { PluginProcess, ProcessExit } from "./child/spawn.ts";
 import { describeExit } from "./child/spawn.ts";
+import { hostError } from "./errors.ts";
 import { tellExit } from "./report-exit.ts";
 
 /** A plugin that a host has launched. Closing it ends the process. */
@@ -39,9 +39,8 @@ export interface LoadedPluginParts {
 /** Puts together process and connection. */
 export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
   const { pid, child, handshake, connection, own, gracePeriodMs, timeoutMs, onClose } = parts;
-  const exited = child.exited.then(
-    (exit) =>
-      new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
+  const exited = child.exited.then((exit) =>
+    hostError("PB-PLUGIN-EXITED", `the plugin's process ended ${describeExit(exit)}${child.printed()}`),
   );
   let closing: Promise<void> | undefined;
   const close = (reason?: Error, hasExited = false) => {

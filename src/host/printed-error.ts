@@ -1,12 +1,16 @@
-/** What a process has printed of an error that a code names. */
+import { childError } from "./child/errors.ts";
+
+/** An error with a code, as a process has printed it. */
 export interface PrintedError {
-  /** May be none of today's codes: a plugin has a version of its own. */
+  /** Any code: a plugin has a version of Plugboard of its own. */
   readonly code: string;
   readonly message: string;
+  readonly hint: string;
 }
 
-/** Also where Node prints an error that nobody caught, which begins with the name of its class. */
-const printedError = /^ {2}\| (?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?(PB-[A-Z-]+): (.*)$/gm;
+/** The message and, on the next line, the hint. Node prints the name of its class before an error that was not caught. */
+const printedError =
+  /^ {2}\| (?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?(PB-[A-Z-]+): (.*)$(?:\n {2}\| (.*)$)?/gm;
 
 /** What Node prints of a module that is missing or misspelt; the beginning of it may be cut off. */
 const unloadable =
@@ -15,7 +19,11 @@ const unloadable =
 /** The errors in what a process has printed, as a message quotes it, each line after a bar: ours, then Node's of modules. */
 export function printedErrors(quoted: string): readonly PrintedError[] {
   return [
-    ...Array.from(quoted.matchAll(printedError), ([, code = "", message = ""]) => ({ code, message })),
-    ...Array.from(quoted.matchAll(unloadable), ([, message = ""]) => ({ code: "PB-PLUGIN-MODULE", message })),
+    ...Array.from(quoted.matchAll(printedError), ([, code = "", message = "", hint = ""]) => ({ code, message, hint })),
+    ...Array.from(quoted.matchAll(unloadable), ([, message = ""]) => ({
+      code: "PB-PLUGIN-MODULE",
+      message,
+      hint: childError.definitions["PB-PLUGIN-MODULE"].hint,
+    })),
   ];
 }

@@ -1,7 +1,7 @@
 import { parseAddress } from "../address/address.ts";
-import { PlugboardError } from "../base/errors.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { Requirements } from "../client/routes/negotiate.ts";
+import { hostError } from "./errors.ts";
 
 type Protocol = NonNullable<Requirements["protocols"]>[number];
 
@@ -36,27 +36,27 @@ export interface TerraformReattach {
 export function readReattachTarget(target: ReattachTarget | TerraformReattach): ReattachTarget {
   // Callers in JavaScript, and whoever reads it from JSON, may give anything.
   if (typeof target !== "object" || target === null) {
-    throw new PlugboardError(
+    throw hostError(
       "PB-REATTACH-TARGET",
       `the target is ${target === null ? "null" : `a ${typeof target}`}, not an object`,
     );
   }
   const { pid, address, protocol, protocolVersion } = "Pid" in target ? readTerraform(target) : target;
   if (!Number.isSafeInteger(pid) || pid <= 0) {
-    throw new PlugboardError("PB-REATTACH-TARGET", `pid is ${JSON.stringify(pid)}, which is not a process id`);
+    throw hostError("PB-REATTACH-TARGET", `pid is ${JSON.stringify(pid)}, which is not a process id`);
   }
   if (protocol !== undefined && !protocols.includes(protocol)) {
-    throw new PlugboardError(
+    throw hostError(
       "PB-REATTACH-TARGET",
       `protocol is ${JSON.stringify(protocol)}; allowed are ${protocols.join(", ")}`,
     );
   }
   const { carrier, text, ...place } = parseAddress(address);
   if (carrier !== "unix" && carrier !== "tcp") {
-    throw new PlugboardError("PB-REATTACH-TARGET", `the address ${text} is on another machine`);
+    throw hostError("PB-REATTACH-TARGET", `the address ${text} is on another machine`);
   }
   if ("host" in place && !isLoopback(place.host)) {
-    throw new PlugboardError("PB-REATTACH-TARGET", `the address ${text} is plain TCP on another machine`);
+    throw hostError("PB-REATTACH-TARGET", `the address ${text} is plain TCP on another machine`);
   }
   return {
     pid,
@@ -68,7 +68,7 @@ export function readReattachTarget(target: ReattachTarget | TerraformReattach): 
 
 function readTerraform({ Protocol, ProtocolVersion, Pid, Addr }: TerraformReattach): ReattachTarget {
   if (Protocol !== "grpc") {
-    throw new PlugboardError(
+    throw hostError(
       "PB-HANDSHAKE-UNSUPPORTED",
       `the plugin speaks ${Protocol === "" ? "net/rpc" : JSON.stringify(Protocol)}`,
       { hint: "Let it serve gRPC, by GRPCServer in go-plugin's ServeConfig." },

@@ -1,10 +1,10 @@
-import { PlugboardError } from "../base/errors.ts";
 import { within } from "../base/within.ts";
 import { createCancellingClient } from "../client/calls/cancelling-client.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
+import { clientError } from "../client/errors.ts";
 import { useGoPluginServices } from "../go-plugin/host-services.ts";
 import type { OutputListeners } from "../go-plugin/plugin-output.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";
@@ -15,6 +15,7 @@ import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import type { FollowedProcess } from "./child/follow-process.ts";
 import { followProcess } from "./child/follow-process.ts";
+import { hostError } from "./errors.ts";
 import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
 import { readReattachTarget } from "./reattach-target.ts";
 import { tellExit } from "./report-exit.ts";
@@ -80,7 +81,7 @@ export async function reattach(
   const { pid, address, protocol, protocolVersion } = readReattachTarget(target);
   const followed = followProcess(pid);
   if (followed === undefined) {
-    throw new PlugboardError("PB-REATTACH-GONE", `no process has the id ${pid}`);
+    throw hostError("PB-REATTACH-GONE", `no process has the id ${pid}`);
   }
   let connection: Connection;
   try {
@@ -97,9 +98,7 @@ export async function reattach(
   const hasOwnServices = protocol === undefined ? connection.manifest === undefined : protocol === "grpc";
   const { printed } = pluginOutput(onOutput ? { onOutput } : {}, () => connection.manifest?.name ?? `process ${pid}`);
   const own = hasOwnServices ? useGoPluginServices(connection, { printed }) : undefined;
-  const exited = followed.exited.then(
-    () => new PlugboardError("PB-PLUGIN-EXITED", `the plugin's process ${pid} has ended`),
-  );
+  const exited = followed.exited.then(() => hostError("PB-PLUGIN-EXITED", `the plugin's process ${pid} has ended`));
   let closing: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
   let hasEnded = false;
@@ -124,7 +123,7 @@ export async function reattach(
   };
   const shutdown = async () => {
     if (ending === undefined && closing !== undefined && !hasEnded) {
-      throw new PlugboardError("PB-CONNECTION-CLOSED", `the connection to process ${pid} is closed`, {
+      throw clientError("PB-CONNECTION-CLOSED", `the connection to process ${pid} is closed`, {
         hint: "Call shutdown() instead of close(); or reattach to the plugin, and shut it down then.",
       });
     }

@@ -1,4 +1,4 @@
-import { PlugboardError } from "../base/errors.ts";
+import { httpError } from "./errors.ts";
 
 /**
  * Checks a list of origins whose pages may call: one with a path or a slash at its end would never be met.
@@ -7,7 +7,7 @@ import { PlugboardError } from "../base/errors.ts";
 export function checkOrigins(origins: readonly string[]): void {
   for (const origin of origins) {
     if (origin !== "*" && !(URL.canParse(origin) && new URL(origin).origin === origin)) {
-      throw new PlugboardError("PB-ORIGIN-INVALID", `"${origin}" is not an origin`);
+      throw httpError("PB-ORIGIN-INVALID", `"${origin}" is not an origin`);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
-import { PlugboardError } from "../base/errors.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { RequestRefusal } from "../call/refuse-request.ts";
+import { httpError } from "./errors.ts";
 
 /** Which hosts requests may be for. */
 export interface HostRule {
@@ -29,7 +29,7 @@ const authorityPattern = /^(\[[^[\]]+\]|[^:/?#@\s[\]]+)(?::(\d*))?$/;
 export function checkHosts(hosts: readonly string[]): void {
   for (const host of hosts) {
     if (host !== "*" && !(authorityPattern.test(host) && URL.canParse(`http://${host}`))) {
-      throw new PlugboardError("PB-HOST-INVALID", `"${host}" is not a host`);
+      throw httpError("PB-HOST-INVALID", `"${host}" is not a host`);
     }
   }
 }

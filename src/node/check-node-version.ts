@@ -1,4 +1,4 @@
-import { PlugboardError } from "../base/errors.ts";
+import { nodeError } from "./errors.ts";
 
 /** As package.json says. */
 const lowest = [22, 12] as const;
@@ -10,9 +10,6 @@ const lowest = [22, 12] as const;
 export function checkNodeVersion(version: string): void {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < lowest[0] || (major === lowest[0] && minor < lowest[1])) {
-    throw new PlugboardError(
-      "PB-NODE-VERSION",
-      `this is Node ${version}, Plugboard needs ${lowest.join(".")} or later`,
-    );
+    throw nodeError("PB-NODE-VERSION", `this is Node ${version}, Plugboard needs ${lowest.join(".")} or later`);
   }
 }

@@ -1,7 +1,7 @@
 import * as net from "node:net";
-import { PlugboardError } from "../base/errors.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { checkOptions } from "../plugin/check-options.ts";
+import { nodeHttpError } from "./http/errors.ts";
 
 /** A reverse proxy in front of a plugin, which ends TLS for it. */
 export interface ProxyOptions {
@@ -34,7 +34,7 @@ export function trustProxy(options: ProxyOptions): TrustedProxy {
   const { from, header = "X-Forwarded-For" } = options;
   const proxies = new net.BlockList();
   if (from.length === 0) {
-    throw new PlugboardError("PB-PROXY-INVALID", "behindProxy.from is empty");
+    throw nodeHttpError("PB-PROXY-INVALID", "behindProxy.from is empty");
   }
   for (const each of from) {
     const [address = "", bits, ...more] = each.split("/");
@@ -42,7 +42,7 @@ export function trustProxy(options: ProxyOptions): TrustedProxy {
     const most = family === 4 ? 32 : 128;
     const prefix = bits === undefined ? most : /^\d+$/.test(bits) ? Number(bits) : Number.NaN;
     if (family === 0 || !(prefix <= most) || more.length > 0) {
-      throw new PlugboardError(
+      throw nodeHttpError(
         "PB-PROXY-INVALID",
         `behindProxy.from has "${each}", which is neither an address nor a network`,
       );

@@ -1,13 +1,14 @@
 import { parseArgs } from "node:util";
-import { PlugboardError } from "../base/errors.ts";
 import { printableLine } from "../base/printable.ts";
 import type { MagicCookie } from "../go-plugin/handshake.ts";
 import { checkCookie, magicCookie, parseVersions } from "../go-plugin/handshake.ts";
+import { settingError } from "../go-plugin/settings/errors.ts";
 import type { PluginSettings } from "../go-plugin/settings/read.ts";
 import type { ListenAddress } from "../node/listen/listen-address.ts";
 import { parseListenAddress } from "../node/listen/listen-address.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
+import { processError } from "./errors.ts";
 
 /** How this process was started, and by whom. */
 export type Launch = HostedLaunch | { readonly kind: "standalone"; readonly listenAt: ListenAddress };
@@ -93,11 +94,11 @@ const signsOfHost = ["PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_MIN_PORT", "PLUGBOARD_P
 function tellMismatch(env: NodeJS.ProcessEnv, cookies: readonly MagicCookie[], own: MagicCookie | undefined) {
   const wrong = cookies.find(({ key }) => env[key]);
   if (wrong !== undefined) {
-    throw new PlugboardError("PB-COOKIE-MISMATCH", `${wrong.key} is set to another value than serve() expects`);
+    throw processError("PB-COOKIE-MISMATCH", `${wrong.key} is set to another value than serve() expects`);
   }
   if (signsOfHost.some((name) => env[name])) {
     const lacks = own === undefined ? "serve() was not given its cookie" : `it did not set ${own.key}`;
-    throw new PlugboardError("PB-COOKIE-MISMATCH", `a host has started this plugin, but ${lacks}`);
+    throw processError("PB-COOKIE-MISMATCH", `a host has started this plugin, but ${lacks}`);
   }
 }
 
@@ -120,10 +121,7 @@ function agreeOnVersion(plugin: Plugin, told: string, isOurs: boolean): number {
 function loopbackPort(env: NodeJS.ProcessEnv): ListenAddress {
   const [port, lastPort] = [readPort(env, "PLUGIN_MIN_PORT"), readPort(env, "PLUGIN_MAX_PORT")];
   if (port > lastPort) {
-    throw new PlugboardError(
-      "PB-SETTING-INVALID",
-      `PLUGIN_MIN_PORT is ${port}, more than PLUGIN_MAX_PORT, ${lastPort}`,
-    );
+    throw settingError("PB-SETTING-INVALID", `PLUGIN_MIN_PORT is ${port}, more than PLUGIN_MAX_PORT, ${lastPort}`);
   }
   return { carrier: "tcp", host: "127.0.0.1", port, lastPort };
 }
@@ -131,10 +129,7 @@ function loopbackPort(env: NodeJS.ProcessEnv): ListenAddress {
 function readPort(env: NodeJS.ProcessEnv, name: "PLUGIN_MIN_PORT" | "PLUGIN_MAX_PORT"): number {
   const text = env[name] || "0";
   if (!/^\d{1,5}$/.test(text) || Number(text) > 0xffff) {
-    throw new PlugboardError(
-      "PB-SETTING-INVALID",
-      `${name} is ${JSON.stringify(printableLine(text))}, which is not a port`,
-    );
+    throw settingError("PB-SETTING-INVALID", `${name} is ${JSON.stringify(printableLine(text))}, which is not a port`);
   }
   return Number(text);
 }
@@ -145,7 +140,7 @@ function refuseUnknownOption(args: readonly string[]): void {
   const unknown = tokens.find((token) => token.kind === "option" && !["help", "h"].includes(token.name));
   if (unknown?.kind === "option") {
     const shown = printableLine(unknown.rawName);
-    throw new PlugboardError(
+    throw processError(
       "PB-COMMAND-LINE",
       `${shown} does not say where to listen, and the plugin was not started by a host`,
     );
@@ -159,9 +154,13 @@ function readListenOption(args: readonly string[]): ListenAddress | undefined {
     return undefined;
   }
   if (typeof values.listen !== "string") {
-    throw new PlugboardError("PB-COMMAND-LINE", "--listen has no value");
+    throw processError("PB-COMMAND-LINE", "--listen has no value");
   }
-  return parseListenAddress(values.listen, "--listen");
+  const address = parseListenAddress(values.listen);
+  if (address === undefined) {
+    throw processError("PB-COMMAND-LINE", notAnAddress("--listen", values.listen));
+  }
+  return address;
 }
 
 function readEndpoint({ PLUGIN_SERVER_ENDPOINT: endpoint }: LaunchSettings): ListenAddress | undefined {
@@ -169,5 +168,13 @@ function readEndpoint({ PLUGIN_SERVER_ENDPOINT: endpoint }: LaunchSettings): Lis
     return undefined;
   }
   const scheme = /^(unix|tcp):/i.test(endpoint) ? "" : endpoint.startsWith("/") ? "unix:" : "tcp:";
-  return parseListenAddress(`${scheme}${endpoint}`, "PLUGIN_SERVER_ENDPOINT");
+  const address = parseListenAddress(`${scheme}${endpoint}`);
+  if (address === undefined) {
+    throw settingError("PB-SETTING-INVALID", notAnAddress("PLUGIN_SERVER_ENDPOINT", endpoint));
+  }
+  return address;
+}
+
+function notAnAddress(source: string, text: string): string {
+  return `${source} is ${JSON.stringify(printableLine(text))}, which is not an address to listen on`;
 }

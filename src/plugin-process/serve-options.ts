@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { ServerTls } from "../address/tls-options.ts";
-import { PlugboardError } from "../base/errors.ts";
 import type { CallLimits } from "../call/call-policy.ts";
+import { limitError } from "../call/time/errors.ts";
 import { checkGracePeriod } from "../call/time/grace-period.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import type { MagicCookie } from "../go-plugin/handshake.ts";
@@ -114,7 +114,7 @@ export function checkServeOptions<Config extends DescMessage>(options: ServeOpti
   for (const name of ["idleConnectionMs", "maxConnections"] as const) {
     const value = options[name];
     if (value !== undefined && !(value >= 1)) {
-      throw new PlugboardError("PB-LIMIT-INVALID", `${name} is ${value}`);
+      throw limitError("PB-LIMIT-INVALID", `${name} is ${value}`);
     }
   }
   checkGracePeriod(options.gracePeriodMs ?? defaultGracePeriodMs);

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { PlugboardError } from "../base/errors.ts";
 import { checkSocketDirectory, makeSocketDirectory } from "../go-plugin/socket-directory.ts";
 import type { ListenAddress } from "../node/listen/listen-address.ts";
+import { processError } from "./errors.ts";
 import type { HostedLaunch, Launch } from "./launch.ts";
 
 /** The highest; the number above it means "none" (chown(2)). Directory services give out numbers of ten digits. */
@@ -55,7 +55,7 @@ function giverTo(socketGroup: string): GiveToGroup {
       fs.chownSync(file, -1, group);
       fs.chmodSync(file, mode);
     } catch (cause) {
-      throw new PlugboardError("PB-SOCKET-GROUP", `the socket can't be given to group ${socketGroup}: ${cause}`, {
+      throw processError("PB-SOCKET-GROUP", `the socket can't be given to group ${socketGroup}: ${cause}`, {
         cause,
       });
     }
@@ -114,7 +114,7 @@ function groupId(group: string): number {
     .map((line) => line.split(":"))
     .find(([name]) => name === group);
   if (entry?.[2] === undefined) {
-    throw new PlugboardError(
+    throw processError(
       "PB-SOCKET-GROUP",
       `PLUGIN_UNIX_SOCKET_GROUP is ${JSON.stringify(group)}, and there is no such group`,
     );
@@ -126,7 +126,7 @@ function readGroups(): string {
   try {
     return fs.readFileSync("/etc/group", "utf8");
   } catch (cause) {
-    throw new PlugboardError("PB-SOCKET-GROUP", `the groups can't be read: ${String(cause)}`, {
+    throw processError("PB-SOCKET-GROUP", `the groups can't be read: ${String(cause)}`, {
       cause,
       hint: "Let the host name the group by its number.",
     });

@@ -1,5 +1,5 @@
-import { PlugboardError } from "../base/errors.ts";
 import { printableLine } from "../base/printable.ts";
+import { pluginError } from "./errors.ts";
 
 /** The names of options, kept in step with their type: each name of it, and no other. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
@@ -20,7 +20,7 @@ export function checkOptions<Options extends object>(
       const known = Object.keys(names);
       const nearest = known.map((each) => [distance(name, each), each] as const).sort(([a], [b]) => a - b)[0];
       const isNear = nearest !== undefined && nearest[0] <= Math.max(2, name.length / 3);
-      throw new PlugboardError("PB-OPTION-UNKNOWN", `${where} has no option ${JSON.stringify(printableLine(name))}`, {
+      throw pluginError("PB-OPTION-UNKNOWN", `${where} has no option ${JSON.stringify(printableLine(name))}`, {
         hint: isNear ? `Did you mean \`${nearest[1]}\`?` : `It has ${known.join(", ")}.`,
       });
     }

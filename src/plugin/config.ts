@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson, ScalarType } from "@bufbuild/protobuf";
-import { PlugboardError } from "../base/errors.ts";
 import { toConfigJson } from "./config-json.ts";
+import { pluginError } from "./errors.ts";
 
 /** How deep a configuration may be, as most readers of protobuf have it. What contains itself is deeper than that, too. */
 const maxDepth = 100;
@@ -13,17 +13,17 @@ const maxDepth = 100;
  */
 export function readConfig<Desc extends DescMessage>(schema: Desc, given: unknown): MessageShape<Desc> {
   if (isDeeper(given, maxDepth)) {
-    throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is more than ${maxDepth} levels deep`);
+    throw pluginError("PB-CONFIG-INVALID", `the configuration is more than ${maxDepth} levels deep`);
   }
   const json = toConfigJson(schema, given);
   if (!isObject(json)) {
-    throw new PlugboardError("PB-CONFIG-INVALID", `the configuration is ${nameOf(json)}, not a JSON object`);
+    throw pluginError("PB-CONFIG-INVALID", `the configuration is ${nameOf(json)}, not a JSON object`);
   }
   try {
     return fromJson(schema, json);
   } catch {
     // The library's message quotes the value, so it is dropped here, cause and all.
-    throw new PlugboardError("PB-CONFIG-INVALID", `configuration ${findFault(schema, json, "")}`);
+    throw pluginError("PB-CONFIG-INVALID", `configuration ${findFault(schema, json, "")}`);
   }
 }
 
@@ -40,7 +40,7 @@ export function readConfigText<Desc extends DescMessage>(
   try {
     json = JSON.parse(text);
   } catch {
-    throw new PlugboardError("PB-CONFIG-INVALID", `${source} is not JSON`);
+    throw pluginError("PB-CONFIG-INVALID", `${source} is not JSON`);
   }
   return readConfig(schema, json);
 }

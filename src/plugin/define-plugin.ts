@@ -5,10 +5,11 @@ import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { validate, validateStrict } from "compare-versions";
-import { isPlugboardError, PlugboardError } from "../base/errors.ts";
+import { isPlugboardError } from "../base/errors.ts";
 import type { OptionNames } from "./check-options.ts";
 import { checkOptions } from "./check-options.ts";
 import type { PluginContext } from "./context.ts";
+import { pluginError } from "./errors.ts";
 import { checkProtocolVersions } from "./protocol-version.ts";
 import { createServiceTable } from "./service-table.ts";
 
@@ -112,14 +113,14 @@ export function definePlugin<Config extends DescMessage = GenMessage<Empty>, Sta
     config = EmptySchema as DescMessage as Config,
   } = definition;
   if (!isName(name)) {
-    throw new PlugboardError("PB-PLUGIN-NAME", `name: ${quote(name)} is not a plugin name`);
+    throw pluginError("PB-PLUGIN-NAME", `name: ${quote(name)} is not a plugin name`);
   }
   if (typeof version !== "string" || !validateStrict(version)) {
-    throw new PlugboardError("PB-PLUGIN-VERSION", `version: ${quote(version)} is not a semantic version`);
+    throw pluginError("PB-PLUGIN-VERSION", `version: ${quote(version)} is not a semantic version`);
   }
   checkProtocolVersions(protocolVersions);
   if (protocolVersions.length === 0) {
-    throw new PlugboardError("PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions is empty");
+    throw pluginError("PB-PLUGIN-PROTOCOL-VERSIONS", "protocolVersions is empty");
   }
   checkDependencies(dependencies);
   return {
@@ -144,14 +145,14 @@ function checkDependencies(dependencies: readonly PluginDependency[]) {
   const seen = new Set<string>();
   for (const { name, versionRange } of dependencies) {
     if (!isName(name) || seen.has(name)) {
-      throw new PlugboardError(
+      throw pluginError(
         "PB-PLUGIN-DEPENDENCY",
         `dependencies: ${quote(name)} is not a plugin name, or is listed twice`,
       );
     }
     seen.add(name);
     if (!isVersionRange(versionRange)) {
-      throw new PlugboardError(
+      throw pluginError(
         "PB-PLUGIN-DEPENDENCY",
         `dependencies: ${quote(versionRange)} for ${name} is not a version range`,
       );
@@ -175,16 +176,13 @@ function learnServices<Config extends DescMessage, State>(
     if (isPlugboardError(error)) {
       throw error;
     }
-    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes() threw ${String(error)} when the plugin was defined`, {
+    throw pluginError("PB-PLUGIN-ROUTES", `routes() threw ${String(error)} when the plugin was defined`, {
       cause: error,
     });
   }
   const reserved = services.find((service) => service.typeName.startsWith("plugboard.plugin."));
   if (reserved !== undefined) {
-    throw new PlugboardError(
-      "PB-PLUGIN-RESERVED-SERVICE",
-      `routes() registers ${reserved.typeName}, which is reserved`,
-    );
+    throw pluginError("PB-PLUGIN-RESERVED-SERVICE", `routes() registers ${reserved.typeName}, which is reserved`);
   }
   return services;
 }
@@ -192,10 +190,7 @@ function learnServices<Config extends DescMessage, State>(
 /** What stands for a state that can be named, taken apart from its context and given to handlers, but not used. */
 function notYet(): unknown {
   const refuse = () => {
-    throw new PlugboardError(
-      "PB-PLUGIN-STATE",
-      "routes() read `state` while the plugin was defined, when there is none yet",
-    );
+    throw pluginError("PB-PLUGIN-STATE", "routes() read `state` while the plugin was defined, when there is none yet");
   };
   return new Proxy(() => undefined, {
     get: refuse,

@@ -1,4 +1,4 @@
-import { PlugboardError } from "../base/errors.ts";
+import { pluginError } from "./errors.ts";
 
 /**
  * Checks a list of application protocol versions.
@@ -9,7 +9,7 @@ export function checkProtocolVersions(versions: readonly number[]): void {
     new Set(versions).size !== versions.length ||
     !versions.every((each) => Number.isInteger(each) && each >= 0 && each <= 0xffffffff)
   ) {
-    throw new PlugboardError(
+    throw pluginError(
       "PB-PLUGIN-PROTOCOL-VERSIONS",
       `protocolVersions is [${versions}], which is not a list of distinct whole numbers from 1`,
     );

@@ -1,10 +1,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { PlugboardError } from "../base/errors.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 import type { Broker } from "./broker.ts";
 import { readConfig } from "./config.ts";
 import type { ConfigInit } from "./config-json.ts";
 import type { Plugin } from "./define-plugin.ts";
+import { pluginError } from "./errors.ts";
 import type { Routes, ServiceTable, StandardRoutes } from "./service-table.ts";
 import { createServiceTable } from "./service-table.ts";
 
@@ -68,7 +68,7 @@ export async function startPlugin<Config extends DescMessage>(
     // Given up, but not over: what it has opened by the time that it succeeds has to be closed. Nobody hears of errors.
     started.then(stop).catch(() => undefined);
     options.signal?.throwIfAborted();
-    throw new PlugboardError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });
+    throw pluginError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });
   }
   let table: ServiceTable;
   try {
@@ -77,7 +77,7 @@ export async function startPlugin<Config extends DescMessage>(
   } catch (cause) {
     // What it throws would hide why it is stopped.
     await stop().catch(() => undefined);
-    throw new PlugboardError("PB-PLUGIN-ROUTES", `routes() of plugin ${plugin.name} threw ${String(cause)}`, { cause });
+    throw pluginError("PB-PLUGIN-ROUTES", `routes() of plugin ${plugin.name} threw ${String(cause)}`, { cause });
   }
   return { plugin, table, stop, [Symbol.asyncDispose]: stop };
 }

@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor, MethodImplSpec } from "@connectrpc/connect";
 import { createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
-import { PlugboardError } from "../base/errors.ts";
+import { pluginError } from "./errors.ts";
 
 /** One method with the function that implements it. */
 export interface ServiceTableEntry {
@@ -84,7 +84,7 @@ export function createServiceTable(
   function add(spec: MethodImplSpec, options: RegisterOptions) {
     const path = methodPath(spec.method);
     if (entries.has(path)) {
-      throw new PlugboardError("PB-PLUGIN-DUPLICATE-SERVICE", `routes() registers ${path.slice(1)} twice`);
+      throw pluginError("PB-PLUGIN-DUPLICATE-SERVICE", `routes() registers ${path.slice(1)} twice`);
     }
     if (!services.includes(spec.method.parent)) {
       services.push(spec.method.parent);
@@ -168,7 +168,7 @@ function refusePromise(returned: unknown) {
   if (returned instanceof Promise) {
     // What it registers later would be missed, and what it throws would end the process.
     returned.catch(() => undefined);
-    throw new PlugboardError("PB-PLUGIN-ROUTES", "routes() returned a promise");
+    throw pluginError("PB-PLUGIN-ROUTES", "routes() returned a promise");
   }
 }
 

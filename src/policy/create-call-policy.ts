@@ -1,10 +1,10 @@
-import { PlugboardError } from "../base/errors.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
 import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
 import { publicLimits } from "../call/call-policy.ts";
 import type { RequestGate } from "../call/request-gate.ts";
 import { joinGates, limitHeaders } from "../call/request-gate.ts";
+import { limitError } from "../call/time/errors.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 import { accessLog } from "../telemetry/access-log.ts";
@@ -108,7 +108,7 @@ export function withLimits(defaults: CallLimits, own: Partial<CallLimits> = {}):
   for (const [name, value] of given) {
     const most = highest[name as keyof CallLimits] ?? Number.POSITIVE_INFINITY;
     if (!(value >= 1 && value <= most && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY))) {
-      throw new PlugboardError("PB-LIMIT-INVALID", `limits.${name} is ${value}`);
+      throw limitError("PB-LIMIT-INVALID", `limits.${name} is ${value}`);
     }
   }
   const all: CallLimits = { ...defaults, ...Object.fromEntries(given) };

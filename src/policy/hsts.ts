@@ -1,4 +1,4 @@
-import { PlugboardError } from "../base/errors.ts";
+import { limitError } from "../call/time/errors.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 
@@ -25,7 +25,7 @@ export function hstsValue(hsts: Hsts | false = {}): string | undefined {
   checkOptions<Hsts>("hsts", hsts, optionNames);
   const { maxAge = twoYears, includeSubDomains = false } = hsts;
   if (!(Number.isSafeInteger(maxAge) && maxAge >= 0)) {
-    throw new PlugboardError("PB-LIMIT-INVALID", `hsts.maxAge is ${maxAge}`);
+    throw limitError("PB-LIMIT-INVALID", `hsts.maxAge is ${maxAge}`);
   }
   return `max-age=${maxAge}${includeSubDomains ? "; includeSubDomains" : ""}`;
 }

@@ -1,60 +1,62 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { errorCodes, isPlugboardError, PlugboardError } from "plugboard";
+import { connect, defineErrors, isPlugboardError, PlugboardError } from "plugboard";
 import { describe, expect, test } from "vitest";
 
-describe("the table of errors", () => {
-  test("lists each code once", () => {
-    expect(errorCodes.length).toBeGreaterThan(0);
-    expect(new Set(errorCodes).size).toBe(errorCodes.length);
-  });
-
-  test.each(errorCodes)("gives %s a stable form, a Connect code and a hint", (errorCode) => {
-    expect(errorCode).toMatch(/^PB-[A-Z]+(-[A-Z]+)*$/);
-    const error = new PlugboardError(errorCode, "what happened");
-    expect(error.errorCode).toBe(errorCode);
-    expect(Code[error.code]).toBeTypeOf("string");
-    expect(error.hint).toMatch(/\S.*[.]$/s);
-    expect(error.rawMessage).toBe(`${errorCode}: what happened\n${error.hint}`);
-  });
+const storeError = defineErrors({
+  "STORE-LOCKED": { code: "Unavailable", hint: "Close the other program that has the file open." },
+  "STORE-FULL": { code: "ResourceExhausted", hint: "Delete what is no longer needed." },
 });
 
-describe("a PlugboardError", () => {
-  const error = new PlugboardError("PB-DIAL-FAILED", "nothing answers");
+describe("an error of a package's own code", () => {
+  const error = storeError("STORE-LOCKED", "notes.db is locked");
+
+  test("says its code, what happened, and what to do", () => {
+    expect(error.errorCode).toBe("STORE-LOCKED");
+    expect(error.code).toBe(Code.Unavailable);
+    expect(error.hint).toBe("Close the other program that has the file open.");
+    expect(error.rawMessage).toBe("STORE-LOCKED: notes.db is locked\nClose the other program that has the file open.");
+  });
 
   test("is a ConnectError, and Connect's own functions take it for one", () => {
     expect(error).toBeInstanceOf(Error);
     expect(error).toBeInstanceOf(ConnectError);
     expect(ConnectError.from(error)).toBe(error);
-    expect(error.code).toBe(Code.Unavailable);
   });
 
   test("is told from a ConnectError, from another error and from anything else", () => {
     expect(error).toBeInstanceOf(PlugboardError);
+    expect(isPlugboardError(error)).toBe(true);
     for (const other of [
-      new ConnectError("PB-DIAL-FAILED: nothing answers", Code.Unavailable),
-      new Error("nothing answers"),
-      { errorCode: "PB-DIAL-FAILED", hint: "Check it." },
-      "PB-DIAL-FAILED",
+      new ConnectError("STORE-LOCKED: notes.db is locked", Code.Unavailable),
+      new Error("notes.db is locked"),
+      { errorCode: "STORE-LOCKED", hint: "Check it." },
+      "STORE-LOCKED",
       undefined,
       null,
     ]) {
       expect(other).not.toBeInstanceOf(PlugboardError);
       expect(isPlugboardError(other)).toBe(false);
+      expect(storeError.is(other)).toBe(false);
     }
   });
 
-  test("can be asked for its code", () => {
-    expect(isPlugboardError(error)).toBe(true);
-    expect(isPlugboardError(error, "PB-DIAL-FAILED")).toBe(true);
-    expect(isPlugboardError(error, "PB-CONNECTION-CLOSED")).toBe(false);
+  test("can be matched by its code, and told from errors of other declarations", async () => {
+    expect(storeError.is(error)).toBe(true);
+    expect(storeError.is(error, "STORE-LOCKED")).toBe(true);
+    expect(storeError.is(error, "STORE-FULL")).toBe(false);
+    const [, ofCore] = await Promise.allSettled([undefined, connect("nonsense:")]);
+    const reason = ofCore.status === "rejected" ? ofCore.reason : undefined;
+    expect(isPlugboardError(reason, "PB-TARGET-UNSUPPORTED")).toBe(true);
+    expect(isPlugboardError(reason, "PB-CONNECTION-CLOSED")).toBe(false);
+    expect(storeError.is(reason)).toBe(false);
   });
 
-  test("keeps its cause, and a hint that knows more than the table's", () => {
-    const cause = new Error("ECONNREFUSED");
-    const knowing = new PlugboardError("PB-DIAL-FAILED", "nothing answers", { cause, hint: "Start the server first." });
+  test("keeps its cause, and a hint that knows more than the declared one", () => {
+    const cause = new Error("EBUSY");
+    const knowing = storeError("STORE-LOCKED", "notes.db is locked", { cause, hint: "Stop process 4711." });
     expect(knowing.cause).toBe(cause);
-    expect(knowing.hint).toBe("Start the server first.");
-    expect(knowing.message).toContain("Start the server first.");
+    expect(knowing.hint).toBe("Stop process 4711.");
+    expect(knowing.message).toContain("Stop process 4711.");
     expect(knowing.message).not.toContain(error.hint);
   });
 });

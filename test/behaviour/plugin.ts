@@ -1,5 +1,6 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
-import { definePlugin, PlugboardError } from "plugboard";
+import { definePlugin } from "plugboard";
+import { clientError } from "../../src/client/errors.ts";
 import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { misbehaviour } from "./misbehaviour.ts";
 
@@ -52,7 +53,7 @@ const plugboardErrorCode = 17;
 
 function failIfAsked(code: number) {
   if (code === plugboardErrorCode) {
-    throw new PlugboardError("PB-DIAL-FAILED", "can't connect to unix:/run/swordfish.sock");
+    throw clientError("PB-DIAL-FAILED", "can't connect to unix:/run/swordfish.sock");
   }
   if (code !== 0) {
     throw new ConnectError("as asked", code as Code);

@@ -2,9 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client, ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection, Requirements } from "plugboard";
-import { connect as connectPortably, definePlugin, isPlugboardError, PlugboardError } from "plugboard";
+import { connect as connectPortably, definePlugin, isPlugboardError } from "plugboard";
 import { connect } from "plugboard/node";
 import { describe, expect, test, vi } from "vitest";
+import { clientError } from "../../src/client/errors.ts";
 import type { ManifestSchema } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, PluginService, Protocol } from "../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
@@ -188,7 +189,7 @@ describe("a call that has reached a plugin is not repeated", () => {
 
   test("if its handler fails with an error that says that nothing could be reached", async () => {
     const unreachable = vi.fn(() => {
-      throw new PlugboardError("PB-DIAL-FAILED", "the plugin's own backend is away");
+      throw clientError("PB-DIAL-FAILED", "the plugin's own backend is away");
     });
     const plugin = definePlugin({
       name: "sample",
@@ -209,7 +210,7 @@ describe("a call that has reached a plugin is not repeated", () => {
 
   const troubles: readonly [string, () => Error][] = [
     ["its own refused connection", () => Object.assign(new Error("connect ECONNREFUSED"), { syscall: "connect" })],
-    ["another connection's PB-DIAL-FAILED", () => new PlugboardError("PB-DIAL-FAILED", "nothing answers elsewhere")],
+    ["another connection's PB-DIAL-FAILED", () => clientError("PB-DIAL-FAILED", "nothing answers elsewhere")],
   ];
   describe.each(ways)("%s", (_way, connectBy, from, to, require = {}) => {
     test.each(troubles)("if the caller's messages end with %s", async (_what, trouble) => {

@@ -1,9 +1,10 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import { definePlugin, PlugboardError } from "plugboard";
+import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
 import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
+import { clientError } from "../../src/client/errors.ts";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRpcServer } from "../support/local-server.ts";
 
@@ -23,7 +24,7 @@ test("a call that reached a plugin is not repeated when an interceptor fails to 
   });
   const audit: Interceptor = (next) => async (request) => {
     await next(request);
-    throw new PlugboardError("PB-DIAL-FAILED", "the audit plugin is down");
+    throw clientError("PB-DIAL-FAILED", "the audit plugin is down");
   };
   // Two places of the same plugin, so that there is a route to go on with.
   await using connection = await connect([plugin, plugin], { interceptors: [audit] });

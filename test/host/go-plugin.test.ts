@@ -133,7 +133,7 @@ describe("a plugin made for go-plugin's hosts", () => {
     const command = ["node", "--conditions=plugboard-source", "test/plugin-process/fixtures/talkative.ts"] as const;
     await expect(patient.load({ command, handshake: wrong, onOutput() {} })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-EXITED",
-      message: expect.stringContaining("PB-COOKIE-MISMATCH: TALKATIVE is set, but not to the value"),
+      message: expect.stringContaining("PB-COOKIE-MISMATCH: TALKATIVE is set to another value"),
       hint: "Correct what the plugin says is wrong, then load it again.",
     });
     expect(warn).not.toHaveBeenCalled();

@@ -88,7 +88,7 @@ describe("a listener of output", () => {
       await loaded.close();
       expect(lines.filter((line) => line === "on stderr")).toHaveLength(1);
       expect(lines).toContain("the end");
-      expect(logged.mock.calls.filter(([text]) => String(text).includes("onOutput has thrown"))).toHaveLength(1);
+      expect(logged.mock.calls.filter(([text]) => String(text).includes("onOutput threw"))).toHaveLength(1);
     } finally {
       logged.mockRestore();
     }

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { PlugboardError } from "plugboard";
 import { expect, test } from "vitest";
+import { hostError } from "../../src/host/errors.ts";
 import { mayPass } from "../../src/host/is-transient.ts";
 
 test.each([
@@ -19,6 +19,6 @@ test.each([
     printed = String((error as { stderr: unknown }).stderr).replace(/^/gm, "  | ");
   }
   expect(printed).not.toBe("");
-  expect(mayPass(new PlugboardError("PB-HANDSHAKE-EXITED", `it printed:\n${printed}`))).toBe(false);
+  expect(mayPass(hostError("PB-HANDSHAKE-EXITED", `it printed:\n${printed}`))).toBe(false);
   expect(printed).not.toContain("isWireError");
 });

@@ -210,7 +210,7 @@ describe("with certificates from the environment", () => {
     [
       "no key",
       () => ({ PLUGIN_SERVER_KEY: "" }),
-      "PB-TLS-UNREADABLE: there is PLUGIN_SERVER_CERT, but no PLUGIN_SERVER_KEY",
+      "PB-TLS-UNREADABLE: PLUGIN_SERVER_CERT is given, but not PLUGIN_SERVER_KEY",
     ],
     [
       "a file that is not there",
@@ -220,7 +220,7 @@ describe("with certificates from the environment", () => {
     [
       "roots that are none",
       () => ({ PLUGIN_CLIENT_ROOT_CERTS: server.key }),
-      "PB-TLS-UNREADABLE: PLUGIN_CLIENT_ROOT_CERTS holds no",
+      "PB-TLS-UNREADABLE: PLUGIN_CLIENT_ROOT_CERTS contains no",
     ],
   ])("a plugin with %s says so, and no secret, and ends", async (_, wrong, message) => {
     await using host = new Host();

@@ -132,15 +132,19 @@ describe("started by hand", () => {
   test.each<[string, { script: string; env: Record<string, string>; said: string }]>([
     [
       "with a wrong cookie",
-      { script: markdown, env: { PLUGBOARD_MAGIC_COOKIE: "wrong" }, said: "PLUGBOARD_MAGIC_COOKIE is set, but not to" },
+      {
+        script: markdown,
+        env: { PLUGBOARD_MAGIC_COOKIE: "wrong" },
+        said: "PLUGBOARD_MAGIC_COOKIE is set to another value",
+      },
     ],
     [
       "with a wrong cookie of an application",
-      { script: talkative, env: { TALKATIVE: "no" }, said: "TALKATIVE is set, but not to" },
+      { script: talkative, env: { TALKATIVE: "no" }, said: "TALKATIVE is set to another value" },
     ],
     [
       "with another application's",
-      { script: talkative, env: { OTHER: "no", PLUGIN_MIN_PORT: "10000" }, said: "has not set TALKATIVE" },
+      { script: talkative, env: { OTHER: "no", PLUGIN_MIN_PORT: "10000" }, said: "did not set TALKATIVE" },
     ],
     [
       "with an application's",

@@ -1,5 +1,5 @@
-import { PlugboardError } from "../../base/errors.ts";
 import { within } from "../../base/within.ts";
+import { limitError } from "./errors.ts";
 
 /** How long what was said last may take to leave, once it is over, in milliseconds. */
 export const flushMs = 250;
@@ -10,7 +10,7 @@ export const flushMs = 250;
  */
 export function checkGracePeriod(gracePeriodMs: number): void {
   if (!(gracePeriodMs >= 0)) {
-    throw new PlugboardError("PB-LIMIT-INVALID", `gracePeriodMs is ${gracePeriodMs}`, {
+    throw limitError("PB-LIMIT-INVALID", `gracePeriodMs is ${gracePeriodMs}`, {
       hint: "Use a number of milliseconds from 0; Infinity waits for as long as calls take.",
     });
   }

@@ -1,6 +1,6 @@
-import { PlugboardError } from "../../base/errors.ts";
 import { maxTimerMs } from "../../base/within.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
+import { limitError } from "./errors.ts";
 
 /** How a connection finds out that its peer has vanished. */
 export interface Keepalive {
@@ -43,7 +43,7 @@ export function withKeepalive(own: Partial<Keepalive> = {}, defaults = defaultKe
   checkOptions<Keepalive>("keepalive", own, defaultKeepalive);
   for (const [name, value] of Object.entries(own)) {
     if (value !== undefined && !(value >= 1)) {
-      throw new PlugboardError("PB-LIMIT-INVALID", `keepalive.${name} is ${value}`);
+      throw limitError("PB-LIMIT-INVALID", `keepalive.${name} is ${value}`);
     }
   }
   const { pingAfterMs = defaults.pingAfterMs, pingTimeoutMs = defaults.pingTimeoutMs } = own;

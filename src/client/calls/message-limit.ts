@@ -2,8 +2,10 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Endpoint } from "../../address/endpoint.ts";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
 import { fieldBytes, maxFieldBlockBytes } from "../../call/messages/connection-fields.ts";
+import { callError } from "../../ttrpc/client/errors.ts";
 import { chunkExtension } from "../../ttrpc/endpoint.ts";
 import { encodeMessage } from "../../ttrpc/wire/encode-message.ts";
 import { maxDataBytes } from "../../ttrpc/wire/frame.ts";
@@ -97,5 +99,5 @@ function tooLarge({ name, endpoint }: Route, measure: () => number, cause?: unkn
   // What is not known to be limited, need not be measured.
   const bytes = limit === Number.POSITIVE_INFINITY ? 0 : measure();
   const what = `the message has ${bytes} bytes, and ${name} carries ${limit}`;
-  return bytes > limit ? new PlugboardError("PB-MESSAGE-TOO-LARGE", what, { cause }) : undefined;
+  return bytes > limit ? callError("PB-MESSAGE-TOO-LARGE", what, { cause }) : undefined;
 }

@@ -1,9 +1,11 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Address, Carrier, Endpoint, Protocol } from "../../address/endpoint.ts";
 import type { ClientTls } from "../../address/tls-options.ts";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
 import type { CallObserver } from "../../call/call-observer.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
+import { clientError } from "../errors.ts";
 import type { HttpVersion } from "../routes/capability.ts";
 import type { TokenSource } from "../token.ts";
 import { isTlsFailure, tlsFailureIn } from "./failures/tls-failure.ts";
@@ -66,7 +68,7 @@ export function dialFailed(address: Pick<Address, "text">, cause: unknown): Plug
     return tlsFailure;
   }
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new PlugboardError("PB-DIAL-FAILED", `can't connect to ${address.text} (${why})`, { cause });
+  return clientError("PB-DIAL-FAILED", `can't connect to ${address.text} (${why})`, { cause });
 }
 
 /** Whether an error says that nobody could be reached, and that nothing was sent. */

@@ -1,6 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Address } from "../../address/endpoint.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import { clientError } from "../errors.ts";
 import type { Route } from "../routes/negotiate.ts";
 import type { Dialed, Dialer, DialOptions } from "./dialer.ts";
 
@@ -42,9 +42,7 @@ export function createTransportPool(options: DialOptions): TransportPool {
       const ofDialer = dialed.get(dialer);
       const known = ofDialer?.get(address);
       ofDialer?.delete(address);
-      await known?.close(
-        new PlugboardError("PB-CONNECTION-CLOSED", "this connection was only for reading the manifest"),
-      );
+      await known?.close(clientError("PB-CONNECTION-CLOSED", "this connection was only for reading the manifest"));
     },
     async close(reason) {
       const open = [...dialed.values()].flatMap((ofDialer) => [...ofDialer.values()]);

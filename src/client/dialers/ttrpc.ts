@@ -1,6 +1,5 @@
 import type { Address } from "../../address/endpoint.ts";
 import { detectRuntime } from "../../address/runtime.ts";
-import { PlugboardError } from "../../base/errors.ts";
 import { setDeadlineTimer } from "../../base/within.ts";
 import { bearerAuthorization } from "../../call/messages/bearer-token.ts";
 import { keepaliveOn, openingTimeoutMs, withKeepalive } from "../../call/time/keepalive.ts";
@@ -13,6 +12,7 @@ import { webSocketCarrier, webSocketProtocol } from "../../ttrpc/carriers/websoc
 import { tokenProtocol } from "../../ttrpc/carriers/websocket-token.ts";
 import { createTtrpcClient } from "../../ttrpc/client/client.ts";
 import { chunkExtension, streamExtension } from "../../ttrpc/endpoint.ts";
+import { clientError } from "../errors.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
 import { callerRefused } from "./failures/caller-refused.ts";
@@ -89,7 +89,7 @@ async function openMessagePort(address: Address): Promise<CarrierConnection> {
   }
   if (isClosedPort(address.port)) {
     const options = { hint: newPort };
-    throw new PlugboardError("PB-DIAL-FAILED", `${address.text} has closed`, options);
+    throw clientError("PB-DIAL-FAILED", `${address.text} has closed`, options);
   }
   return messagePortCarrier(address.port);
 }

@@ -1,4 +1,5 @@
-import { defaultHint, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { clientError, unreachableHint } from "../errors.ts";
 import { methodKinds } from "./capability.ts";
 import { tellRejections } from "./format-rejections.ts";
 import type { Dialable, NegotiateInput, Offer, Routes } from "./negotiate.ts";
@@ -13,18 +14,17 @@ export function leadNowhere(routes: Routes): boolean {
 export function unreachable(input: NegotiateInput<Dialable>): PlugboardError {
   const reasons = tellRejections(negotiate(input).unary.rejected).map((line) => `\n- ${line}`);
   const hints = new Set(input.offers.map((offer) => hintFor(offer, input)));
-  return new PlugboardError("PB-CONNECT-UNREACHABLE", `the plugin can't be reached${reasons.join("")}`, {
+  return clientError("PB-CONNECT-UNREACHABLE", `the plugin can't be reached${reasons.join("")}`, {
     hint: hints.size === 0 ? "Give connect() at least one target." : [...hints].join(" "),
   });
 }
 
 function hintFor(offer: Offer, input: NegotiateInput<Dialable>): string {
   if (offer.refused !== undefined) {
-    const hint = defaultHint("PB-CONNECT-UNREACHABLE");
     // Browsers don't tell a page why a request failed.
     return input.runtime === "browser"
-      ? `${hint} If they are, add the page's origin to the plugin's \`origins\`; its log names origins that it refuses.`
-      : hint;
+      ? `${unreachableHint} If they are, add the page's origin to the plugin's \`origins\`; its log names origins that it refuses.`
+      : unreachableHint;
   }
   if (!leadNowhere(negotiate({ ...input, offers: [offer], requirements: {} }))) {
     return "Relax `require`, or let the plugin serve what it asks for.";

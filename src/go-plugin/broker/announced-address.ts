@@ -1,10 +1,11 @@
 import * as net from "node:net";
 import { isAbsolute } from "node:path";
 import { parseAddress } from "../../address/address.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
+import { brokerError } from "./errors.ts";
 
 /** Where to dial, or why not. */
 export type AnnouncedAddress = net.NetConnectOpts | PlugboardError;
@@ -28,7 +29,7 @@ export function readAnnouncedAddress({ serviceId, network, address: announced }:
     }
   }
   const shown = JSON.stringify(`${network.slice(0, 16)}:${announced.slice(0, 180)}`);
-  return new PlugboardError(
+  return brokerError(
     "PB-BROKER-ADDRESS",
     `the other side announced id ${serviceId} of the broker at ${shown}, which the broker does not dial`,
   );

@@ -1,11 +1,14 @@
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
+import { clientError } from "../../client/errors.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import type { Broker, BrokerDialOptions, BrokeredClient, BrokeredServer } from "../../plugin/broker.ts";
 import type { Routes } from "../../plugin/service-table.ts";
 import type { Multiplexer } from "../yamux/multiplexer.ts";
 import { createControlStream } from "./control-stream.ts";
+import { brokerError } from "./errors.ts";
 import { createGrpcClient } from "./grpc-client.ts";
 import { createGrpcServer } from "./grpc-server.ts";
 import { createMultiplexedWay } from "./multiplexed.ts";
@@ -89,13 +92,10 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
       throw over;
     }
     if (secure !== undefined && secure.server === undefined) {
-      throw new PlugboardError(
-        "PB-TLS-CLIENT-CERTIFICATE",
-        "the broker can't serve with TLS, as it has no certificate",
-      );
+      throw tlsRefusal("PB-TLS-CLIENT-CERTIFICATE", "the broker can't serve with TLS, as it has no certificate");
     }
     if (servers.size >= maxServers || lastId === maxId) {
-      throw new PlugboardError("PB-BROKER-LIMIT", `the broker serves ${servers.size} ids, of ${lastId} so far`);
+      throw brokerError("PB-BROKER-LIMIT", `the broker serves ${servers.size} ids, of ${lastId} so far`);
     }
     const server = createGrpcServer(routes, { maxMessageBytes, secure: secure?.server });
     lastId += 1;
@@ -131,7 +131,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
 
   async function dial(id: number, { signal }: BrokerDialOptions = {}): Promise<BrokeredClient> {
     if (!Number.isInteger(id) || id < 1 || id > maxId) {
-      throw new PlugboardError("PB-BROKER-ID", `${String(id)} is not an id of the broker`);
+      throw brokerError("PB-BROKER-ID", `${String(id)} is not an id of the broker`);
     }
     if (over !== undefined) {
       throw over;
@@ -153,7 +153,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
       const close = async () => {
         clients.delete(brokered);
         await client.close();
-        lifetime.abort(new PlugboardError("PB-CONNECTION-CLOSED", `the connection to id ${id} is closed`));
+        lifetime.abort(clientError("PB-CONNECTION-CLOSED", `the connection to id ${id} is closed`));
       };
       const brokered = { ...client, close, [Symbol.asyncDispose]: close };
       clients.add(brokered);
@@ -176,15 +176,15 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
 }
 
 function closed(): PlugboardError {
-  return new PlugboardError("PB-BROKER-CLOSED", "the broker is closed");
+  return brokerError("PB-BROKER-CLOSED", "the broker is closed");
 }
 
 /** What has become of the stream of messages, as a host sees it. */
 function lost(error: unknown): PlugboardError {
   const { code, rawMessage } = ConnectError.from(error);
   if (code === Code.Unimplemented) {
-    return new PlugboardError("PB-BROKER-MISSING", "the plugin has no broker", { cause: error });
+    return brokerError("PB-BROKER-MISSING", "the plugin has no broker", { cause: error });
   }
   const why = error === undefined ? "has ended" : `has failed (${rawMessage})`;
-  return new PlugboardError("PB-BROKER-CLOSED", `the broker's stream of messages ${why}`, { cause: error });
+  return brokerError("PB-BROKER-CLOSED", `the broker's stream of messages ${why}`, { cause: error });
 }

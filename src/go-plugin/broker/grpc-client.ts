@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { endpointAt } from "../../address/endpoint.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
 import { createEndingTransport } from "../../client/calls/ending-transport.ts";
@@ -12,6 +12,7 @@ import { negotiate } from "../../client/routes/negotiate.ts";
 import { tellLoss } from "../../node/dial/connection-lost.ts";
 import { createHttp2Connection, openFirst } from "../../node/dial/http2-connection.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
+import { brokerError } from "./errors.ts";
 
 /** How to call over gRPC. */
 export interface GrpcClientOptions {
@@ -103,5 +104,5 @@ async function secureOrDestroy(carrier: Duplex, secure: (carrier: Duplex) => Pro
 }
 
 function tooLate(text: string, timeoutMs: number): PlugboardError {
-  return new PlugboardError("PB-BROKER-TIMEOUT", `${text} did not respond over HTTP/2 within ${timeoutMs} ms`);
+  return brokerError("PB-BROKER-TIMEOUT", `${text} did not respond over HTTP/2 within ${timeoutMs} ms`);
 }

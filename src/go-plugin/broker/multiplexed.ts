@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
-import { PlugboardError } from "../../base/errors.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import type { Multiplexer } from "../yamux/multiplexer.ts";
 import type { ControlStream } from "./control-stream.ts";
+import { brokerError } from "./errors.ts";
 import type { BrokerWay } from "./strategy.ts";
 import { waitMs } from "./strategy.ts";
 
@@ -68,7 +68,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
       if (error === "") {
         open();
       } else {
-        fail(new PlugboardError("PB-BROKER-REFUSED", `the other side refuses id ${id}: ${error.slice(0, 200)}`));
+        fail(brokerError("PB-BROKER-REFUSED", `the other side refuses id ${id}: ${error.slice(0, 200)}`));
       }
     } else if (givenUp.delete(id) && error === "") {
       // The other side takes our next stream for this one's: it has to get one.
@@ -87,12 +87,12 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     const sent = control.send({ serviceId: id, knock: { knock: true } });
     if (!sent) {
       knocking = undefined;
-      throw new PlugboardError("PB-BROKER-LIMIT", "the other side does not read the broker's messages");
+      throw brokerError("PB-BROKER-LIMIT", "the other side does not read the broker's messages");
     }
     const timer = setTimeout(
       () =>
         reject(
-          new PlugboardError(
+          brokerError(
             "PB-BROKER-TIMEOUT",
             `the other side did not respond to id ${id} of the broker within ${waitMs} ms`,
           ),

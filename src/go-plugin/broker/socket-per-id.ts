@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import * as net from "node:net";
 import { join } from "node:path";
-import { PlugboardError } from "../../base/errors.ts";
 import { bind } from "../../node/listen/bind.ts";
 import type { AnnouncedAddress } from "./announced-address.ts";
 import { connectSocket, readAnnouncedAddress } from "./announced-address.ts";
 import type { ControlStream } from "./control-stream.ts";
+import { brokerError } from "./errors.ts";
 import { createMailbox } from "./mailbox.ts";
 import type { BrokerWay } from "./strategy.ts";
 import { waitMs } from "./strategy.ts";
@@ -16,13 +16,8 @@ export function createClassicWay(
   socketDirectory: string,
   shareSocket?: (path: string) => void,
 ): BrokerWay {
-  const announced = createMailbox<AnnouncedAddress>(
-    waitMs,
-    (id) =>
-      new PlugboardError(
-        "PB-BROKER-TIMEOUT",
-        `the other side did not announce id ${id} of the broker within ${waitMs} ms`,
-      ),
+  const announced = createMailbox<AnnouncedAddress>(waitMs, (id) =>
+    brokerError("PB-BROKER-TIMEOUT", `the other side did not announce id ${id} of the broker within ${waitMs} ms`),
   );
   return {
     async listen(id, accept) {
@@ -38,7 +33,7 @@ export function createClassicWay(
       }
       if (!control.send({ serviceId: id, network: "unix", address: path })) {
         await close();
-        throw new PlugboardError("PB-BROKER-LIMIT", "the other side does not read the broker's messages");
+        throw brokerError("PB-BROKER-LIMIT", "the other side does not read the broker's messages");
       }
       return close;
     },

@@ -1,5 +1,5 @@
-import { PlugboardError } from "../../base/errors.ts";
 import { printableLine } from "../../base/printable.ts";
+import { settingError } from "./errors.ts";
 import type { Setting, SettingsOf, Side } from "./schema.ts";
 import { settingsSchema } from "./schema.ts";
 
@@ -42,7 +42,7 @@ function refuseUnknown(names: readonly string[], known: ReadonlySet<string>, sid
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) {
     const shown = JSON.stringify(printableLine(unknown));
-    throw new PlugboardError("PB-SETTING-INVALID", `settings has ${shown}, which is not a setting of a ${side}`, {
+    throw settingError("PB-SETTING-INVALID", `settings has ${shown}, which is not a setting of a ${side}`, {
       hint: "Check the spelling, and whether plugin or host reads it; docs/settings.md lists all of them.",
     });
   }
@@ -61,7 +61,7 @@ function parse(name: string, { kind, secret }: Setting, text: string): unknown {
   const value = kind.parse(text);
   if (value === undefined) {
     const shown = secret ? "not shown here, as it may be secret" : JSON.stringify(printableLine(text));
-    throw new PlugboardError("PB-SETTING-INVALID", `${name} is ${shown}; allowed is ${kind.allowed}`);
+    throw settingError("PB-SETTING-INVALID", `${name} is ${shown}; allowed is ${kind.allowed}`);
   }
   return value;
 }

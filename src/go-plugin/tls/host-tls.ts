@@ -1,11 +1,12 @@
 import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
-import { PlugboardError } from "../../base/errors.ts";
 import { fieldToPem } from "../../node/tls/pem.ts";
 import { readClientTls } from "../../node/tls/read-pem.ts";
 import type { ThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
 import { createThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
 import type { BrokerOptions } from "../broker/create-broker.ts";
+import { handshakeError } from "../errors.ts";
 import type { Handshake } from "../handshake.ts";
+import { settingError } from "../settings/errors.ts";
 import type { HostSettings } from "../settings/read.ts";
 import { secureConnections } from "./broker-tls.ts";
 import type { ClientTlsSettings } from "./environment.ts";
@@ -43,13 +44,9 @@ export async function prepareTls(
 ): Promise<HostTls | undefined> {
   if (wanted === "auto") {
     if (!settings.PLUGIN_AUTO_MTLS) {
-      throw new PlugboardError(
-        "PB-SETTING-INVALID",
-        'PLUGIN_AUTO_MTLS forbids tls: "auto", which the program asks for',
-        {
-          hint: 'Allow PLUGIN_AUTO_MTLS, or load the plugin without tls: "auto".',
-        },
-      );
+      throw settingError("PB-SETTING-INVALID", 'PLUGIN_AUTO_MTLS forbids tls: "auto", which the program asks for', {
+        hint: 'Allow PLUGIN_AUTO_MTLS, or load the plugin without tls: "auto".',
+      });
     }
     return automaticTls(await createThrowawayCertificate());
   }
@@ -66,14 +63,14 @@ function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
     env: { PLUGIN_CLIENT_CERT: certificate },
     agreeOn({ certificate: field }) {
       if (field === "") {
-        throw new PlugboardError(
+        throw handshakeError(
           "PB-HANDSHAKE-CERTIFICATE-MISSING",
           "the plugin has made no certificate, which automatic TLS needs",
         );
       }
       const ofPlugin = fieldToPem(field);
       if (ofPlugin === undefined) {
-        throw new PlugboardError("PB-HANDSHAKE-INVALID", "the certificate in the handshake can't be read");
+        throw handshakeError("PB-HANDSHAKE-INVALID", "the certificate in the handshake can't be read");
       }
       const client = { roots: ofPlugin, certificate, key, serverName: "localhost" };
       return { client, secure: secureConnections(asServer(client), client) };

@@ -1,7 +1,8 @@
 import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { createRareLog } from "../../base/log-rarely.ts";
+import { tlsError } from "../../node/tls/errors.ts";
 import { certificatesIn, derToField } from "../../node/tls/pem.ts";
 import { readServerTls } from "../../node/tls/read-pem.ts";
 import { createThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
@@ -55,7 +56,7 @@ export async function pluginTls(
 
 async function automaticTls(ofHost: string): Promise<PluginTls> {
   if (certificatesIn(ofHost) === undefined) {
-    throw new PlugboardError("PB-TLS-UNREADABLE", "PLUGIN_CLIENT_CERT contains no certificate that can be read", {
+    throw tlsError("PB-TLS-UNREADABLE", "PLUGIN_CLIENT_CERT contains no certificate that can be read", {
       hint: "The host has to send its certificate as PEM.",
     });
   }

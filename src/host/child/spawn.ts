@@ -4,13 +4,14 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
 import { within } from "../../base/within.ts";
 import { withoutHandshake } from "../../go-plugin/handshake.ts";
 import { createLineSplitter, createOutputTail, maxLineBytes } from "../../go-plugin/process-output.ts";
 import { makeSocketDirectory } from "../../go-plugin/socket-directory.ts";
 import { removeStaleSocket } from "../../node/listen/stale-socket.ts";
 import { compileCacheEnvironment } from "./compile-cache.ts";
+import { childError } from "./errors.ts";
 import { inheritedEnvironment } from "./inherited-environment.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
 
@@ -97,7 +98,7 @@ export function startProcess(options: SpawnOptions): PluginProcess {
   const unfit = Object.keys(env).find((name) => env[name]?.includes("\0"));
   if (unfit !== undefined) {
     removeDirectory();
-    throw new PlugboardError("PB-LAUNCH-FAILED", `the environment variable ${unfit} contains a zero byte`);
+    throw childError("PB-LAUNCH-FAILED", `the environment variable ${unfit} contains a zero byte`);
   }
   const given = { ...inheritedEnvironment(withoutHandshake(process.env), inheritEnv), ...env };
   const cache = options.compileCache ? compileCacheEnvironment(given, command, path.resolve(cwd ?? "")) : {};
@@ -229,7 +230,7 @@ function readOutput(
     if (end === -1) {
       keep(head);
       reject(
-        new PlugboardError(
+        childError(
           "PB-HANDSHAKE-TOO-LONG",
           `the command wrote ${maxHandshakeBytes} bytes to stdout without an end of line`,
         ),
@@ -257,34 +258,30 @@ function readOutput(
 function launchError(error: unknown, file: string, cwd: string | undefined): PlugboardError {
   const { code = "no code" } = error as NodeJS.ErrnoException;
   if (cwd !== undefined && (code === "ENOENT" || code === "ENOTDIR") && !isDirectory(cwd)) {
-    return new PlugboardError("PB-LAUNCH-DIRECTORY", `there is no directory ${cwd}`, { cause: error });
+    return childError("PB-LAUNCH-DIRECTORY", `there is no directory ${cwd}`, { cause: error });
   }
   if (code === "ENOENT" && file.includes("/") && fs.existsSync(path.resolve(cwd ?? ".", file))) {
     const hint = "Check the interpreter that its first line names, and for what system it was built.";
-    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} exists, but its interpreter does not`, {
+    return childError("PB-LAUNCH-NOT-EXECUTABLE", `${file} exists, but its interpreter does not`, {
       cause: error,
       hint,
     });
   }
   if (code === "ENOENT") {
-    return new PlugboardError("PB-LAUNCH-NOT-FOUND", `there is no command ${file}`, { cause: error });
+    return childError("PB-LAUNCH-NOT-FOUND", `there is no command ${file}`, { cause: error });
   }
   if (code === "EACCES" || code === "ENOEXEC" || code === "ENOTDIR") {
-    return new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed (${code})`, { cause: error });
+    return childError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed (${code})`, { cause: error });
   }
   if (code === "E2BIG") {
-    return new PlugboardError(
-      "PB-LAUNCH-FAILED",
-      `${file} can't be started: its environment or command line is too long`,
-      {
-        hint:
-          "The configuration travels in one environment variable, which holds no more than 128 KiB as JSON on Linux. " +
-          "Put what is longer into a file, and its path into the configuration.",
-      },
-    );
+    return childError("PB-LAUNCH-FAILED", `${file} can't be started: its environment or command line is too long`, {
+      hint:
+        "The configuration travels in one environment variable, which holds no more than 128 KiB as JSON on Linux. " +
+        "Put what is longer into a file, and its path into the configuration.",
+    });
   }
   // Not the error itself: Node quotes the environment in some.
-  return new PlugboardError("PB-LAUNCH-FAILED", `${file} can't be started (${code})`);
+  return childError("PB-LAUNCH-FAILED", `${file} can't be started (${code})`);
 }
 
 function isDirectory(name: string): boolean {

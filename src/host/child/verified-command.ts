@@ -3,9 +3,10 @@ import * as fs from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { access, chmod, copyFile, open, realpath, rm, stat } from "node:fs/promises";
 import * as path from "node:path";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
 import { makeSocketDirectory } from "../../go-plugin/socket-directory.ts";
 import { isFixedFile } from "../../node/own-place.ts";
+import { childError } from "./errors.ts";
 
 /** Where a command is looked for. */
 export interface Surroundings {
@@ -37,7 +38,7 @@ export async function verifiedCommand(
   surroundings: Surroundings,
 ): Promise<VerifiedCommand> {
   if (!/^[0-9a-f]{64}$/i.test(sha256)) {
-    throw new PlugboardError("PB-LAUNCH-CHECKSUM", "the expected SHA-256 does not have 64 hexadecimal digits", {
+    throw childError("PB-LAUNCH-CHECKSUM", "the expected SHA-256 does not have 64 hexadecimal digits", {
       hint: "Take it from where the plugin was published, or from: sha256sum FILE",
     });
   }
@@ -66,10 +67,7 @@ export async function verifiedCommand(
 async function check(file: string, sha256: string, signal: AbortSignal, name = file): Promise<void> {
   const actual = await hash(file, signal);
   if (!timingSafeEqual(actual, Buffer.from(sha256, "hex"))) {
-    throw new PlugboardError(
-      "PB-LAUNCH-CHECKSUM",
-      `the SHA-256 of ${name} is ${actual.toString("hex")}, not the expected one`,
-    );
+    throw childError("PB-LAUNCH-CHECKSUM", `the SHA-256 of ${name} is ${actual.toString("hex")}, not the expected one`);
   }
 }
 
@@ -88,14 +86,14 @@ async function hash(file: string, signal: AbortSignal): Promise<Buffer> {
     } while (length > 0);
     const after = await stat(file);
     if (after.ino !== before.ino || after.dev !== before.dev || after.mtimeMs !== before.mtimeMs) {
-      throw new PlugboardError("PB-LAUNCH-CHECKSUM", `${file} was changed or replaced while it was read`);
+      throw childError("PB-LAUNCH-CHECKSUM", `${file} was changed or replaced while it was read`);
     }
   } catch (cause) {
     signal.throwIfAborted();
     if (isPlugboardError(cause)) {
       throw cause;
     }
-    throw new PlugboardError("PB-LAUNCH-CHECKSUM", `${file} can't be read: ${String(cause)}`, {
+    throw childError("PB-LAUNCH-CHECKSUM", `${file} can't be read: ${String(cause)}`, {
       cause,
       hint: "Make the file readable for the host, which has to check it.",
     });
@@ -123,6 +121,6 @@ async function findCommand(file: string, { cwd, env }: Surroundings): Promise<st
     }
   }
   throw isThere
-    ? new PlugboardError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed`)
-    : new PlugboardError("PB-LAUNCH-NOT-FOUND", `there is no command ${file}`);
+    ? childError("PB-LAUNCH-NOT-EXECUTABLE", `${file} can't be executed`)
+    : childError("PB-LAUNCH-NOT-FOUND", `there is no command ${file}`);
 }

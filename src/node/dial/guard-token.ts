@@ -1,7 +1,7 @@
 import type * as http from "node:http";
 import type { Address } from "../../address/endpoint.ts";
-import { PlugboardError } from "../../base/errors.ts";
 import type { DialOptions } from "../../client/dialers/dialer.ts";
+import { clientError } from "../../client/errors.ts";
 import { strangerAt } from "../own-place.ts";
 
 /**
@@ -34,7 +34,7 @@ export function guardAgent(agent: http.Agent, address: Address, options: DialOpt
 export function checkOwner(socket: string): void {
   const stranger = strangerAt(socket);
   if (stranger !== undefined) {
-    throw new PlugboardError(
+    throw clientError(
       "PB-TOKEN-INSECURE",
       `the token would be sent to unix:${socket}, a socket of another user (${stranger}) in a directory that others can write to`,
       {

@@ -4,13 +4,15 @@ import type { Duplex } from "node:stream";
 import type { Interceptor } from "@connectrpc/connect";
 import type { NodeHttpClientOptions } from "@connectrpc/connect-node";
 import type { Address } from "../../address/endpoint.ts";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import { setDeadlineTimer } from "../../base/within.ts";
 import { maxFields } from "../../call/messages/connection-fields.ts";
 import type { Keepalive, Liveness } from "../../call/time/keepalive.ts";
 import { openingTimeoutMs } from "../../call/time/keepalive.ts";
 import { dialFailed } from "../../client/dialers/dialer.ts";
+import { clientError } from "../../client/errors.ts";
 import { maxSessionMemory } from "../http2/limits.ts";
 import { watchHttp2 } from "../http2/liveness.ts";
 import { watchGoaway, watchResets } from "../http2/reset.ts";
@@ -185,7 +187,7 @@ export function openFirst(connection: Http2Connection): Interceptor {
 function ignore() {}
 
 function connectionClosed(): PlugboardError {
-  return new PlugboardError("PB-CONNECTION-CLOSED", "the connection is closed");
+  return clientError("PB-CONNECTION-CLOSED", "the connection is closed");
 }
 
 /** As Node itself says it of HTTP/1.1. */

@@ -5,8 +5,8 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Address } from "../../address/endpoint.ts";
-import { PlugboardError } from "../../base/errors.ts";
 import { tellRefusal } from "../../client/dialers/failures/refused-response.ts";
+import { callError } from "../../ttrpc/client/errors.ts";
 import { keepReading } from "../http/keep-reading.ts";
 
 /** A server that ends a connection so soon after its answer, in milliseconds, may do so after each. */
@@ -134,7 +134,7 @@ function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): In
         return await next(call());
       }
       const message = `${text} has ended the connection without saying so, just as the call was sent on it`;
-      throw new PlugboardError("PB-CONNECTION-LOST", message, { cause: error });
+      throw callError("PB-CONNECTION-LOST", message, { cause: error });
     }
   };
 }

@@ -1,6 +1,6 @@
 import * as http2 from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { PlugboardError } from "../../base/errors.ts";
+import { callError } from "../../ttrpc/client/errors.ts";
 
 const { constants } = http2;
 
@@ -84,7 +84,7 @@ export function resetIn(error: unknown, address: { readonly text: string }): Con
   }
   // By HTTP/2 this says that nothing was processed; also what GOAWAY leaves out ends so.
   return reset.rstCode === constants.NGHTTP2_REFUSED_STREAM && !reset.answered
-    ? new PlugboardError("PB-CALL-REFUSED", `${address.text} accepts no more calls on this connection`, {
+    ? callError("PB-CALL-REFUSED", `${address.text} accepts no more calls on this connection`, {
         cause: error,
       })
     : resetError(reset.rstCode);

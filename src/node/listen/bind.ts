@@ -2,8 +2,8 @@ import { chmodSync, existsSync } from "node:fs";
 import type * as net from "node:net";
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { PlugboardError } from "../../base/errors.ts";
 import { isPrivate } from "../own-place.ts";
+import { listenError } from "./errors.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { removeStaleSocket } from "./stale-socket.ts";
 
@@ -24,7 +24,7 @@ const takenHint = {
 export async function bind(server: net.Server, address: ListenAddress): Promise<ListenAddress> {
   const text = describe(address);
   if (address.carrier === "unix" && Buffer.byteLength(address.path) > maxSocketPathBytes) {
-    throw new PlugboardError("PB-SOCKET-PATH", `${address.path} is longer than ${maxSocketPathBytes} bytes`);
+    throw listenError("PB-SOCKET-PATH", `${address.path} is longer than ${maxSocketPathBytes} bytes`);
   }
   try {
     await (address.carrier === "unix" ? listenAtPath(server, address) : listenAtPort(server, address));
@@ -33,7 +33,7 @@ export async function bind(server: net.Server, address: ListenAddress): Promise<
     const missing = address.carrier === "unix" && !existsSync(dirname(address.path));
     const why = missing ? `there is no directory ${dirname(address.path)}` : String(cause);
     const taken = !missing && codeOf(cause) === "EADDRINUSE";
-    throw new PlugboardError("PB-LISTEN-FAILED", `can't listen on ${text}: ${why}`, {
+    throw listenError("PB-LISTEN-FAILED", `can't listen on ${text}: ${why}`, {
       cause,
       ...(taken && { hint: takenHint[address.carrier] }),
     });

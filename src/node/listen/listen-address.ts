@@ -2,11 +2,11 @@ import { isIP } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseAddress } from "../../address/address.ts";
 import type { ServerTls } from "../../address/tls-options.ts";
-import { PlugboardError } from "../../base/errors.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { EndpointSchema } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { ttrpcEndpoint } from "../../ttrpc/endpoint.ts";
+import { listenError } from "./errors.ts";
 
 /** Where a plugin process listens. */
 export type ListenAddress =
@@ -19,21 +19,13 @@ export type ListenAddress =
       readonly lastPort?: number;
     };
 
-/**
- * Reads the address to listen on.
- * @param source Where it is from, for errors.
- * @throws PlugboardError PB-COMMAND-LINE, or PB-SETTING-INVALID if it is from the environment.
- */
-export function parseListenAddress(text: string, source: "--listen" | "PLUGIN_SERVER_ENDPOINT"): ListenAddress {
+/** Reads the address to listen on; `undefined` if it is none. */
+export function parseListenAddress(text: string): ListenAddress | undefined {
   const address = addressOf(text);
   if (address?.carrier === "unix") {
     return { carrier: "unix", path: address.path };
   }
-  if (address?.carrier !== "tcp") {
-    const code = source === "--listen" ? "PB-COMMAND-LINE" : "PB-SETTING-INVALID";
-    throw new PlugboardError(code, `${source} ${text} is not an address to listen on`);
-  }
-  return { carrier: "tcp", host: address.host, port: address.port };
+  return address?.carrier === "tcp" ? { carrier: "tcp", host: address.host, port: address.port } : undefined;
 }
 
 /** Who will use an address. */
@@ -64,10 +56,10 @@ export function checkExposure(
   const lacks = tls === undefined ? "without encryption" : "to clients without a certificate";
   const mayLeave = tls === undefined ? proxied : guarded;
   if (!isLoopback(address.host) && !mayLeave) {
-    throw new PlugboardError("PB-LISTEN-INSECURE", `${place} would be open to the network ${lacks}`);
+    throw listenError("PB-LISTEN-INSECURE", `${place} would be open to the network ${lacks}`);
   }
   if (hosted) {
-    throw new PlugboardError("PB-LISTEN-INSECURE", `a host's plugin would be open to this machine ${lacks}`, {
+    throw listenError("PB-LISTEN-INSECURE", `a host's plugin would be open to this machine ${lacks}`, {
       hint: 'Let the host load it with tls: "auto" (AutoMTLS in go-plugin), or let it listen on a Unix socket.',
     });
   }

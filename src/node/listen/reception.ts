@@ -1,5 +1,8 @@
 import type { Duplex } from "node:stream";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
+import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
+import { tlsError } from "../tls/errors.ts";
 import type { SecureServer } from "../tls/secure-server.ts";
 import type { Connections } from "./connections.ts";
 import { onFirstBytes } from "./first-bytes.ts";
@@ -44,7 +47,7 @@ export function createReception(options: ReceptionOptions): Reception {
   /** Gives a connection on which a protocol is spoken to the server for it. */
   async function serve(connection: Duplex, protocol: Sniffed) {
     if (protocol === "tls") {
-      await refuse(connection, new PlugboardError("PB-TLS-NOT-SPOKEN", "this server does not use TLS"));
+      await refuse(connection, tlsError("PB-TLS-NOT-SPOKEN", "this server does not use TLS"));
       return;
     }
     const server = await serverFor(protocol);
@@ -63,7 +66,7 @@ export function createReception(options: ReceptionOptions): Reception {
   /** Speaks TLS on a connection, and goes on with what is spoken within. */
   async function wrapTls(connection: Duplex, protocol: Sniffed, { secure }: SecureServer) {
     if (protocol !== "tls") {
-      const error = new PlugboardError("PB-TLS-REQUIRED", "this server requires TLS");
+      const error = tlsRefusal("PB-TLS-REQUIRED", "this server requires TLS");
       onRefused?.(error);
       await refuse(connection, error);
       return;

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { ErrorCode, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
 import { requestIdFor } from "../../call/request-id.ts";
 import { securityHeaders } from "../../http/response-headers.ts";
 import { encodeResponse } from "../../ttrpc/wire/envelope.ts";
@@ -75,7 +75,7 @@ function http1Response(error: PlugboardError): Buffer {
   );
 }
 
-function http1Status(errorCode: ErrorCode): readonly string[] {
+function http1Status(errorCode: string): readonly string[] {
   switch (errorCode) {
     case "PB-TLS-REQUIRED":
       // It has to name what it wants (RFC 9110, section 15.5.22; RFC 2817).

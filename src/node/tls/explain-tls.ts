@@ -1,6 +1,8 @@
-import type { ErrorCode } from "../../base/errors.ts";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
 import { printableLine } from "../../base/printable.ts";
+import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
+import { tlsError } from "./errors.ts";
 
 /** Who has failed to speak TLS with us, and how we have tried. */
 export interface TlsPeer {
@@ -10,7 +12,8 @@ export interface TlsPeer {
   readonly ownCertificate: boolean;
 }
 
-type Verdict = readonly [ErrorCode, string];
+/** The code and the message of an error, without who it is about. */
+type Verdict = readonly [Parameters<typeof tlsError>[0] | Parameters<typeof tlsRefusal>[0], string];
 
 /** What OpenSSL calls what is wrong with the other side's certificate (openssl-verification-options(1)). */
 const verdicts: readonly (readonly [RegExp, Verdict])[] = [
@@ -44,12 +47,22 @@ export function explainTls(error: unknown, peer: TlsPeer): PlugboardError | unde
   const { who, ownCertificate } = peer;
   const code = codeOf(error);
   if (!ownCertificate && maybeMissing.test(code)) {
-    return new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", `${who} probably requires a certificate of its client`);
+    return tlsRefusal("PB-TLS-CLIENT-CERTIFICATE", `${who} probably requires a certificate of its client`);
   }
   const verdict = verdicts.find(([pattern]) => pattern.test(code))?.[1];
-  return verdict === undefined
-    ? explainTls(error.cause, peer)
-    : new PlugboardError(verdict[0], `${who} ${verdict[1]} (${reasonOf(error)})`, { cause: error });
+  return verdict === undefined ? explainTls(error.cause, peer) : errorOf(verdict, who, error);
+}
+
+function errorOf([code, what]: Verdict, who: string, cause: Error): PlugboardError {
+  const message = `${who} ${what} (${reasonOf(cause)})`;
+  switch (code) {
+    case "PB-TLS-REQUIRED":
+    case "PB-TLS-CLIENT-CERTIFICATE":
+    case "PB-TLS-REFUSED":
+      return tlsRefusal(code, message, { cause });
+    default:
+      return tlsError(code, message, { cause });
+  }
 }
 
 function codeOf(error: Error): string {

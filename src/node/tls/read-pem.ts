@@ -2,7 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import { tlsError } from "./errors.ts";
 import { followFiles } from "./follow-files.ts";
 import { certificatesIn } from "./pem.ts";
 
@@ -64,7 +64,7 @@ async function readIdentity(
 ) {
   if (certificate === undefined || key === undefined) {
     const [there, missing] = key === undefined ? [names.certificate, names.key] : [names.key, names.certificate];
-    throw new PlugboardError("PB-TLS-UNREADABLE", `${there} is given, but not ${missing}`, {
+    throw tlsError("PB-TLS-UNREADABLE", `${there} is given, but not ${missing}`, {
       hint: "Give certificate and key, or neither.",
     });
   }
@@ -78,15 +78,12 @@ async function readIdentity(
     privateKey = createPrivateKey(pem.key);
   } catch {
     // What OpenSSL says of it is of no use, and nobody knows what future versions quote.
-    throw new PlugboardError("PB-TLS-UNREADABLE", `${names.key} contains no private key that can be read`, {
+    throw tlsError("PB-TLS-UNREADABLE", `${names.key} contains no private key that can be read`, {
       hint: "Give a private key in PEM, without a passphrase.",
     });
   }
   if (own?.checkPrivateKey(privateKey) !== true) {
-    throw new PlugboardError(
-      "PB-TLS-KEY",
-      `the key in ${names.key} does not belong to the certificate in ${names.certificate}`,
-    );
+    throw tlsError("PB-TLS-KEY", `the key in ${names.key} does not belong to the certificate in ${names.certificate}`);
   }
   return pem;
 }
@@ -94,7 +91,7 @@ async function readIdentity(
 async function readCertificates(text: string, name: string): Promise<string> {
   const pem = await readPem(text, name);
   if (certificatesIn(pem) === undefined) {
-    throw new PlugboardError("PB-TLS-UNREADABLE", `${name} contains no certificate that can be read`);
+    throw tlsError("PB-TLS-UNREADABLE", `${name} contains no certificate that can be read`);
   }
   return pem;
 }
@@ -105,11 +102,11 @@ async function readPem(text: string, name: string): Promise<string> {
   }
   if (!/^file:\/\//i.test(text)) {
     // Not shown: it may be a key that lacks its first line.
-    throw new PlugboardError("PB-TLS-UNREADABLE", `${name} is neither PEM nor a file:// URL`);
+    throw tlsError("PB-TLS-UNREADABLE", `${name} is neither PEM nor a file:// URL`);
   }
   try {
     return await readFile(fileURLToPath(text), "utf8");
   } catch (cause) {
-    throw new PlugboardError("PB-TLS-UNREADABLE", `the file of ${name} can't be read: ${String(cause)}`, { cause });
+    throw tlsError("PB-TLS-UNREADABLE", `the file of ${name} can't be read: ${String(cause)}`, { cause });
   }
 }

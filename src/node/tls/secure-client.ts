@@ -2,7 +2,7 @@ import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import type { ClientTls } from "../../address/tls-options.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import { tlsError } from "./errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
 import { currentClientTls } from "./read-pem.ts";
 
@@ -36,7 +36,7 @@ export async function secureClient(
   const fail = (error: Error) =>
     reject(
       explainTls(error, peer) ??
-        new PlugboardError("PB-TLS-FAILED", `TLS with ${who} failed (${reasonOf(error)})`, { cause: error }),
+        tlsError("PB-TLS-FAILED", `TLS with ${who} failed (${reasonOf(error)})`, { cause: error }),
     );
   // For good, and from the start, as reading files takes a while: what comes when nobody waits must not become an
   // uncaught exception.
@@ -69,12 +69,7 @@ export async function secureClient(
   });
   const timer = setTimeout(
     () =>
-      reject(
-        new PlugboardError(
-          "PB-TLS-FAILED",
-          `${who} did not complete the TLS handshake within ${handshakeTimeoutMs} ms`,
-        ),
-      ),
+      reject(tlsError("PB-TLS-FAILED", `${who} did not complete the TLS handshake within ${handshakeTimeoutMs} ms`)),
     handshakeTimeoutMs,
   );
   const giveUp = () => reject(signal?.reason);

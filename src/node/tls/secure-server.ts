@@ -1,7 +1,9 @@
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import type { ServerTls } from "../../address/tls-options.ts";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
+import { tlsError } from "./errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
 import { currentServerTls } from "./read-pem.ts";
 
@@ -99,7 +101,7 @@ export async function createSecureServer(
         const error = cause instanceof Error ? cause : new Error(String(cause));
         throw (
           explainTls(error, { who: "a client", ownCertificate: true }) ??
-          new PlugboardError("PB-TLS-FAILED", `TLS with a client failed (${reasonOf(error)})`, {
+          tlsError("PB-TLS-FAILED", `TLS with a client failed (${reasonOf(error)})`, {
             cause: error,
           })
         );
@@ -112,12 +114,12 @@ export async function createSecureServer(
 /** Why a client is not served: for us, and for itself. */
 function whyUnauthorized(socket: tls.TLSSocket): { readonly error: PlugboardError; readonly said: PlugboardError } {
   if (socket.getPeerX509Certificate() === undefined) {
-    const error = new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "a client has no certificate", {
+    const error = tlsRefusal("PB-TLS-CLIENT-CERTIFICATE", "a client has no certificate", {
       hint: "Give it one that is, or was issued by, one of tls.clientRoots.",
     });
     return {
       error,
-      said: new PlugboardError("PB-TLS-CLIENT-CERTIFICATE", "this server requires a certificate of its clients"),
+      said: tlsRefusal("PB-TLS-CLIENT-CERTIFICATE", "this server requires a certificate of its clients"),
     };
   }
   // Node gives OpenSSL's code here, though its types say else.
@@ -125,7 +127,7 @@ function whyUnauthorized(socket: tls.TLSSocket): { readonly error: PlugboardErro
   const cause = Object.assign(new Error(code), { code });
   const error =
     explainTls(cause, { who: "a client", ownCertificate: true }) ??
-    new PlugboardError("PB-TLS-UNTRUSTED", `a client has a certificate that is not trusted here (${code})`);
-  const said = new PlugboardError("PB-TLS-REFUSED", `this server does not accept the client's certificate (${code})`);
+    tlsError("PB-TLS-UNTRUSTED", `a client has a certificate that is not trusted here (${code})`);
+  const said = tlsRefusal("PB-TLS-REFUSED", `this server does not accept the client's certificate (${code})`);
   return { error, said };
 }

@@ -1,6 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
-import { PlugboardError } from "../../base/errors.ts";
+import { authError } from "./errors.ts";
 
 /** Who may call a method, as its contract has it. */
 export interface AccessRule {
@@ -54,14 +54,14 @@ export function checkAccessRules(services: readonly DescService[], guarded: bool
     const rule = accessRule(method);
     const name = `${method.parent.typeName}/${method.name}`;
     if (rule.public && rule.requiredScopes.length > 0) {
-      throw new PlugboardError("PB-ACCESS-RULE", `${name} is public and requires scopes`);
+      throw authError("PB-ACCESS-RULE", `${name} is public and requires scopes`);
     }
     const wrong = rule.requiredScopes.find((scope) => !scopeToken.test(scope));
     if (wrong !== undefined) {
-      throw new PlugboardError("PB-ACCESS-RULE", `${name} requires ${JSON.stringify(wrong)}, which is not a scope`);
+      throw authError("PB-ACCESS-RULE", `${name} requires ${JSON.stringify(wrong)}, which is not a scope`);
     }
     if (!guarded && rule.requiredScopes.length > 0) {
-      throw new PlugboardError(
+      throw authError(
         "PB-ACCESS-UNGUARDED",
         `${name} requires the scope ${rule.requiredScopes[0]}, and the plugin is served without auth`,
       );

@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
-import { PlugboardError } from "../../base/errors.ts";
 import { isToken } from "../../call/messages/bearer-token.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
 import type { Authenticate, Caller } from "./caller.ts";
 import { denied } from "./denial.ts";
+import { authError } from "./errors.ts";
 
 /** Whom a secret stands for. */
 export interface BearerOptions {
@@ -56,23 +56,16 @@ export function bearer(secrets: string | readonly string[], options: BearerOptio
 /** What types forbid, a variable that is not set does all the same. */
 function checkSecrets(secrets: readonly unknown[] | undefined) {
   if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new PlugboardError("PB-AUTH-SECRET", "bearer() was given no secret");
+    throw authError("PB-AUTH-SECRET", "bearer() was given no secret");
   }
   for (const secret of secrets) {
     if (typeof secret !== "string" || secret.length < minSecretLength) {
-      throw new PlugboardError(
-        "PB-AUTH-SECRET",
-        `bearer() was given a secret of fewer than ${minSecretLength} characters`,
-      );
+      throw authError("PB-AUTH-SECRET", `bearer() was given a secret of fewer than ${minSecretLength} characters`);
     }
     if (!isToken(secret)) {
-      throw new PlugboardError(
-        "PB-AUTH-SECRET",
-        "bearer() was given a secret with characters that no header can carry",
-        {
-          hint: "Use letters, digits and other visible ASCII characters, without spaces.",
-        },
-      );
+      throw authError("PB-AUTH-SECRET", "bearer() was given a secret with characters that no header can carry", {
+        hint: "Use letters, digits and other visible ASCII characters, without spaces.",
+      });
     }
   }
 }

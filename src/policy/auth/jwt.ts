@@ -1,13 +1,14 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { JSONWebKeySet } from "jose";
-import { PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { OptionNames } from "../../plugin/check-options.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
 import type { Authenticate, Caller } from "./caller.ts";
 import { denied } from "./denial.ts";
+import { authError } from "./errors.ts";
 import type { JwtVerifierOptions, Verified } from "./verify-jwt.ts";
 
 /** Algorithms by which an issuer signs with a key of its own, whose public half is in its key set. */
@@ -205,5 +206,5 @@ function readSecret(secret: string | Uint8Array, algorithms: readonly string[]):
 }
 
 function invalid(what: string): PlugboardError {
-  return new PlugboardError("PB-AUTH-JWT", `jwt(): ${what}`);
+  return authError("PB-AUTH-JWT", `jwt(): ${what}`);
 }

@@ -1,6 +1,6 @@
-import { PlugboardError } from "../../base/errors.ts";
 import type { OptionNames } from "../../plugin/check-options.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
+import { rateLimitError } from "./errors.ts";
 import type { RateLimit, RateLimitOptions } from "./rate-limit.ts";
 import { limitRate } from "./rate-limit.ts";
 import type { TokenRate } from "./token-buckets.ts";
@@ -38,9 +38,9 @@ export function checkRate(where: string, rate: TokenRate, names: OptionNames<Tok
   checkOptions(where, rate, names);
   const { perSecond, burst } = rate;
   if (!(perSecond >= 0.001 && perSecond <= 1e6)) {
-    throw new PlugboardError("PB-RATE-LIMIT-INVALID", `perSecond is ${perSecond}; allowed is 0.001 to 1000000`);
+    throw rateLimitError("PB-RATE-LIMIT-INVALID", `perSecond is ${perSecond}; allowed is 0.001 to 1000000`);
   }
   if (!(burst >= 1 && burst <= 1e9)) {
-    throw new PlugboardError("PB-RATE-LIMIT-INVALID", `burst is ${burst}; allowed is 1 to 1000000000`);
+    throw rateLimitError("PB-RATE-LIMIT-INVALID", `burst is ${burst}; allowed is 1 to 1000000000`);
   }
 }

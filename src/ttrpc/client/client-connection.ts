@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isPlugboardError, PlugboardError } from "../../base/errors.ts";
+import type { PlugboardError } from "../../base/errors.ts";
+import { isPlugboardError } from "../../base/errors.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
 import type { CarrierConnection } from "../carrier.ts";
 import type { RequestParts } from "../wire/envelope.ts";
@@ -11,6 +12,7 @@ import { createFrameLink } from "../wire/frame-link.ts";
 import type { PeerWatch } from "../wire/peer-watch.ts";
 import { createPeerWatch } from "../wire/peer-watch.ts";
 import { createPingAnswerer } from "../wire/ping.ts";
+import { callError } from "./errors.ts";
 
 /** A call in flight, as its connection sees it. */
 export interface ClientCall {
@@ -193,14 +195,14 @@ export class ClientConnection {
 
 /** What a call fails with of which nothing was sent, as its message does not fit. */
 export function requestTooLarge(bytes: number, limit: number, remark = ""): PlugboardError {
-  return new PlugboardError(
+  return callError(
     "PB-MESSAGE-TOO-LARGE",
     `the message has ${bytes} bytes, and the peer accepts ${limit}${remark} over ttrpc`,
   );
 }
 
 function refused(address: string): PlugboardError {
-  return new PlugboardError("PB-CALL-REFUSED", `${address} accepts no more calls on this connection`);
+  return callError("PB-CALL-REFUSED", `${address} accepts no more calls on this connection`);
 }
 
 function lost(
@@ -211,7 +213,7 @@ function lost(
     return error;
   }
   const why = error === undefined ? "the other side has closed it" : error.message;
-  return new PlugboardError("PB-CONNECTION-LOST", `the connection to ${address} broke (${why})`, {
+  return callError("PB-CONNECTION-LOST", `the connection to ${address} broke (${why})`, {
     cause: error,
     ...(again !== undefined && {
       hint: `The call may have been carried out: make it again only if that does no harm. ${again}`,

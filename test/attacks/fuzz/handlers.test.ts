@@ -1,8 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { definePlugin, PlugboardError } from "plugboard";
+import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { expect } from "vitest";
+import { clientError } from "../../../src/client/errors.ts";
 import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../../support/local-listener.ts";
 import { discardLog, fuzz } from "./fuzz.ts";
@@ -132,7 +133,7 @@ const errors = fc.oneof(
   trapped(() => new ConnectError("trapped", Code.NotFound)),
   trapped(() => new Error("trapped")),
   trapped(() => Object.create(null)),
-  trapped(() => new PlugboardError("PB-DIAL-FAILED", "trapped")),
+  trapped(() => clientError("PB-DIAL-FAILED", "trapped")),
   trapped(() => Object.create(ConnectError.prototype)),
   trapped(() => new AggregateError([new Error("one")], "many")),
   fc.constantFrom<() => unknown>(

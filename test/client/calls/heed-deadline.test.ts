@@ -1,8 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import { PlugboardError } from "plugboard";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { heedDeadline } from "../../../src/client/calls/heed-deadline.ts";
+import { callError } from "../../../src/ttrpc/client/errors.ts";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 beforeEach(() => {
@@ -16,7 +16,7 @@ afterEach(() => {
 function lostAfter(lostMs: number, timeoutMs: number): Promise<unknown> {
   const lose = async (): Promise<never> => {
     vi.advanceTimersByTime(lostMs);
-    throw new PlugboardError("PB-CONNECTION-LOST", "it broke");
+    throw callError("PB-CONNECTION-LOST", "it broke");
   };
   const transport: Transport = heedDeadline({ unary: lose, stream: lose });
   return transport.unary(BehaviourService.method.echo, undefined, timeoutMs, undefined, {}).catch((error) => error);

@@ -216,7 +216,7 @@ describe.each(Object.entries(expected))("%s", (name, { readBy, default: byDefaul
     const shown = secret
       ? "not shown here, as it may be secret"
       : JSON.stringify(text.replace(/\0/g, "").replace(/\n/g, " "));
-    const hint = "Give it a value that is allowed, or leave it out; docs/settings.md has all of them.";
+    const hint = "Use a value that is allowed, or leave the setting out; docs/settings.md lists all of them.";
     const message = `${name} is ${shown}; allowed is ${allowed}\n${hint}`;
     for (const side of sides) {
       const reading = () => read(side, { [name]: text });

@@ -45,17 +45,17 @@ describe("files", () => {
     [
       "a file without a certificate",
       () => ({ roots: write("empty.pem", "nothing") }),
-      "tls.roots holds no certificate",
+      "tls.roots contains no certificate",
     ],
     ["a path", () => ({ ...client, key: "/etc/client.key" }), "tls.key is neither PEM nor a file:// URL"],
     [
       "a certificate that is torn",
       () => ({ roots: server.certificate.replace("A", "") }),
-      "tls.roots holds no certificate",
+      "tls.roots contains no certificate",
     ],
-    ["a certificate for a key", () => ({ ...client, key: client.certificate }), "tls.key holds no private key"],
-    ["a certificate alone", () => ({ certificate: client.certificate }), "there is tls.certificate, but no tls.key"],
-    ["a key alone", () => ({ key: client.key }), "there is tls.key, but no tls.certificate"],
+    ["a certificate for a key", () => ({ ...client, key: client.certificate }), "tls.key contains no private key"],
+    ["a certificate alone", () => ({ certificate: client.certificate }), "tls.certificate is given, but not tls.key"],
+    ["a key alone", () => ({ key: client.key }), "tls.key is given, but not tls.certificate"],
   ])("are refused by PB-TLS-UNREADABLE: %s", async (_, tls, message) => {
     await using listener = await startListener("unix", server);
     await expect(connect(listener.address, { tls: tls() })).rejects.toMatchObject({

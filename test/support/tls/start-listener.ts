@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerTls } from "plugboard";
 import { definePlugin } from "plugboard";
-import type { ErrorCode } from "../../../src/base/errors.ts";
 import type { ListenAddress } from "../../../src/node/listen/listen-address.ts";
 import { formatListenAddress, listenerEndpoints } from "../../../src/node/listen/listen-address.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
@@ -21,7 +20,7 @@ export interface SecureListener extends AsyncDisposable {
   /** The texts that reached the handler. */
   readonly handled: readonly string[];
   /** Why connections were refused. */
-  readonly refused: readonly ErrorCode[];
+  readonly refused: readonly string[];
   drain(graceMs: number): Promise<void>;
 }
 
@@ -33,7 +32,7 @@ export async function startListener(
 ): Promise<SecureListener> {
   const directory = await mkdtemp(join(tmpdir(), "tls-"));
   const handled: string[] = [];
-  const refused: ErrorCode[] = [];
+  const refused: string[] = [];
   const plugin = definePlugin({
     name: "noting",
     version: "1.0.0",

@@ -1,11 +1,13 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isPlugboardError, PlugboardError } from "../../../base/errors.ts";
+import type { PlugboardError } from "../../../base/errors.ts";
+import { isPlugboardError } from "../../../base/errors.ts";
 import { explainErrors } from "../../calls/map-errors.ts";
+import { clientError } from "../../errors.ts";
 
 /** Says that a server wants to know who calls. Metadata and details of its own error are kept. */
 export function callerRefused(what: string, cause?: ConnectError): PlugboardError {
-  const error = new PlugboardError("PB-CALLER-REFUSED", what, { cause });
+  const error = clientError("PB-CALLER-REFUSED", what, { cause });
   cause?.metadata.forEach((value, key) => {
     error.metadata.append(key, value);
   });

@@ -1,5 +1,6 @@
 import type { Address } from "../../../address/endpoint.ts";
-import { PlugboardError } from "../../../base/errors.ts";
+import type { PlugboardError } from "../../../base/errors.ts";
+import { callError } from "../../../ttrpc/client/errors.ts";
 
 /** What Node and its fetch call a connection that the other side has ended. */
 const codesOfLoss: readonly unknown[] = [
@@ -19,11 +20,9 @@ export function connectionLost({ text }: Pick<Address, "text">, error: unknown):
   const cause = lossIn(error);
   return (
     cause &&
-    new PlugboardError(
-      "PB-CONNECTION-LOST",
-      `the connection to ${text} broke while the call was in flight (${cause.message})`,
-      { cause: error },
-    )
+    callError("PB-CONNECTION-LOST", `the connection to ${text} broke while the call was in flight (${cause.message})`, {
+      cause: error,
+    })
   );
 }
 

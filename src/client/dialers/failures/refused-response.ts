@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Address } from "../../../address/endpoint.ts";
-import { PlugboardError } from "../../../base/errors.ts";
 import { refusedHeader } from "../../../call/errors/call-refused.ts";
+import { callError } from "../../../ttrpc/client/errors.ts";
 import { explainErrors } from "../../calls/map-errors.ts";
 
 /**
@@ -14,7 +14,7 @@ export function tellRefusal({ text }: Pick<Address, "text">, onRefused?: () => v
       return error;
     }
     onRefused?.();
-    return new PlugboardError("PB-CALL-REFUSED", `${text} accepts no more calls on this connection`, {
+    return callError("PB-CALL-REFUSED", `${text} accepts no more calls on this connection`, {
       cause: error,
     });
   });

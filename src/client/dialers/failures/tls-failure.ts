@@ -1,10 +1,11 @@
 import { ConnectError } from "@connectrpc/connect";
-import type { ErrorCode } from "../../../base/errors.ts";
-import { isPlugboardError, PlugboardError } from "../../../base/errors.ts";
+import type { PlugboardError } from "../../../base/errors.ts";
+import { isPlugboardError } from "../../../base/errors.ts";
 import { printableLine } from "../../../base/printable.ts";
+import { tlsRefusal } from "./errors.ts";
 
-/** What a server can know, and so may say: it is by these codes that servers of ours begin what they answer. */
-const saidByServers = ["PB-TLS-REQUIRED", "PB-TLS-CLIENT-CERTIFICATE", "PB-TLS-REFUSED"] as const satisfies ErrorCode[];
+/** The codes that servers begin their refusals with, in whatever protocol. */
+const saidByServers = ["PB-TLS-REQUIRED", "PB-TLS-CLIENT-CERTIFICATE", "PB-TLS-REFUSED"] as const;
 
 /** Whether an error says that caller and server could not agree on TLS. Nothing of the call was read then. */
 export function isTlsFailure(error: unknown): error is PlugboardError {
@@ -23,16 +24,16 @@ export function tlsFailureIn(error: unknown, place: string): PlugboardError | un
   if (isTlsFailure(error)) {
     return error;
   }
-  const said = tlsRefusal(error instanceof ConnectError ? error.rawMessage : error.message, place);
+  const said = refusalIn(error instanceof ConnectError ? error.rawMessage : error.message, place);
   return said ?? tlsFailureIn(error.cause, place);
 }
 
 /** Reads what a server says; undefined if it is about something else. */
-function tlsRefusal(text: string, place: string): PlugboardError | undefined {
+function refusalIn(text: string, place: string): PlugboardError | undefined {
   const errorCode = saidByServers.find((each) => text.startsWith(`${each}: `));
   if (errorCode === undefined) {
     return undefined;
   }
   const [reason = ""] = text.slice(errorCode.length + 2).split("\n", 1);
-  return new PlugboardError(errorCode, `the server at ${place} says: ${printableLine(reason)}`);
+  return tlsRefusal(errorCode, `the server at ${place} says: ${printableLine(reason)}`);
 }
