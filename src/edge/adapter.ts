@@ -23,6 +23,7 @@ export function adapt(handle: RequestHandler<EdgeRequest>): EdgeAdapter {
     const body = requestBody(context.req.raw);
     const outgoing = await handle(toHttpRequest(context, body));
     if (outgoing.notFound && next !== undefined) {
+      body.release();
       await next();
       return undefined;
     }

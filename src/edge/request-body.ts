@@ -18,6 +18,8 @@ export interface RequestBody {
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Whether request and response are small, and faster in one piece: web streams cost more than all else in a small call. */
   readonly small: boolean;
+  /** Leaves a body that was not read to another handler. */
+  release(): void;
   /** Reads what is left and throws it away, within limits. */
   readRest(): Promise<void>;
 }
@@ -48,6 +50,7 @@ function wholeBody(request: Request): RequestBody {
   return {
     chunks: { [Symbol.asyncIterator]: () => ({ next }) },
     small: true,
+    release: () => undefined,
     async readRest() {
       if (!request.bodyUsed && request.body !== null) {
         // allowed unbounded: it is small by its Content-Length, and nothing keeps it.
@@ -58,10 +61,10 @@ function wholeBody(request: Request): RequestBody {
 }
 
 function streamedBody(request: Request): RequestBody {
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  let ended = request.body === null;
+  // At once: workerd gives up a body that has no reader when the response begins.
+  const reader = request.body?.getReader();
+  let ended = reader === undefined;
   const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
-    reader ??= request.body?.getReader();
     const chunk = await reader?.read();
     if (chunk?.value === undefined) {
       ended = true;
@@ -72,6 +75,7 @@ function streamedBody(request: Request): RequestBody {
   return {
     chunks: { [Symbol.asyncIterator]: () => ({ next }) },
     small: false,
+    release: () => reader?.releaseLock(),
     async readRest() {
       let left = maxRestBytes;
       const take = async () => {
