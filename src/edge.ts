@@ -3,8 +3,7 @@
  * @module
  */
 
-export type { DebugTools } from "./edge/debug.ts";
-export { debug } from "./edge/debug.ts";
+export { debugPage } from "./edge/debug-page.ts";
 export type { EdgeEnv } from "./edge/edge.ts";
 export { edge } from "./edge/edge.ts";
 export type { EdgeOptions } from "./edge/edge-options.ts";

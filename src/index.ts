@@ -78,6 +78,13 @@ export { memoryRateLimit } from "./policy/rate-limit/memory.ts";
 export type { RateLimit, RateLimitOptions } from "./policy/rate-limit/rate-limit.ts";
 export type { TokenRate } from "./policy/rate-limit/token-buckets.ts";
 
+// Serve beside a plugin's own services.
+
+export type { PlainResponse } from "./call/refuse-request.ts";
+export { health } from "./services/health-service.ts";
+export { reflection } from "./services/reflection-service.ts";
+export type { ServiceContext, StandardService } from "./services/standard-service.ts";
+
 // Observe: calls and logs.
 
 export { maskSecrets } from "./base/mask-secrets.ts";

@@ -3,7 +3,7 @@ import { codeName } from "./errors/code-name.ts";
 import { noSuchMethodMessage } from "./not-found.ts";
 
 /** What an HTTP request is answered with. */
-export interface Answer {
+export interface PlainResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array<ArrayBuffer>;
@@ -28,7 +28,7 @@ const endStreamFlag = 0x02;
 export function refuseRequest(
   { status, code, message }: RequestRefusal,
   contentType: string | null | undefined,
-): Answer {
+): PlainResponse {
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   const error = { code: codeName(code), message };
   if (/^application\/grpc(-web(-text)?)?(\+|$)/.test(type)) {

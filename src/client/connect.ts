@@ -22,6 +22,7 @@ import { isPlugin } from "../plugin/define-plugin.ts";
 import { pluginError } from "../plugin/errors.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
+import type { StandardService } from "../services/standard-service.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialers/dialer.ts";
@@ -101,6 +102,8 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    * Default: none.
    */
   readonly observers?: readonly CallObserver[];
+  /** What a plugin that is started in this process serves beside its own services, such as `health()`. Default: nothing. */
+  readonly services?: readonly StandardService[];
 }
 
 /**
@@ -133,6 +136,7 @@ const optionNames: OptionNames<ConnectOptions> = {
   config: true,
   env: true,
   observers: true,
+  services: true,
 };
 
 /** Makes a `connect` that knows the given dialers. */
@@ -144,11 +148,11 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     checkOptions<ClientTls>("tls", options.tls, clientTlsNames);
     signal?.throwIfAborted();
     const targets = (Array.isArray(target) ? target : [target]).map(readTarget);
-    const { config, env, observers } = options;
-    if ([config, env, observers].some((each) => each !== undefined) && !targets.some(isPlugin)) {
+    const { config, env, observers, services } = options;
+    if ([config, env, observers, services].some((each) => each !== undefined) && !targets.some(isPlugin)) {
       throw pluginError(
         "PB-CONFIG-INVALID",
-        "config, env or observers were given, and no target is a plugin in this process",
+        "config, env, observers or services were given, and no target is a plugin in this process",
         { hint: "Configure a plugin where it is served: by serve(), Host.load() or edge(), or by PLUGBOARD_CONFIG." },
       );
     }
@@ -185,7 +189,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
         const { preparePlugin } = await import("../serving/prepare-plugin.ts");
         const { running: started, manifest } = await preparePlugin(
           place,
-          { config },
+          { config, ...(services && { services }) },
           { env: env ?? {}, defaultLimits: trustedLimits, trusted: true, protocolVersion, signal },
         );
         running.push(started);

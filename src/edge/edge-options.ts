@@ -3,7 +3,7 @@ import type { CallLimits } from "../call/call-policy.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import type { Hsts } from "../policy/hsts.ts";
-import type { DebugTools } from "./debug.ts";
+import type { StandardService } from "../services/standard-service.ts";
 
 /** How to serve a plugin at the edge. Everything is closed unless it is opened here. */
 export interface EdgeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
@@ -26,6 +26,6 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> extends P
    * hosts below this one.
    */
   readonly hsts?: Hsts | false;
-  /** Lets callers ask what there is to call: `debug` of plugboard/edge. Default: nothing of it. */
-  readonly debug?: DebugTools;
+  /** What is served beside the plugin's own services. Default: `[health()]`. */
+  readonly services?: readonly StandardService[];
 }

@@ -31,7 +31,7 @@ const optionNames: OptionNames<EdgeOptions> = {
   origins: true,
   hosts: true,
   hsts: true,
-  debug: true,
+  services: true,
 };
 
 /** The path of a method, for which alone the plugin is started. */
@@ -57,9 +57,10 @@ export function edge<Config extends DescMessage>(
   plugin: Plugin<Config>,
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
-  const { origins = [], hosts, debug } = options;
+  const { origins = [], hosts, services = [] } = options;
   checkOptions<EdgeOptions>("edge()", options, optionNames);
   checkServed(plugin, options);
+  const page = services.find((service) => service.page !== undefined)?.page;
   const rules = {
     origins,
     originRefused: createOriginLog(),
@@ -97,8 +98,7 @@ export function edge<Config extends DescMessage>(
           return "unavailable";
         }
       },
-      page: (path, { header }) =>
-        path === "/" && header.get("Accept")?.includes("text/html") ? debug?.page() : undefined,
+      page: (path, { header }) => (path === "/" && header.get("Accept")?.includes("text/html") ? page?.() : undefined),
     }),
   );
   const accept = (context: Context<EdgeEnv>) => {

@@ -8,8 +8,9 @@ import { createHttpHandlers } from "../http/handlers.ts";
 import { connectProtocol, grpcWebProtocol } from "../http/protocols.ts";
 import { readConfig, readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { healthRoutes } from "../services/health-service.ts";
+import { health } from "../services/health-service.ts";
 import { preparePlugin } from "../serving/prepare-plugin.ts";
+import { accessLog } from "../telemetry/access-log.ts";
 import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 import type { TtrpcServing } from "../ttrpc/server/server.ts";
 import { createTtrpcServing } from "../ttrpc/server/server.ts";
@@ -40,17 +41,17 @@ export async function startEdgeHandler<Config extends DescMessage>(
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
 ): Promise<EdgeHandler> {
-  const { debug, accessLog = true, revealErrors = debug !== undefined } = options;
+  const { observers = [accessLog()] } = options;
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
   const { running, policy } = await preparePlugin(
     plugin,
-    { ...options, accessLog, revealErrors, config },
+    { ...options, observers, config },
     {
       env: env ?? {},
       defaultLimits: publicLimits,
       // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, callers should not try.
       endpoints: servesWebSockets() ? [...http, ttrpcEndpoint(Carrier.WEBSOCKET)] : http,
-      beside: () => ({ routes: [healthRoutes(), ...(debug?.routes() ?? [])] }),
+      defaultServices: [health()],
     },
   );
   const { table } = running;

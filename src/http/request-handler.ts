@@ -6,7 +6,7 @@ import { isPlugboardError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { Peer } from "../call/peer.ts";
 import { peerKey } from "../call/peer.ts";
-import type { Answer, RequestRefusal } from "../call/refuse-request.ts";
+import type { PlainResponse, RequestRefusal } from "../call/refuse-request.ts";
 import { noSuchMethod, refuseRequest } from "../call/refuse-request.ts";
 import { requestIdFor, requestIdHeader, setRequestId } from "../call/request-id.ts";
 import { crossOrigin } from "./cors.ts";
@@ -49,7 +49,7 @@ export interface RequestHandlerOptions<Request extends HttpRequest> {
   /** What keeps the plugin from taking calls, in a word; nothing if it takes them. */
   readonly unready: (request: Request) => string | undefined | Promise<string | undefined>;
   /** What else there is to read at a path. Its headers replace those of every response. */
-  readonly page?: ((path: string, request: Request) => Answer | undefined) | undefined;
+  readonly page?: ((path: string, request: Request) => PlainResponse | undefined) | undefined;
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
   /** Gets an origin that is refused. */
@@ -118,7 +118,7 @@ export function createRequestHandler<Request extends HttpRequest>(
     }
   };
 
-  async function readOther(request: Request): Promise<Answer | undefined> {
+  async function readOther(request: Request): Promise<PlainResponse | undefined> {
     const { method, path } = request;
     if (method !== "GET" && method !== "HEAD") {
       return undefined;
@@ -165,11 +165,15 @@ export function internalError(
   return refused(request, { status: 500, code: Code.Internal, message }, fields);
 }
 
-function json(status: number, value: object): Answer {
+function json(status: number, value: object): PlainResponse {
   return { status, headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
 }
 
-function respondWhole(method: string, { status, headers, body }: Answer, fields: readonly HeaderField[]): HttpResponse {
+function respondWhole(
+  method: string,
+  { status, headers, body }: PlainResponse,
+  fields: readonly HeaderField[],
+): HttpResponse {
   const header = new Headers(headers);
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   if (bytes.byteLength === 0) {

@@ -14,6 +14,7 @@ import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import { policyNames } from "../policy/create-call-policy.ts";
 import type { Hsts } from "../policy/hsts.ts";
 import { hstsValue } from "../policy/hsts.ts";
+import type { StandardService } from "../services/standard-service.ts";
 
 /** How long calls in flight may take once the plugin was told to stop, in milliseconds. */
 export const defaultGracePeriodMs = 5_000;
@@ -63,10 +64,11 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
    */
   readonly behindProxy?: ProxyOptions;
   /**
-   * Let callers ask what there is to call, and how (gRPC server reflection). Default: true on a Unix socket and for the
-   * host that has started the plugin; false where it stands alone on TCP, as strangers may ask there.
+   * What is served beside the plugin's own services. Default: `[health(), reflection()]` on a Unix socket and for the host
+   * that has started the plugin; `[health()]` where it stands alone on TCP, as strangers may ask there. The setting
+   * PLUGIN_HEALTH_SERVICE_ENABLED takes health out of the default.
    */
-  readonly reflection?: boolean;
+  readonly services?: readonly StandardService[];
   /**
    * What an application of the go-plugin family has agreed on with its plugins. Default: only hosts of Plugboard's can
    * start this plugin.
@@ -95,7 +97,7 @@ const optionNames: OptionNames<ServeOptions> = {
   origins: true,
   hosts: true,
   behindProxy: true,
-  reflection: true,
+  services: true,
   handshake: true,
   tls: true,
   args: true,

@@ -8,8 +8,8 @@ import type { ListenAddress } from "../node/listen/listen-address.ts";
 import { isOnNetwork, listenerEndpoints } from "../node/listen/listen-address.ts";
 import { listen } from "../node/listen/listener.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { healthRoutes } from "../services/health-service.ts";
-import { reflectionRoutes } from "../services/reflection-service.ts";
+import { health } from "../services/health-service.ts";
+import { reflection } from "../services/reflection-service.ts";
 import { preparePlugin } from "../serving/prepare-plugin.ts";
 import type { GuardedPlace } from "./choose-place.ts";
 import type { Launch } from "./launch.ts";
@@ -53,15 +53,16 @@ export async function startServing<Config extends DescMessage>(
       onNetwork: isOnNetwork(address),
       protocolVersion: launch.kind === "hosted" ? launch.protocolVersion : Math.max(...plugin.protocolVersions),
       gate: limitProcess && ((isOwn) => limitProcess(settings, isOwn)),
+      defaultServices: [
+        ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [health()] : []),
+        ...(isPublic ? [] : [reflection()]),
+      ],
+      draining,
       async beside({ maxMessageBytes }) {
         const guarded = options.auth !== undefined;
         family = await familyServicesFor(plugin, launch, place, lifetime, { guarded, maxMessageBytes });
-        const routes = [
-          ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [healthRoutes(draining)] : []),
-          ...((options.reflection ?? !isPublic) ? [reflectionRoutes(draining)] : []),
-          ...(family.routes ?? []),
-        ];
-        return { routes, broker: family.broker };
+        const { routes = [], broker } = family;
+        return { routes, broker };
       },
     },
   );

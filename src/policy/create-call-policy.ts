@@ -7,7 +7,6 @@ import { joinGates, limitHeaders } from "../call/request-gate.ts";
 import { limitError } from "../call/time/errors.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
-import { accessLog } from "../telemetry/access-log.ts";
 import { createAccess } from "./auth/access.ts";
 import type { AuditLogOptions } from "./auth/audit-log.ts";
 import { defaultAuthFailureLimit } from "./auth/auth-failures.ts";
@@ -22,10 +21,8 @@ export interface PolicyOptions {
   readonly limits?: Partial<CallLimits>;
   /** How many calls of a method each caller may make; docs/security/rate-limits.md has more. Default: any number. */
   readonly rateLimit?: RateLimit;
-  /** Get to know of every call: logs, metrics, traces. Default: none. */
+  /** Get to know of every call: logs, metrics, traces. Default: `[accessLog()]` at the edge, else none. */
   readonly observers?: readonly CallObserver[];
-  /** Write a line of JSON to the log for each call. Default: true at the edge, else false. */
-  readonly accessLog?: boolean;
   /**
    * Tell callers what goes wrong in handlers. For development: it may be anything, such as a password in an address.
    * Default: false; they get "internal error".
@@ -53,7 +50,6 @@ export const policyNames: OptionNames<PolicyOptions> = {
   limits: true,
   rateLimit: true,
   observers: true,
-  accessLog: true,
   revealErrors: true,
   auth: true,
   authFailureLimit: true,
@@ -81,7 +77,7 @@ export function createCallPolicy(
   const access = auth && createAccess(auth, { audit, trusted, failureLimit: failureLimit || undefined });
   const shortHeaders = maxHeaderBytes === undefined ? undefined : limitHeaders(maxHeaderBytes);
   const gate = joinGates([shortHeaders, access?.gate, ...gates]);
-  const observer = joinObservers([...(options.observers ?? []), ...(options.accessLog ? [accessLog()] : [])]);
+  const observer = joinObservers(options.observers ?? []);
   const { admit } = access ?? {};
   return {
     limits,

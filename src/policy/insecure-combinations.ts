@@ -4,20 +4,26 @@ import { isLoopback } from "../base/loopback.ts";
 export interface OpenOptions {
   readonly origins?: readonly string[];
   readonly auth?: unknown;
-  readonly debug?: unknown;
+  readonly revealErrors?: boolean;
   readonly hosts?: readonly string[];
   /** Whether it listens on the network by itself. */
   readonly onNetwork?: boolean;
 }
 
 /** Says which options open a server to more than whoever wrote them may have meant, a sentence each. */
-export function insecureCombinations({ origins = [], auth, debug, hosts, onNetwork }: OpenOptions): readonly string[] {
+export function insecureCombinations({
+  origins = [],
+  auth,
+  revealErrors,
+  hosts,
+  onNetwork,
+}: OpenOptions): readonly string[] {
   const warnings: string[] = [];
-  if (debug !== undefined) {
+  if (revealErrors) {
     warnings.push(
       auth === undefined
-        ? "debug is on without auth: every caller can list and call all methods, and read the errors of handlers"
-        : "debug is on: callers read the errors of handlers",
+        ? "revealErrors is on without auth: every caller reads the errors of handlers"
+        : "revealErrors is on: callers read the errors of handlers",
     );
   }
   if (onNetwork && hosts === undefined) {

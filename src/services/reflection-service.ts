@@ -2,12 +2,13 @@ import type { DescFile } from "@bufbuild/protobuf";
 import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
+import { untilAborted } from "../base/until-aborted.ts";
 import { withDependencies } from "../call/messages/type-registry.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
 import { indexDescriptors } from "./descriptor-index.ts";
-import { untilDraining } from "./until-draining.ts";
+import type { StandardService } from "./standard-service.ts";
 
 /** A request of either version. */
 interface ReflectionRequest {
@@ -34,10 +35,18 @@ type Answer =
 const maxNameLength = 1024;
 
 /**
- * Serves grpc.reflection.v1.ServerReflection, and v1alpha: what can be called here, as descriptors.
- * @param draining Aborted when the plugin is told to stop: then streams end. Default: it never is.
+ * Serves grpc.reflection.v1.ServerReflection, and v1alpha: what can be called here, as descriptors, for grpcurl, buf and
+ * their like. It tells strangers as much as you. Its streams end when the plugin is told to stop.
+ *
+ * ```ts
+ * await serve(plugin, { services: [health(), reflection()] });
+ * ```
  */
-export function reflectionRoutes(draining?: AbortSignal): StandardRoutes {
+export function reflection(): StandardService {
+  return { routes: ({ draining }) => reflectionRoutes(draining) };
+}
+
+function reflectionRoutes(draining: AbortSignal): StandardRoutes {
   return (router, table) => {
     let descriptors: Descriptors | undefined;
 
@@ -135,4 +144,28 @@ function longestText({ host, messageRequest: question }: ReflectionRequest): num
 /** Connect's codes are gRPC's. */
 function failure(errorCode: Code, errorMessage: string): Answer {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
+}
+
+/**
+ * Passes on the messages of a caller. Ends when the plugin is told to stop, so that a stream whose caller keeps it open for
+ * further messages does not hold the stop up.
+ */
+async function* untilDraining<T>(messages: AsyncIterable<T>, draining: AbortSignal): AsyncGenerator<T> {
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const result = await untilAborted(draining, iterator.next());
+      if (result.done === true) {
+        return;
+      }
+      yield result.value;
+    }
+  } catch (error) {
+    if (!draining.aborted) {
+      throw error;
+    }
+  } finally {
+    // It may be waiting for a message that never comes, so this does not wait for that.
+    iterator.return?.().catch(() => undefined);
+  }
 }

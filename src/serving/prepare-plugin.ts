@@ -18,6 +18,7 @@ import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import { createCallPolicy, withLimits } from "../policy/create-call-policy.ts";
 import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
+import type { StandardService } from "../services/standard-service.ts";
 
 /** What can be said of serving a plugin, wherever that is; each place offers what has a meaning there. */
 export interface PrepareOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
@@ -27,6 +28,8 @@ export interface PrepareOptions<Config extends DescMessage = DescMessage> extend
   readonly origins?: readonly string[];
   /** Hosts that requests may be for. */
   readonly hosts?: readonly string[];
+  /** What is served beside the plugin's own services and PluginService. */
+  readonly services?: readonly StandardService[];
 }
 
 /** Where a plugin is served, and what follows from that. */
@@ -47,11 +50,15 @@ export interface Place {
   readonly signal?: AbortSignal | undefined;
   /** What each call has to pass before its caller's rate is counted. It is told which services are the plugin's own. */
   readonly gate?: ((isOwn: (service: DescService) => boolean) => RequestGate) | undefined;
-  /** Makes what is served beside the plugin's own services and PluginService. */
+  /** What is served beside the plugin's own services, unless the options have others. Default: nothing. */
+  readonly defaultServices?: readonly StandardService[];
+  /** Aborted when the plugin is told to stop. Default: it never is. */
+  readonly draining?: AbortSignal;
+  /** Makes what the place serves whatever the options say. */
   readonly beside?: (limits: CallLimits) => Promise<Beside> | Beside;
 }
 
-/** What a place serves beside a plugin's own services. */
+/** What a place serves whatever the options say. */
 export interface Beside {
   readonly routes?: readonly StandardRoutes[];
   /** What the plugin finds in `context.broker`. */
@@ -102,9 +109,11 @@ export async function preparePlugin<Config extends DescMessage>(
     ...(protocolVersion !== undefined && { protocolVersion }),
   });
   const { routes = [], broker } = (await place.beside?.(limits)) ?? {};
+  const { draining = new AbortController().signal, defaultServices = [] } = place;
+  const services = (options.services ?? defaultServices).map((service) => service.routes({ draining }));
   running = await startPlugin(plugin, {
     env,
-    standardRoutes: [pluginServiceRoutes(manifest), ...routes],
+    standardRoutes: [pluginServiceRoutes(manifest), ...services, ...routes],
     ...(options.config && { config: options.config }),
     ...(protocolVersion !== undefined && { protocolVersion }),
     ...(broker && { broker }),

@@ -13,7 +13,8 @@ import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import { policyNames } from "../policy/create-call-policy.ts";
-import { healthRoutes } from "../services/health-service.ts";
+import { health } from "../services/health-service.ts";
+import type { StandardService } from "../services/standard-service.ts";
 import { preparePlugin } from "../serving/prepare-plugin.ts";
 import type { CarrierConnection } from "./carrier.ts";
 import type { MessagePortLike } from "./carriers/message-port.ts";
@@ -27,6 +28,8 @@ export interface ServeOnOptions<Config extends DescMessage = DescMessage> extend
   readonly config?: ConfigInit<Config>;
   /** What the plugin finds in `context.env`. Default: nothing. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /** What is served beside the plugin's own services. Default: `[health()]`. */
+  readonly services?: readonly StandardService[];
   /** What callers may ask for. Default: messages of 4 MiB and 1,024 calls at once. */
   readonly limits?: Partial<CallLimits>;
   /**
@@ -47,6 +50,7 @@ const optionNames: OptionNames<ServeOnOptions> = {
   env: true,
   gracePeriodMs: true,
   keepalive: true,
+  services: true,
 };
 
 /** A plugin that is served on a connection. */
@@ -86,7 +90,8 @@ export async function serveOn<Config extends DescMessage>(
     env,
     defaultLimits: trustedLimits,
     endpoints: [ttrpcEndpoint(isPort ? Carrier.MESSAGE_PORT : Carrier.CUSTOM)],
-    beside: () => ({ routes: [healthRoutes(draining.signal)] }),
+    defaultServices: [health()],
+    draining: draining.signal,
   });
   const { accept, drain, abort } = createTtrpcServing({
     table: running.table,

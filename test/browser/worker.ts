@@ -1,4 +1,5 @@
-import { debug, edge } from "plugboard/edge";
+import { health, reflection } from "plugboard";
+import { debugPage, edge } from "plugboard/edge";
 import plugin from "./plugin.ts";
 
 type Edge = ReturnType<typeof edge>;
@@ -8,7 +9,12 @@ let app: Edge | undefined;
 /** The origin of the page is known only when the test runs. Without one there is the console page. */
 export default {
   fetch(request: Request, env: { readonly PAGE_ORIGIN?: string }, context: Parameters<Edge["fetch"]>[2]) {
-    app ??= edge(plugin, env.PAGE_ORIGIN === undefined ? { debug } : { origins: [env.PAGE_ORIGIN] });
+    app ??= edge(
+      plugin,
+      env.PAGE_ORIGIN === undefined
+        ? { services: [health(), reflection(), debugPage()], revealErrors: true }
+        : { origins: [env.PAGE_ORIGIN] },
+    );
     return app.fetch(request, { ...env }, context);
   },
 };

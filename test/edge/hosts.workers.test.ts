@@ -2,7 +2,7 @@ import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
 import plugin from "../behaviour/plugin.ts";
 
-const app = edge(plugin, { hosts: ["notes.test"], accessLog: false });
+const app = edge(plugin, { hosts: ["notes.test"], observers: [] });
 
 async function statusFor(host: string, init: RequestInit = {}): Promise<number> {
   const path = init.headers === undefined ? "/plugboard.test.v1.BehaviourService/Echo" : "/";

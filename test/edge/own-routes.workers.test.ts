@@ -17,7 +17,7 @@ async function call(app: App, path = echo) {
 
 /** With middleware and a route that were added to what `edge()` returns. */
 function extended() {
-  const app = edge(plugin, { accessLog: false });
+  const app = edge(plugin, { observers: [] });
   app.use(async (context, next) => {
     await next();
     context.header("X-Own", "yes");
@@ -54,13 +54,13 @@ describe.each([
 });
 
 test("middleware can refuse a call before the plugin sees it", async () => {
-  const app = edge(plugin, { accessLog: false });
+  const app = edge(plugin, { observers: [] });
   app.use(async (context) => context.text("not you", 403));
   expect((await call(app)).status).toBe(403);
 });
 
 test("what the plugin does not serve gets the response of `notFound`, if there is one", async () => {
-  const app = edge(plugin, { accessLog: false });
+  const app = edge(plugin, { observers: [] });
   expect(await (await call(app, "/no.such.Service/Method")).json()).toMatchObject({ code: "unimplemented" });
   app.notFound((context) => context.text("nothing here", 404));
   expect(await (await call(app, "/no.such.Service/Method")).text()).toBe("nothing here");
@@ -69,7 +69,7 @@ test("what the plugin does not serve gets the response of `notFound`, if there i
 
 test("what the plugin does not serve is left to the routes of the app that it is mounted in", async () => {
   const app = new Hono();
-  app.route("/", edge(plugin, { accessLog: false }));
+  app.route("/", edge(plugin, { observers: [] }));
   app.post("/form", async (context) => context.text(`the rest: ${await context.req.text()}`));
   const response = await app.request("/form", { method: "POST", body: "a body of its own" });
   expect(await response.text()).toBe("the rest: a body of its own");

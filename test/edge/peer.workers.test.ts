@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { authFrom } from "../policy/fixtures/auth.ts";
 import plugin from "../policy/fixtures/plugin.ts";
 
-const app = edge(plugin, { auth: authFrom({ AUTH: "function" }), accessLog: false });
+const app = edge(plugin, { auth: authFrom({ AUTH: "function" }), observers: [] });
 
 /** Whom the plugin takes a caller for that writes an address of its own choice into a header. */
 async function subjectOf(init: object): Promise<unknown> {

@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import type { Connection } from "plugboard";
-import { connect } from "plugboard";
+import { connect, health, reflection } from "plugboard";
 import type { EdgeOptions } from "plugboard/edge";
-import { debug, edge } from "plugboard/edge";
+import { edge } from "plugboard/edge";
 import { describe, expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as V1 } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
@@ -47,7 +47,7 @@ describe.each(protocols)("a Worker, over %s,", (protocol) => {
   test.each([V1, V1Alpha])("answers no $typeName unless told to", async (service) => {
     await using closed = await connectTo({}, protocol);
     await expect(listServices(closed, service)).rejects.toMatchObject({ code: Code.Unimplemented });
-    await using open = await connectTo({ debug }, protocol);
+    await using open = await connectTo({ services: [health(), reflection()] }, protocol);
     expect(await listServices(open, service)).toEqual(
       expect.arrayContaining([BehaviourService.typeName, Health.typeName, service.typeName]),
     );

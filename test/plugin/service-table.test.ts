@@ -15,7 +15,7 @@ async function ask(options: Options, { token = "", text = "hi" } = {}): Promise<
     version: "1.0.0",
     routes: (router) => router.service(BehaviourService, { echo: ({ text }) => ({ text }) }, options),
   });
-  const app = edge(plugin, { auth: bearer(secret), limits: { maxMessageBytes: 1000 }, accessLog: false });
+  const app = edge(plugin, { auth: bearer(secret), limits: { maxMessageBytes: 1000 }, observers: [] });
   const response = await app.fetch(
     new Request(`https://edge.example/${BehaviourService.typeName}/Echo`, {
       method: "POST",

@@ -9,9 +9,9 @@ import { listen } from "../../src/node/listen/listener.ts";
 import type { PluginDefinition } from "../../src/plugin/define-plugin.ts";
 import { createManifest } from "../../src/plugin/manifest.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
-import { healthRoutes } from "../../src/services/health-service.ts";
+import { health } from "../../src/services/health-service.ts";
 import { pluginServiceRoutes } from "../../src/services/plugin-service.ts";
-import { reflectionRoutes } from "../../src/services/reflection-service.ts";
+import { reflection } from "../../src/services/reflection-service.ts";
 import { DeclarationsService } from "../gen/plugboard/test/v1/declarations_pb.ts";
 
 /** A plugin in this process that listens on a Unix socket and serves what every plugin process serves. */
@@ -33,8 +33,8 @@ export async function serveLocally(routes: PluginDefinition["routes"] = declare)
   const running = await startPlugin(plugin, {
     standardRoutes: [
       pluginServiceRoutes(createManifest(plugin, { endpoints: listenerEndpoints(address, false) })),
-      healthRoutes(draining.signal),
-      reflectionRoutes(draining.signal),
+      health().routes({ draining: draining.signal }),
+      reflection().routes({ draining: draining.signal }),
     ],
   });
   const listener = await listen(running, address, {});

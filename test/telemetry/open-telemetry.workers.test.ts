@@ -27,7 +27,7 @@ test("in a Worker, without anything registered, calls from a page to a plugin in
   const observers = [openTelemetry({ tracer })];
   const interceptors = [traceCalls({ tracer })];
   await using inner = await connect(relay(), { observers, interceptors });
-  const app = edge(relay(inner), { observers, accessLog: false });
+  const app = edge(relay(inner), { observers });
   const fetch = async (input: RequestInfo | URL, init?: RequestInit) => app.request(new Request(input, init));
   await using outer = await connect("https://worker.example", { fetch, interceptors });
   spans.reset();

@@ -1,19 +1,19 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
-import type { Answer } from "../../call/refuse-request.ts";
+import type { PlainResponse } from "../../call/refuse-request.ts";
 import { requestIdFor } from "../../call/request-id.ts";
 import type { HeaderField } from "../../http/response-headers.ts";
 import { securityHeaders } from "../../http/response-headers.ts";
 
 /** A refusal in plain words. */
-export function inWords(status: number, message: string): Answer {
+export function inWords(status: number, message: string): PlainResponse {
   return { status, headers: { "Content-Type": "text/plain; charset=utf-8" }, body: message };
 }
 
 /** Refuses an HTTP/1.1 request that did not become one of Node's, and closes the connection. */
 export function answerBare(
   socket: Duplex,
-  { status, headers, body }: Answer,
+  { status, headers, body }: PlainResponse,
   hsts: string | undefined,
   requestId = requestIdFor(undefined),
 ): void {

@@ -2,7 +2,7 @@ import * as http from "node:http";
 import type { Duplex } from "node:stream";
 import { log } from "../../base/log.ts";
 import { maxTimerMs } from "../../base/within.ts";
-import type { Answer } from "../../call/refuse-request.ts";
+import type { PlainResponse } from "../../call/refuse-request.ts";
 import { createHttp2Server } from "../http2/server.ts";
 import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";
 import { withRequire } from "../with-require.ts";
@@ -152,7 +152,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
 }
 
 /** As Node itself would answer. */
-function refusalOf({ code }: NodeJS.ErrnoException): Answer {
+function refusalOf({ code }: NodeJS.ErrnoException): PlainResponse {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
       return inWords(431, "the request's headers are too long");

@@ -9,7 +9,7 @@ let app: Edge | undefined;
 /** What the variables say is known only with the first request. */
 export default {
   fetch(request: Request, env: { readonly MOOD: string }, context: Parameters<Edge["fetch"]>[2]) {
-    app ??= edge(plugin, { ...refusingOptions(env.MOOD), accessLog: false });
+    app ??= edge(plugin, { ...refusingOptions(env.MOOD), observers: [] });
     return app.fetch(request, env, context);
   },
 };

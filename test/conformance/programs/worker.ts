@@ -16,7 +16,7 @@ export default {
   fetch(request: Request, env: Env, context: Parameters<ReturnType<typeof edge>["fetch"]>[2]) {
     const limit = Number(env.MAX_MESSAGE_BYTES);
     app ??= edge(plugin, {
-      accessLog: false,
+      observers: [],
       // The suite asks for the protocols' own limits, and is told its timeouts as it has sent them.
       limits: { maxBodyBytes: without, maxDeadlineMs: without, ...(limit > 0 && { maxMessageBytes: limit }) },
     });

@@ -8,7 +8,7 @@ test("who is one caller may be told by the other end's address", async () => {
   const network = ({ values }: HandlerContext) => values.get(peerKey).address?.split(".", 3).join(".");
   const app = edge(plugin, {
     rateLimit: memoryRateLimit({ perSecond: 0.001, burst: 1, key: network }),
-    accessLog: false,
+    observers: [],
   });
   async function statusFrom(remoteAddress: string) {
     const request = new Request("https://plugin.test/plugboard.test.v1.BehaviourService/Echo", {
