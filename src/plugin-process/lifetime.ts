@@ -7,7 +7,7 @@ import { setDeadlineTimer } from "../base/within.ts";
  * @param graceMs How long calls in flight may take, in milliseconds.
  * @param stopMs How long the plugin's stop hook may take after that. Default: 2,000.
  */
-export type End = (graceMs: number, stopMs?: number) => void;
+type End = (graceMs: number, stopMs?: number) => void;
 
 /** What ends a plugin process, and what happens then. */
 export interface LifetimeOptions {
@@ -24,7 +24,7 @@ export interface LifetimeOptions {
 }
 
 /** What is served in a process until its end. */
-export interface Serving {
+interface Serving {
   /** Takes no new calls, lets those in flight finish within so many milliseconds, and closes the connections. */
   drain(graceMs: number): Promise<unknown>;
   /** Stops the plugin. */

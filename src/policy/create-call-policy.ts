@@ -58,16 +58,17 @@ export const policyNames: OptionNames<PolicyOptions> = {
 
 /**
  * Makes the policy for a plugin's calls.
- * @param limits Those that hold.
+ * @param defaults The limits that hold unless the options have others.
  * @param gates What else each call has to pass, in this order, when it is known who makes it.
  * @param trusted Whether callers need not say who they are: the plugin's own host.
  */
 export function createCallPolicy(
   options: PolicyOptions,
-  limits: CallLimits,
+  defaults: CallLimits,
   gates: readonly (RequestGate | undefined)[] = [],
   trusted = false,
 ): CallPolicy {
+  const limits = withLimits(defaults, options.limits);
   const { maxHeaderBytes } = limits;
   const { auth, audit, authFailureLimit: failureLimit = defaultAuthFailureLimit } = options;
   if (failureLimit !== false) {
@@ -98,7 +99,7 @@ const highest: Partial<Record<keyof CallLimits, number>> = {
  * The limits that hold: the defaults, and the plugin's own in their place. `Infinity` is no limit.
  * @throws PlugboardError PB-LIMIT-INVALID, PB-OPTION-UNKNOWN
  */
-export function withLimits(defaults: CallLimits, own: Partial<CallLimits> = {}): CallLimits {
+function withLimits(defaults: CallLimits, own: Partial<CallLimits> = {}): CallLimits {
   checkOptions<CallLimits>("limits", own, publicLimits);
   const given = Object.entries(own).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   for (const [name, value] of given) {

@@ -15,7 +15,7 @@ import { startPlugin } from "../plugin/running-plugin.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/auth/access-rule.ts";
 import type { PolicyOptions } from "../policy/create-call-policy.ts";
-import { createCallPolicy, withLimits } from "../policy/create-call-policy.ts";
+import { createCallPolicy } from "../policy/create-call-policy.ts";
 import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { StandardService } from "../services/standard-service.ts";
@@ -59,7 +59,7 @@ export interface Place {
 }
 
 /** What a place serves whatever the options say. */
-export interface Beside {
+interface Beside {
   readonly routes?: readonly StandardRoutes[];
   /** What the plugin finds in `context.broker`. */
   readonly broker?: Broker | undefined;
@@ -99,10 +99,15 @@ export async function preparePlugin<Config extends DescMessage>(
   for (const warning of insecureCombinations({ ...options, onNetwork: place.onNetwork ?? false })) {
     log("WARNING", `${plugin.name}: ${warning}`);
   }
-  const limits = withLimits(place.defaultLimits, options.limits);
   let running: RunningPlugin | undefined;
   const isOwn = (service: DescService) => running?.table.own.includes(service) ?? false;
-  const policy = createCallPolicy(options, limits, [place.gate?.(isOwn), options.rateLimit?.open(env)], trusted);
+  const policy = createCallPolicy(
+    options,
+    place.defaultLimits,
+    [place.gate?.(isOwn), options.rateLimit?.open(env)],
+    trusted,
+  );
+  const { limits } = policy;
   const manifest = createManifest(plugin, {
     // In the same process messages have no length, and calls no connection.
     ...(endpoints && { endpoints, limits: announcedLimits(limits) }),
