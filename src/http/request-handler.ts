@@ -65,7 +65,7 @@ export interface RequestHandlerOptions<Request extends HttpRequest> {
 /** Handles a request over HTTP, whatever the platform. It never rejects. */
 export type RequestHandler<Request extends HttpRequest> = (request: Request) => Promise<HttpResponse>;
 
-/** Makes the handler of all requests: calls, preflights, health, and what is refused. */
+/** Makes the handler of all requests: calls, preflight requests, health, and what is refused. */
 export function createRequestHandler<Request extends HttpRequest>(
   options: RequestHandlerOptions<Request>,
 ): RequestHandler<Request> {

@@ -86,7 +86,7 @@ describe("PLUGIN_SERVER_ENDPOINT", () => {
       "0.0.0.0:4000",
       "PB-LISTEN-INSECURE: tcp:0.0.0.0:4000, of --listen or PLUGIN_SERVER_ENDPOINT,",
     ],
-    ["at a port that can't be", "127.0.0.1:99999", "PB-SETTING-INVALID: PLUGIN_SERVER_ENDPOINT tcp:127.0.0.1:99999"],
+    ["at a port that can't be", "127.0.0.1:99999", 'PB-SETTING-INVALID: PLUGIN_SERVER_ENDPOINT is "127.0.0.1:99999"'],
     ["at nonsense", "nonsense", 'PB-SETTING-INVALID: PLUGIN_SERVER_ENDPOINT is "nonsense"; allowed is '],
   ])("is refused %s", async (_, PLUGIN_SERVER_ENDPOINT, message) => {
     expect(await refused({ PLUGIN_SERVER_ENDPOINT })).toContain(message);

@@ -117,7 +117,7 @@ describe.skipIf(lacksRedis)("rate limits in Redis, for which redis-server has to
       await redis[Symbol.asyncDispose]();
       // Buckets of its own, which are full.
       expect(await passedOf(plugin, burst + 2, caller)).toBe(burst);
-      expect(lines.filter((line) => line.includes("Redis can't be used to limit the rate of calls"))).toHaveLength(1);
+      expect(lines.filter((line) => line.includes("Redis can't limit the rate of calls"))).toHaveLength(1);
 
       redis = await startRedis(socket, password);
       await using observer = new ObservedRedis(socket);
