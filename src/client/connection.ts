@@ -2,7 +2,7 @@ import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuil
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { PlugboardError } from "../base/errors.ts";
-import { forwardIterator } from "../base/forward-iterator.ts";
+import { forwardIterator } from "../base/iterables.ts";
 import { createBreath } from "../call/fair-stream.ts";
 import { requestMetadata } from "../call/messages/metadata.ts";
 import { startDeadline } from "../call/time/deadline.ts";

@@ -1,6 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError } from "../base/errors.ts";
-import { forwardIterator } from "../base/forward-iterator.ts";
+import { forwardIterator } from "../base/iterables.ts";
 
 /** How long the end of a process may take to be noticed after its connections broke, in milliseconds. */
 const noticeMs = 1_000;

@@ -1,6 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { endIterator } from "../../base/end-iterator.ts";
-import { forwardIterator } from "../../base/forward-iterator.ts";
+import { endIterator, forwardIterator } from "../../base/iterables.ts";
 
 /**
  * Ends a stream of requests once its only response is there. What the caller would send then is for nobody; over HTTP/1.1 it

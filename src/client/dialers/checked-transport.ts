@@ -1,6 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { forwardIterator } from "../../base/forward-iterator.ts";
+import { forwardIterator } from "../../base/iterables.ts";
 import { requestMessage } from "../../call/messages/check-message.ts";
 
 /**

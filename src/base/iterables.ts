@@ -1,6 +1,6 @@
 /**
- * What hands on another's messages, and to it how their reader ends. Not a generator: that would keep whoever ends it waiting
- * for a message that is yet to come.
+ * An iterable that forwards another's messages, and to the other how its reader ends. Not a generator: ending that would wait for
+ * a message that is yet to come.
  * @param nextOf Makes what the next message is asked for by, for one reading.
  */
 export function forwardIterator<T, U = T>(
@@ -22,4 +22,16 @@ export function forwardIterator<T, U = T>(
 async function ended(ending: Promise<unknown> | undefined): Promise<IteratorReturnResult<undefined>> {
   await ending;
   return { done: true, value: undefined };
+}
+
+/**
+ * Ends a caller's iterator before it has ended itself. It may be in the middle of something, so this does not wait for it; and
+ * what it throws is dropped.
+ * @param reason What it is told, if it can be told anything.
+ */
+export function endIterator(iterator: AsyncIterator<unknown> | undefined, reason?: unknown): void {
+  const end = async () => {
+    await (reason !== undefined && iterator?.throw ? iterator.throw(reason) : iterator?.return?.());
+  };
+  end().catch(() => undefined);
 }
