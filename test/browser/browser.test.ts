@@ -67,7 +67,6 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
       server: "a Worker",
       /** workerd takes a closed connection for a caller that still waits. */
       hearsUnaryAbort: false,
-      keepsManifest: true,
       async start(): Promise<Server> {
         const { url, stop } = await startWorker("test/browser/worker.ts", { PAGE_ORIGIN: friend.origin });
         return { url, stop };
@@ -76,14 +75,13 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
     {
       server: "a plugin process",
       hearsUnaryAbort: true,
-      keepsManifest: false,
       async start(): Promise<Server> {
         const command = ["node", "--conditions=plugboard-source", "test/browser/serve.ts"] as const;
         const plugin = await startStandalone(command, "tcp:127.0.0.1:0", { PAGE_ORIGIN: friend.origin });
         return { url: plugin.address.replace("tcp:", "http://"), stop: plugin.stop };
       },
     },
-  ])("and $server", ({ hearsUnaryAbort, keepsManifest, start }) => {
+  ])("and $server", ({ hearsUnaryAbort, start }) => {
     let server: Server;
     let url: string;
     let page: Page;
@@ -218,8 +216,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
       expect(toFail.sort()).toEqual(["OPTIONS", "POST", "POST", "POST"]);
     });
 
-    const keeping = keepsManifest ? "keeps the manifest for a while" : "asks for the manifest with each connection";
-    test(keeping, async () => {
+    test("keeps the manifest for a while", async () => {
       const requests = await run(friend.origin, async (page) => {
         const requests = await watchRequests(page);
         for (let connection = 0; connection < 2; connection++) {
@@ -228,7 +225,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
         return requests;
       });
       const gets = requests.filter((each) => each.method === "GET" && each.url.includes("/Describe?"));
-      expect(gets.map(({ cached }) => cached)).toEqual([false, keepsManifest]);
+      expect(gets.map(({ cached }) => cached)).toEqual([false, true]);
     });
 
     test("can be a page that is isolated and has a strict policy", async () => {
