@@ -186,6 +186,8 @@ async function start(listener: net.Server, place: Place, endIdle: () => void): P
   await once(listener, "listening");
   const info = listener.address();
   const port = typeof info === "object" ? info?.port : undefined;
+  // Files share a process: what others have left open is not for this server.
+  const before = new Set(clientSockets);
   const breakOff = () => {
     for (const socket of sockets) {
       socket.destroy();
@@ -200,7 +202,7 @@ async function start(listener: net.Server, place: Place, endIdle: () => void): P
       listener.close();
       endIdle();
       await closed;
-      await vi.waitFor(() => expect(clientsOf(port)).toEqual([]), { timeout: 10_000 });
+      await vi.waitFor(() => expect(clientsOf(port, before)).toEqual([]), { timeout: 10_000 });
     },
     async [Symbol.asyncDispose]() {
       if (listener.listening) {
@@ -223,6 +225,6 @@ subscribe("net.client.socket", (message) => {
   socket.once("close", () => clientSockets.delete(socket));
 });
 
-function clientsOf(port: number | undefined): readonly net.Socket[] {
-  return [...clientSockets].filter((socket) => socket.remotePort === port);
+function clientsOf(port: number | undefined, before: ReadonlySet<net.Socket>): readonly net.Socket[] {
+  return [...clientSockets].filter((socket) => socket.remotePort === port && !before.has(socket));
 }

@@ -5,13 +5,15 @@ import { edge } from "plugboard/edge";
 import { Host } from "plugboard/node";
 
 const plugin = definePlugin({ name: "consumer", version: "1.0.0", routes() {} });
-{
-  await using connection = await connect(plugin);
-  assert.equal(connection.manifest?.name, "consumer");
-}
-{
-  await using host = new Host();
+// Node 22 has no `await using`.
+const connection = await connect(plugin);
+assert.equal(connection.manifest?.name, "consumer");
+await connection.close();
+const host = new Host();
+try {
   const loaded = await host.load({ command: [process.execPath, "plugin.mjs"] });
   assert.equal(loaded.manifest?.name, "consumer");
+} finally {
+  await host.close();
 }
 assert.equal(typeof edge(plugin).fetch, "function");
