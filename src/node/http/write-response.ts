@@ -55,7 +55,9 @@ export async function writeResponse(
           return;
         }
         if (!begun) {
-          writeHead(outgoing, response);
+          setHead(outgoing, response);
+          // Both kinds of response have it; their types differ in what it returns.
+          (response as http.ServerResponse).writeHead(outgoing.status);
         }
         if (result.done === true) {
           break;
@@ -71,7 +73,8 @@ export async function writeResponse(
         }
       }
     } else {
-      writeHead(outgoing, response);
+      // Not written yet: in HTTP/2 the header then ends the stream, without which gRPC takes its status for no trailer.
+      setHead(outgoing, response);
     }
     const { trailer } = outgoing;
     if (trailer !== undefined) {
@@ -87,7 +90,7 @@ export async function writeResponse(
   }
 }
 
-function writeHead({ status, fields, header }: HttpResponse, response: NodeResponse) {
+function setHead({ status, fields, header }: HttpResponse, response: NodeResponse) {
   for (const [name, value] of fields) {
     response.setHeader(name, value);
   }
@@ -95,8 +98,7 @@ function writeHead({ status, fields, header }: HttpResponse, response: NodeRespo
     // Of these each is a field of its own (RFC 6265, section 3).
     response.setHeader(name, name === "set-cookie" ? header.getSetCookie() : value);
   });
-  // Both kinds of response have it; their types differ in what it returns.
-  (response as http.ServerResponse).writeHead(status);
+  response.statusCode = status;
 }
 
 /** Begins again with a response whose header can't be sent. */
