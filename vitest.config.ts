@@ -83,7 +83,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
-          exclude: [inWorkers, ...Object.values(suites).flat()],
+          exclude: ["**/node_modules/**", inWorkers, ...Object.values(suites).flat()],
           ...sharing,
         },
       },
