@@ -14,7 +14,7 @@ const nextTurn: (run: () => void) => unknown =
  * anything: it lets timers and I/O have their turn. Without it, two sides that never wait would pass messages for ever,
  * and not even a deadline would end it.
  */
-export function createBreath(): () => Promise<void> | undefined {
+export function createPacer(): () => Promise<void> | undefined {
   let turnStarted = performance.now();
   let count = 0;
   return () => {
@@ -33,11 +33,11 @@ export function createBreath(): () => Promise<void> | undefined {
 }
 
 /** Messages that let timers and I/O have their turn now and then. */
-export async function* breathing<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
-  const breath = createBreath();
+export async function* fairStream<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  const pacer = createPacer();
   for await (const message of messages) {
     yield message;
-    const pause = breath();
+    const pause = pacer();
     if (pause !== undefined) {
       await pause;
     }

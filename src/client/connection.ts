@@ -3,7 +3,7 @@ import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { PlugboardError } from "../base/errors.ts";
 import { forwardIterator } from "../base/iterables.ts";
-import { createBreath } from "../call/fair-stream.ts";
+import { createPacer } from "../call/fair-stream.ts";
 import { requestMetadata } from "../call/messages/metadata.ts";
 import { startDeadline } from "../call/time/deadline.ts";
 import { untilCallEnds } from "../call/until-call-ends.ts";
@@ -23,13 +23,13 @@ import {
   tooMuchMetadata,
 } from "./calls/message-limit.ts";
 import { readLate } from "./calls/read-late.ts";
-import { lendMessages, lendStream } from "./calls/replayable-messages.ts";
+import { replayMessages, replayStream } from "./calls/replayable-messages.ts";
 import type { Dialer } from "./dialers/dialer.ts";
 import { isDialFailure, isRefusal } from "./dialers/dialer.ts";
 import type { TransportPool } from "./dialers/transport-pool.ts";
 import { clientError } from "./errors.ts";
 import type { MethodKind } from "./routes/capability.ts";
-import { tellRejections } from "./routes/format-rejections.ts";
+import { formatRejections } from "./routes/format-rejections.ts";
 import type { Route, Routes } from "./routes/negotiate.ts";
 
 /** Typed clients over the negotiated routes. Closing it ends its calls in flight, and what `connect` has started. */
@@ -157,21 +157,21 @@ export function createConnection(parts: ConnectionParts): Connection {
       const metadata = requestMetadata(header);
       const waiting = { signal, timeoutMs: deadline?.left() };
       const only = single ? await untilCallEnds(Array.fromAsync(input), waiting) : undefined;
-      const lender = only === undefined ? lendStream(breathe(input)) : lendMessages(only);
+      const messages = only === undefined ? replayStream(pace(input)) : replayMessages(only);
       const [message] = only ?? [];
       try {
         const response = await overRoutes(
           method,
           deadline?.left(),
-          (each, left) => each.stream(method, signal, left, metadata, lender.lend(), contextValues),
-          lender.canLendAgain,
+          (each, left) => each.stream(method, signal, left, metadata, messages.replay(), contextValues),
+          messages.canReplay,
           metadata,
           message && { measure: () => messageLength(method.input, message), streams: true },
         );
-        lender.keep();
+        messages.keep();
         return response;
       } catch (error) {
-        lender.giveBack(error);
+        messages.endUnused(error);
         throw error;
       }
     },
@@ -196,11 +196,11 @@ export function createConnection(parts: ConnectionParts): Connection {
 }
 
 /** A caller whose messages need no waiting would otherwise keep its own process from everything else. */
-function breathe<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+function pace<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
   return forwardIterator(messages, (iterator) => {
-    const breath = createBreath();
+    const pacer = createPacer();
     return async () => {
-      await breath();
+      await pacer();
       try {
         return await iterator.next();
       } catch (error) {
@@ -215,7 +215,7 @@ const always = () => true;
 
 function noRoute(method: DescMethodUnary | DescMethodStreaming, routes: Routes): PlugboardError {
   const kind: MethodKind = method.methodKind;
-  const reasons = tellRejections(routes[kind].rejected).map((line) => `\n- ${line}`);
+  const reasons = formatRejections(routes[kind].rejected).map((line) => `\n- ${line}`);
   return clientError(
     "PB-ROUTE-NONE",
     `no route carries ${methodPath(method).slice(1)}, which is ${kind.replace("_", "-")}${reasons.join("")}`,

@@ -11,7 +11,7 @@ import type { Multiplexer } from "./yamux/multiplexer.ts";
 import { createMultiplexer } from "./yamux/multiplexer.ts";
 
 /** What a plugin serves beside its own services where the host is one written with go-plugin. */
-export interface FamilyServices {
+export interface GoPluginServices {
   readonly routes: readonly Routes[];
   /** Further connections with the host that has started the process. */
   readonly broker?: Broker;
@@ -26,7 +26,7 @@ export interface FamilyServices {
 }
 
 /** What the services depend on. */
-export interface FamilyServicesOptions {
+export interface GoPluginServicesOptions {
   /** The plugin's, for its log. */
   readonly name: string;
   /** Ends the process, with the times in milliseconds that calls in flight and the stop hook may take. */
@@ -43,7 +43,7 @@ export interface FamilyServicesOptions {
 }
 
 /** Makes the services for the host that has started the process. */
-export function createFamilyServices(options: FamilyServicesOptions): FamilyServices {
+export function createGoPluginServices(options: GoPluginServicesOptions): GoPluginServices {
   const { name, end, socketDirectory, shareSocket, maxMessageBytes, multiplex, secure } = options;
   const output = createOutputCapture();
   const multiplexer = multiplex ? createMultiplexer("server") : undefined;

@@ -52,7 +52,7 @@ type ReachSettings = Pick<
  * Waits for the handshake of a process, and connects to where it leads.
  * @throws PlugboardError PB-HANDSHAKE-*, PB-TLS-*, PB-CONFIG-INVALID, PB-CALLER-REFUSED
  */
-export async function reachPlugin(child: PluginProcess, options: ReachOptions): Promise<ReachedPlugin> {
+export async function connectChild(child: PluginProcess, options: ReachOptions): Promise<ReachedPlugin> {
   const { startTimeoutMs, settings, signal, isGoPlugin, hasConfig, hostTls, ...given } = options;
   const giveUp = new AbortController();
   let awaited = "handshake";

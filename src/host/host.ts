@@ -7,16 +7,16 @@ import { launchEnvironment } from "../go-plugin/launch-environment.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
 import { cookieOf } from "../go-plugin/settings/read.ts";
-import { exceptForHousekeeping } from "../go-plugin/skip-host-services.ts";
+import { skipHostServices } from "../go-plugin/skip-host-services.ts";
 import type { PluginProcess } from "./child/spawn.ts";
 import { startProcess } from "./child/spawn.ts";
 import type { VerifiedCommand } from "./child/verified-command.ts";
 import type { ReachedPlugin } from "./connect-child.ts";
-import { reachPlugin, withOutput } from "./connect-child.ts";
+import { connectChild, withOutput } from "./connect-child.ts";
 import { hostError } from "./errors.ts";
 import type { HostOptions } from "./host-options.ts";
 import { readHostSettings } from "./host-options.ts";
-import { mayPass } from "./is-transient.ts";
+import { isTransient } from "./is-transient.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { checkLoadOptions } from "./load-options.ts";
 import type { LoadedPlugin } from "./loaded-plugin.ts";
@@ -134,12 +134,12 @@ export class Host implements AsyncDisposable {
     try {
       return await load();
     } catch (error) {
-      if (!this.#settings.PLUGIN_CLIENT_RETRY_ENABLED || !mayPass(error)) {
+      if (!this.#settings.PLUGIN_CLIENT_RETRY_ENABLED || !isTransient(error)) {
         throw error;
       }
       // Loaded here, as most plugins start at the first attempt.
-      const { repeat } = await import("./retry.ts");
-      return await repeat(load, error, { settings: this.#settings, startedAt, signal: options.signal });
+      const { retry } = await import("./retry.ts");
+      return await retry(load, error, { settings: this.#settings, startedAt, signal: options.signal });
     }
   }
 
@@ -172,8 +172,8 @@ export class Host implements AsyncDisposable {
     let verified: VerifiedCommand | undefined;
     if (sha256 !== undefined) {
       const { verifiedCommand } = await import("./child/verified-command.ts");
-      const surroundings = { cwd: cwd ?? process.cwd(), env: { ...process.env, ...added }, signal };
-      verified = await verifiedCommand(command[0], sha256, surroundings);
+      const environment = { cwd: cwd ?? process.cwd(), env: { ...process.env, ...added }, signal };
+      verified = await verifiedCommand(command[0], sha256, environment);
     }
     const child = startProcess({
       command,
@@ -188,11 +188,11 @@ export class Host implements AsyncDisposable {
     this.#processes.add(child);
     try {
       const pid = await child.started;
-      const reached = await reachPlugin(child, {
+      const reached = await connectChild(child, {
         ...(handshake && { maxMessageBytes: goPluginMessageBytes }),
         ...connecting,
         ...(protocolVersions && { protocolVersions }),
-        interceptors: (connecting.interceptors ?? []).map(exceptForHousekeeping),
+        interceptors: (connecting.interceptors ?? []).map(skipHostServices),
         startTimeoutMs,
         settings,
         signal,

@@ -16,7 +16,7 @@ const lacksCookie = /^ {2}\| This binary is a plugin/m;
  *
  * What remains are processes that ended otherwise, and sockets that can't be reached.
  */
-export function mayPass(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   return (
     isPlugboardError(error, "PB-HANDSHAKE-SOCKET") ||
     (isPlugboardError(error, "PB-HANDSHAKE-EXITED") && !isFinal(error.rawMessage))

@@ -8,7 +8,7 @@ import type { Broker } from "../plugin/broker.ts";
 import type { PluginProcess, ProcessExit } from "./child/spawn.ts";
 import { describeExit } from "./child/spawn.ts";
 import { hostError } from "./errors.ts";
-import { tellExit } from "./report-exit.ts";
+import { reportExit } from "./report-exit.ts";
 
 /** A plugin that a host has launched. Closing it ends the process. */
 export interface LoadedPlugin extends Connection {
@@ -56,7 +56,7 @@ export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
     return closing;
   };
   // Here, as the host's own calls, such as for the plugin's output, last as long as the plugin.
-  const told = tellExit(own?.transport ?? connection.transport, exited);
+  const told = reportExit(own?.transport ?? connection.transport, exited);
   const transport = readLate(withDefaultTimeout(told, timeoutMs));
   // Nobody waits for this, and it must not end the host; whoever calls close() is told.
   void exited.then((reason) => close(reason, true)).catch(() => undefined);

@@ -8,7 +8,7 @@ import { clientError } from "../client/errors.ts";
 import { useGoPluginServices } from "../go-plugin/host-services.ts";
 import type { OutputListeners } from "../go-plugin/plugin-output.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";
-import { exceptForHousekeeping } from "../go-plugin/skip-host-services.ts";
+import { skipHostServices } from "../go-plugin/skip-host-services.ts";
 import { connect } from "../node/dial/connect.ts";
 import { removeStaleSocket } from "../node/listen/stale-socket.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
@@ -18,7 +18,7 @@ import { followProcess } from "./child/follow-process.ts";
 import { hostError } from "./errors.ts";
 import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
 import { readReattachTarget } from "./reattach-target.ts";
-import { tellExit } from "./report-exit.ts";
+import { reportExit } from "./report-exit.ts";
 
 /** How to connect to a plugin that runs already. */
 export interface ReattachOptions
@@ -88,7 +88,7 @@ export async function reattach(
     connection = await connect(address, {
       maxMessageBytes: 64 * 1024 * 1024,
       ...options,
-      interceptors: (options.interceptors ?? []).map(exceptForHousekeeping),
+      interceptors: (options.interceptors ?? []).map(skipHostServices),
       require: { ...(protocol && { protocols: [protocol] }), ...options.require },
     });
   } catch (error) {
@@ -132,7 +132,7 @@ export async function reattach(
   };
   // Who ends the plugin closes it, too.
   const close = (reason?: Error) => ending ?? detach(reason);
-  const told = tellExit(own?.transport ?? connection.transport, exited, followed.hurry);
+  const told = reportExit(own?.transport ?? connection.transport, exited, followed.hurry);
   const transport = readLate(withDefaultTimeout(told, timeoutMs));
   // Nobody waits for this; whoever calls close() is told.
   void exited

@@ -10,7 +10,7 @@ const noticeMs = 1_000;
  * @param exited What to tell them, once the process has ended.
  * @param onLoss Runs when a connection broke.
  */
-export function tellExit(transport: Transport, exited: Promise<Error>, onLoss?: () => void): Transport {
+export function reportExit(transport: Transport, exited: Promise<Error>, onLoss?: () => void): Transport {
   const explain = async (error: unknown): Promise<never> => {
     if (!isPlugboardError(error, "PB-CONNECTION-LOST")) {
       throw error;

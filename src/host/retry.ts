@@ -2,10 +2,10 @@ import { setTimeout } from "node:timers/promises";
 import { isPlugboardError } from "../base/errors.ts";
 import { log } from "../base/log.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
-import { mayPass } from "./is-transient.ts";
+import { isTransient } from "./is-transient.ts";
 
 /** How often and how long to repeat. */
-interface RepeatOptions {
+interface RetryOptions {
   readonly settings: Pick<
     HostSettings,
     | "PLUGIN_CLIENT_MAX_RETRIES"
@@ -24,17 +24,17 @@ interface RepeatOptions {
  * Repeats what has failed with an error that may pass, until it succeeds, fails for good or was tried often enough; then
  * the last error is thrown.
  */
-export async function repeat<T>(attempt: () => Promise<T>, firstError: unknown, options: RepeatOptions): Promise<T> {
+export async function retry<T>(attempt: () => Promise<T>, firstError: unknown, options: RetryOptions): Promise<T> {
   const { settings, startedAt, signal } = options;
   const { PLUGIN_CLIENT_MAX_RETRIES: maxRetries } = settings;
   const deadline = startedAt + settings.PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S * 1000;
   let lastError = firstError;
-  for (let retry = 1; retry <= maxRetries && mayPass(lastError) && !signal.aborted; retry += 1) {
-    const waitMs = backoffMs(settings, retry - 1);
+  for (let count = 1; count <= maxRetries && isTransient(lastError) && !signal.aborted; count += 1) {
+    const waitMs = backoffMs(settings, count - 1);
     if (performance.now() + waitMs >= deadline) {
       break;
     }
-    log("WARNING", `${firstLine(lastError)}; retry ${retry} of ${maxRetries} in ${Math.round(waitMs)} ms`);
+    log("WARNING", `${firstLine(lastError)}; retry ${count} of ${maxRetries} in ${Math.round(waitMs)} ms`);
     await setTimeout(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     try {
       return await attempt();
@@ -46,7 +46,7 @@ export async function repeat<T>(attempt: () => Promise<T>, firstError: unknown, 
 }
 
 /** Doubles from retry to retry up to the maximum; some chance keeps hosts that failed together from coming together. */
-function backoffMs(settings: RepeatOptions["settings"], retries: number): number {
+function backoffMs(settings: RetryOptions["settings"], retries: number): number {
   const doubled = settings.PLUGIN_CLIENT_INITIAL_BACKOFF_MS * 2 ** retries;
   return (
     Math.min(doubled, settings.PLUGIN_CLIENT_MAX_BACKOFF_MS) + Math.random() * settings.PLUGIN_CLIENT_RETRY_JITTER_MS

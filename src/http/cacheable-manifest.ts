@@ -16,7 +16,7 @@ export function cacheableManifest(handle: HttpCallHandler, personal: boolean): H
     }
     const whole = await collect(response.body);
     const tag = await entityTag(whole);
-    // What was told to somebody who is known may not be for everybody.
+    // What a known caller was told may not be for others.
     const audience = personal || request.header.has("Authorization") ? "private" : "public";
     const fields = { "Cache-Control": `${audience}, max-age=${maxAgeSeconds}`, ETag: tag };
     if (matches(request.header.get("If-None-Match"), tag)) {

@@ -1,5 +1,5 @@
 /** What the chunks of a body are gathered to. */
-export interface Wholes {
+export interface Boundaries {
   /** The messages of a stream, each in an envelope, or all of the body. */
   readonly kind: "envelopes" | "body";
   /** What is longer is not gathered to its end: Connect is to refuse it. */
@@ -21,7 +21,7 @@ export interface GatheredChunks {
 const envelopeHeaderBytes = 5;
 
 /** Begins to gather. */
-export function gatherChunks(wholes: Wholes): GatheredChunks {
+export function gatherChunks(boundaries: Boundaries): GatheredChunks {
   /** What has come; `held` bytes of it count. It grows with what comes, whatever length is announced. */
   let buffer: Uint8Array = new Uint8Array();
   let held = 0;
@@ -59,13 +59,13 @@ export function gatherChunks(wholes: Wholes): GatheredChunks {
   return {
     add(chunk) {
       append(chunk);
-      if (wholes.kind === "body") {
-        return held > wholes.maxMessageBytes ? take(held) : undefined;
+      if (boundaries.kind === "body") {
+        return held > boundaries.maxMessageBytes ? take(held) : undefined;
       }
       const view = new DataView(buffer.buffer, buffer.byteOffset, held);
       while (held - whole >= envelopeHeaderBytes) {
         const length = view.getUint32(whole + 1);
-        if (length > wholes.maxMessageBytes) {
+        if (length > boundaries.maxMessageBytes) {
           // Connect refuses it by its header.
           return take(held);
         }

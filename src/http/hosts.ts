@@ -49,7 +49,7 @@ export function onlyHosts(hosts: readonly string[]): HostRule {
   return { allows, refusal: "this server does not serve requests for this host" };
 }
 
-/** Answers requests for names of the loopback interface alone. */
+/** Allows requests for names of the loopback interface alone. */
 export const onlyLoopbackHosts: HostRule = {
   allows: onlyHosts([]).allows,
   refusal: "only requests for localhost, 127.0.0.1 and [::1] are answered here",

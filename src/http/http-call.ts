@@ -7,7 +7,7 @@ import { Call, callEnded } from "../call/call.ts";
 import type { CallPolicy } from "../call/call-policy.ts";
 import { blameCaller, checkQuery, explainRefusal } from "../call/errors/callers-mistake.ts";
 import { revealErrors } from "../call/errors/error-for-caller.ts";
-import { createBreath } from "../call/fair-stream.ts";
+import { createPacer } from "../call/fair-stream.ts";
 import { dropUnsendable } from "../call/messages/metadata.ts";
 import { passGate } from "../call/request-gate.ts";
 import type { LimitedBody } from "./limited-body.ts";
@@ -89,7 +89,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
   return { ...response, message: untilSignal() };
 
   async function* untilSignal() {
-    const breath = createBreath();
+    const pacer = createPacer();
     try {
       for (;;) {
         const reading = run(() => messages.next());
@@ -98,7 +98,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
           return;
         }
         yield result.value;
-        const pause = breath();
+        const pause = pacer();
         if (pause !== undefined) {
           await pause;
         }
@@ -163,7 +163,7 @@ class HttpCall extends Call {
       this.#body = limitBody(body, {
         maxBytes,
         idleTimeoutMs: oneMessage ? idleTimeoutMs : undefined,
-        wholes: { kind: enveloped ? "envelopes" : "body", maxMessageBytes },
+        boundaries: { kind: enveloped ? "envelopes" : "body", maxMessageBytes },
         onBytes,
       });
       body = this.#body;

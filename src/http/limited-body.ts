@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "../base/within.ts";
 import { nothingSent } from "../call/time/idle-timer.ts";
-import type { Wholes } from "./envelope-boundaries.ts";
+import type { Boundaries } from "./envelope-boundaries.ts";
 import { gatherChunks } from "./envelope-boundaries.ts";
 
 /** How a body is limited. */
@@ -11,7 +11,7 @@ export interface BodyLimits {
   /** How long the next bytes may take, in milliseconds. Default: for ever. */
   readonly idleTimeoutMs?: number | undefined;
   /** What it is read by: no more than these come of it, however small its chunks are. */
-  readonly wholes: Wholes;
+  readonly boundaries: Boundaries;
   /** Called with the length of each chunk. */
   readonly onBytes: (byteLength: number) => void;
 }
@@ -24,9 +24,9 @@ export interface LimitedBody extends AsyncIterableIterator<Uint8Array> {
 
 /** Limits a request's body. */
 export function limitBody(body: AsyncIterable<Uint8Array>, limits: BodyLimits): LimitedBody {
-  const { maxBytes, idleTimeoutMs, wholes, onBytes } = limits;
+  const { maxBytes, idleTimeoutMs, boundaries, onBytes } = limits;
   const iterator = body[Symbol.asyncIterator]();
-  const gathered = gatherChunks(wholes);
+  const gathered = gatherChunks(boundaries);
   let received = 0;
   let failure: ConnectError | undefined;
   let rejectRead: ((error: ConnectError) => void) | undefined;

@@ -39,7 +39,7 @@ export function securityHeaders(requestId: string, hsts: string | undefined): re
 }
 
 /** What a handler has no say in: the headers above, and whose request it was. */
-const notTheirs: ReadonlySet<string> = new Set(
+const reservedHeaders: ReadonlySet<string> = new Set(
   [...always.map(([name]) => name), strictTransport, requestIdHeader, refusedHeader, "Server"].map((name) =>
     name.toLowerCase(),
   ),
@@ -71,7 +71,7 @@ export const maxOwnHeaderBytes = 14 * 1024;
  */
 export function fitResponseHeaders(own: Headers, { method, status, personal, maxBytes }: Answered): void {
   for (const name of [...own.keys()]) {
-    if (notTheirs.has(name)) {
+    if (reservedHeaders.has(name)) {
       own.delete(name);
     }
   }

@@ -7,7 +7,7 @@ import { within } from "../base/within.ts";
 import type { CallContext } from "../call/call-context.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { errorForCaller } from "../call/errors/error-for-caller.ts";
-import { breathing } from "../call/fair-stream.ts";
+import { fairStream } from "../call/fair-stream.ts";
 import type { AnyMessage } from "../call/handler-output.ts";
 import { invokeStreaming, invokeUnary } from "../call/invoke.ts";
 import { cannotEncode } from "../call/messages/check-message.ts";
@@ -99,7 +99,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
       const first = call.race(call.next(responses));
       await first.catch(() => undefined);
       const trailer = new Headers();
-      const message = breathing(readResponses(method, call, responses, first, trailer));
+      const message = fairStream(readResponses(method, call, responses, first, trailer));
       return { ...responseInit(method, call.context), stream: true, trailer, message };
     },
   };

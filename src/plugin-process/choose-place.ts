@@ -15,7 +15,7 @@ import { placeFor } from "./socket-place.ts";
 export interface GuardedPlace extends SocketPlace {
   readonly tls: PluginTls | undefined;
   readonly proxy: TrustedProxy | undefined;
-  /** Whether nobody but the host can call. */
+  /** Whether the host alone can call. */
   readonly hostAlone: boolean;
   /** Whether strangers can: it stands alone on TCP. */
   readonly isPublic: boolean;
@@ -44,7 +44,7 @@ export async function choosePlace(
 }
 
 /**
- * Whether nobody but the host can call: at the socket in its own directory, or with the certificate that it has made for
+ * Whether the host alone can call: at the socket in its own directory, or with the certificate that it has made for
  * this start. At an endpoint of the plugin's own, or as a member of a group, others can, too.
  */
 function isHostAlone(launch: Launch, madeForHost: string | undefined): boolean {

@@ -60,7 +60,7 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly hosts?: readonly string[];
   /**
    * A reverse proxy is in front that ends TLS: then plain TCP may leave the loopback interface, for connections of the proxy
-   * alone. Of what it says, only the address that a request came from counts. Default: nobody is in front.
+   * alone. Of what it says, only the address that a request came from counts. Default: none is in front.
    */
   readonly behindProxy?: ProxyOptions;
   /**

@@ -11,7 +11,7 @@ import { readStart } from "./read-start.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import { checkServeOptions, defaultGracePeriodMs } from "./serve-options.ts";
 import { startServing } from "./start-serving.ts";
-import { introduction } from "./usage.ts";
+import { usage } from "./usage.ts";
 
 /**
  * Makes this process a plugin process. Started by a host, it responds with the handshake; started with
@@ -39,7 +39,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   checkServeOptions(options);
   const start = readStart(plugin, options);
   if (start === undefined) {
-    process.stderr.write(introduction(plugin));
+    process.stderr.write(usage(plugin));
     process.exit(1);
   }
   const { launch, settings, endsWithStdin } = start;
@@ -53,9 +53,9 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
     shutdownFile: settings.PLUGIN_SHUTDOWN_FILE_PATH,
     onExit: place.remove,
   });
-  const { address, family } = await startServing(plugin, start, place, lifetime, options);
+  const { address, goPlugin } = await startServing(plugin, start, place, lifetime, options);
   announce(plugin, launch, address, place.tls?.certificate);
-  family.takeOutput?.();
+  goPlugin.takeOutput?.();
 }
 
 /** What is printed to stdout is for what has started the process. */

@@ -40,7 +40,7 @@ export function watchForFile(file: string, onAppear: () => void): () => void {
   try {
     watcher = fs.watch(path.dirname(file), { persistent: false }, look).on("error", () => watcher?.close());
   } catch {
-    // allowed empty-catch: there is no such directory yet, or nobody tells of changes in it. There is still the timer.
+    // allowed empty-catch: there is no such directory yet, or the file system does not tell of changes. There is still the timer.
   }
   look();
   return stop;

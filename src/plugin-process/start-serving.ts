@@ -3,7 +3,7 @@ import * as path from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { publicLimits, trustedLimits } from "../call/call-policy.ts";
 import { keepaliveOn, withKeepalive } from "../call/time/keepalive.ts";
-import type { FamilyServices } from "../go-plugin/plugin-services.ts";
+import type { GoPluginServices } from "../go-plugin/plugin-services.ts";
 import type { ListenAddress } from "../node/listen/listen-address.ts";
 import { isOnNetwork, listenerEndpoints } from "../node/listen/listen-address.ts";
 import { listen } from "../node/listen/listener.ts";
@@ -22,7 +22,7 @@ export interface Served {
   /** Where it listens; for tcp with the port that was chosen. */
   readonly address: ListenAddress;
   /** What a host written with go-plugin gets beside the plugin's own services. */
-  readonly family: Partial<FamilyServices>;
+  readonly goPlugin: Partial<GoPluginServices>;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function startServing<Config extends DescMessage>(
 ): Promise<Served> {
   const { address, tls, proxy, hostAlone, isPublic } = place;
   const { draining, end } = lifetime;
-  let family: Partial<FamilyServices> = {};
+  let goPlugin: Partial<GoPluginServices> = {};
   const limitProcess = settings.PLUGIN_RATE_LIMIT_ENABLED
     ? (await import("./process-rate-limit.ts")).limitProcess
     : undefined;
@@ -60,8 +60,8 @@ export async function startServing<Config extends DescMessage>(
       draining,
       async beside({ maxMessageBytes }) {
         const guarded = options.auth !== undefined;
-        family = await familyServicesFor(plugin, launch, place, lifetime, { guarded, maxMessageBytes });
-        const { routes = [], broker } = family;
+        goPlugin = await goPluginServicesFor(plugin, launch, place, lifetime, { guarded, maxMessageBytes });
+        const { routes = [], broker } = goPlugin;
         return { routes, broker };
       },
     },
@@ -75,7 +75,7 @@ export async function startServing<Config extends DescMessage>(
     hsts: options.hsts,
     ...(options.hosts && { hosts: options.hosts }),
     ...(proxy && { proxy }),
-    ...(family.multiplexer && { multiplexing: family.multiplexer }),
+    ...(goPlugin.multiplexer && { multiplexing: goPlugin.multiplexer }),
     ...(tls && { tls: tls.server, onRefused: tls.onRefused }),
   }).catch(async (error: unknown) => {
     await running.stop();
@@ -84,28 +84,28 @@ export async function startServing<Config extends DescMessage>(
   place.share();
   lifetime.serves({
     async drain(graceMs) {
-      await Promise.all([family.endStreams?.(), listener.drain(graceMs)]);
-      await family.close?.();
+      await Promise.all([goPlugin.endStreams?.(), listener.drain(graceMs)]);
+      await goPlugin.close?.();
     },
     stop: () => running.stop(),
   });
   // There will be no other connection to the host.
   const hostGone = () => end(0);
-  family.multiplexer?.ended.then(hostGone, hostGone);
-  return { address: listener.address, family };
+  goPlugin.multiplexer?.ended.then(hostGone, hostGone);
+  return { address: listener.address, goPlugin };
 }
 
 /** What a host written with go-plugin expects beside the plugin's own services; one of ours does without. */
-async function familyServicesFor(
+async function goPluginServicesFor(
   { name }: Plugin,
   launch: Launch,
   { address, shareOther, tls }: GuardedPlace,
   { end }: Lifetime,
   { guarded, maxMessageBytes }: { readonly guarded: boolean; readonly maxMessageBytes: number },
-): Promise<Partial<FamilyServices>> {
+): Promise<Partial<GoPluginServices>> {
   if (launch.kind === "hosted" && launch.host === "go-plugin") {
-    const { createFamilyServices } = await import("../go-plugin/plugin-services.ts");
-    return createFamilyServices({
+    const { createGoPluginServices } = await import("../go-plugin/plugin-services.ts");
+    return createGoPluginServices({
       name,
       end,
       socketDirectory: address.carrier === "unix" ? path.dirname(address.path) : os.tmpdir(),

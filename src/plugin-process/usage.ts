@@ -5,7 +5,7 @@ import { isOwn } from "../node/own-place.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 
 /** What a plugin says to somebody who just runs it: what it is, and how to run it. Three lines. */
-export function introduction({ name, version }: Plugin): string {
+export function usage({ name, version }: Plugin): string {
   const script = path.relative(process.cwd(), process.argv[1] ?? "plugin.js");
   const command = ["node", ...process.execArgv, script];
   return [

@@ -541,7 +541,7 @@ describe("a loaded plugin", () => {
     await vi.waitFor(() =>
       expect(loaded.client(MarkdownService).render({})).rejects.toThrow(/PB-PLUGIN-EXITED.* by SIGKILL/),
     );
-    expect(leftovers()).toEqual([]);
+    await vi.waitFor(() => expect(leftovers()).toEqual([]), { timeout: 10_000 });
   });
 
   test.each<[string, Requirements]>([

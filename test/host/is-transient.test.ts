@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { hostError } from "../../src/host/errors.ts";
-import { mayPass } from "../../src/host/is-transient.ts";
+import { isTransient } from "../../src/host/is-transient.ts";
 
 test.each([
   ["a module is missing", `import "./no-such-module.mjs"`],
@@ -19,6 +19,6 @@ test.each([
     printed = String((error as { stderr: unknown }).stderr).replace(/^/gm, "  | ");
   }
   expect(printed).not.toBe("");
-  expect(mayPass(hostError("PB-HANDSHAKE-EXITED", `it printed:\n${printed}`))).toBe(false);
+  expect(isTransient(hostError("PB-HANDSHAKE-EXITED", `it printed:\n${printed}`))).toBe(false);
   expect(printed).not.toContain("isWireError");
 });

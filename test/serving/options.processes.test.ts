@@ -21,7 +21,7 @@ interface Served extends AsyncDisposable {
   readonly fetch?: (path: string, init: RequestInit) => Promise<Response>;
 }
 
-/** A token goes with the question what the plugin is, too: a plugin with `auth` tells nobody else. */
+/** A token goes with the question what the plugin is, too: a plugin with `auth` tells no other callers. */
 const connectOptions = (choice: Choice) => (choice === "auth" ? { token: secret } : {});
 
 /** Where a plugin can be served, each with the options that mean something there. */

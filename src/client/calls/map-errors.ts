@@ -4,7 +4,7 @@ import type { Interceptor } from "@connectrpc/connect";
  * Replaces the errors that calls fail with, of all kinds of method. Those of calls that their caller has ended, by
  * cancellation or deadline, stay as they are.
  */
-export function explainErrors(explain: (error: unknown, signal: AbortSignal) => unknown): Interceptor {
+export function mapErrors(explain: (error: unknown, signal: AbortSignal) => unknown): Interceptor {
   return (next) => async (request) => {
     const { signal } = request;
     const explained = async (error: unknown) => (signal.aborted ? error : await explain(error, signal));

@@ -1,32 +1,32 @@
-/** A caller's messages, lent to one attempt of a call after the other. */
-export interface Lender<T> {
+/** A caller's messages, for one attempt of a call after the other. */
+export interface ReplayableMessages<T> {
   /** The messages for an attempt. */
-  lend(): AsyncIterable<T>;
-  /** False once an attempt has taken messages that nobody can give to the next. */
-  canLendAgain(): boolean;
+  replay(): AsyncIterable<T>;
+  /** False once an attempt has taken messages that the next can't have. */
+  canReplay(): boolean;
   /** No other attempt will be made. What the last one gave back untouched ends now. */
   keep(): void;
-  /** Ends the caller's iterator, if no attempt has. Somebody may still be waiting for it, so nobody waits for this. */
-  giveBack(reason: unknown): void;
+  /** Ends the caller's iterator, if no attempt has, and doesn't wait for that: a reader may still be waiting for a message. */
+  endUnused(reason: unknown): void;
 }
 
-/** Lends messages that are known as a whole, each time anew. */
-export function lendMessages<T>(messages: readonly T[]): Lender<T> {
+/** Replays messages that are known as a whole. */
+export function replayMessages<T>(messages: readonly T[]): ReplayableMessages<T> {
   return {
-    async *lend() {
+    async *replay() {
       yield* messages;
     },
-    canLendAgain: () => true,
+    canReplay: () => true,
     keep() {},
-    giveBack() {},
+    endUnused() {},
   };
 }
 
 /**
- * Lends a stream. Connect's transports end the caller's iterator when they fail; a lent one stays whole until its first
- * message was asked for, so that the next attempt can have it.
+ * Replays a stream of which no message was read yet. Connect's transports end the caller's iterator when they fail; this keeps
+ * it open until its first message was asked for, so that the next attempt can have it.
  */
-export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
+export function replayStream<T>(source: AsyncIterable<T>): ReplayableMessages<T> {
   let iterator: AsyncIterator<T> | undefined;
   let ended = false;
   let kept = false;
@@ -35,7 +35,7 @@ export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
     iterator ??= source[Symbol.asyncIterator]();
     return iterator;
   };
-  /** Ends the caller's iterator once; one that nobody can throw into is at least closed. */
+  /** Ends the caller's iterator once; one without `throw` is at least closed. */
   const end = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
     if (!ended) {
       ended = true;
@@ -43,28 +43,28 @@ export function lendStream<T>(source: AsyncIterable<T>): Lender<T> {
     }
   };
   /** Ends it for an attempt, unless the next one can still have it. */
-  const endLent = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
+  const endForAttempt = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
     givenBack = true;
     if (kept || iterator !== undefined) {
       await end(close);
     }
     return { done: true, value: undefined } as const;
   };
-  const lent: AsyncIterator<T> = {
+  const forAttempt: AsyncIterator<T> = {
     next: () => open().next(),
-    return: (value?: unknown) => endLent((it) => it.return?.(value)),
-    throw: (reason?: unknown) => endLent((it) => it.throw?.(reason) ?? it.return?.()),
+    return: (value?: unknown) => endForAttempt((it) => it.return?.(value)),
+    throw: (reason?: unknown) => endForAttempt((it) => it.throw?.(reason) ?? it.return?.()),
   };
   return {
-    lend: () => ({ [Symbol.asyncIterator]: () => lent }),
-    canLendAgain: () => iterator === undefined,
+    replay: () => ({ [Symbol.asyncIterator]: () => forAttempt }),
+    canReplay: () => iterator === undefined,
     keep() {
       kept = true;
       if (givenBack) {
         end((it) => it.return?.()).catch(() => undefined);
       }
     },
-    giveBack(reason) {
+    endUnused(reason) {
       end((it) => it.throw?.(reason) ?? it.return?.()).catch(() => undefined);
     },
   };

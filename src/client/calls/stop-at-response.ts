@@ -5,7 +5,7 @@ import { endIterator, forwardIterator } from "../../base/iterables.ts";
  * Ends a stream of requests once its only response is there. What the caller would send then is for nobody; over HTTP/1.1 it
  * could cost the answer, as servers break a connection on which somebody sends on and on.
  */
-export const stopWhenAnswered: Interceptor = (next) => async (request) => {
+export const stopAtResponse: Interceptor = (next) => async (request) => {
   if (!request.stream || request.method.methodKind !== "client_streaming") {
     return next(request);
   }

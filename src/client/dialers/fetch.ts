@@ -4,13 +4,13 @@ import { createTransport as createConnectTransport } from "@connectrpc/connect/p
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import type { Address } from "../../address/endpoint.ts";
 import { detectRuntime } from "../../address/runtime.ts";
-import { breathing } from "../../call/fair-stream.ts";
+import { fairStream } from "../../call/fair-stream.ts";
 import { createEndingTransport } from "../calls/ending-transport.ts";
-import { stopWhenAnswered } from "../calls/stop-at-response.ts";
+import { stopAtResponse } from "../calls/stop-at-response.ts";
 import { checkRequests } from "./checked-transport.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
-import { tellRefusal } from "./failures/refused-response.ts";
-import { tellTruncation } from "./failures/truncated-response.ts";
+import { mapRefusal } from "./failures/refused-response.ts";
+import { mapTruncation } from "./failures/truncated-response.ts";
 import type { BodyMode, Fetch } from "./fetch-client.ts";
 import { createFetchClient } from "./fetch-client.ts";
 import { getWhenShort } from "./get-when-short.ts";
@@ -47,7 +47,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [tellRefusal(address), tellTruncation, fitGrpcTimeout, stopWhenAnswered],
+        interceptors: [mapRefusal(address), mapTruncation, fitGrpcTimeout, stopAtResponse],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,
@@ -63,7 +63,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         async stream(method, ...rest) {
           const response = await (method.methodKind === "server_streaming" ? whole : streamed).stream(method, ...rest);
           // Workers that are bound to each other can share a thread, and fetch can lead to an app in the same process.
-          return { ...response, message: breathing(response.message) };
+          return { ...response, message: fairStream(response.message) };
         },
       }),
     );

@@ -1,5 +1,5 @@
 import { methodKinds } from "./capability.ts";
-import { tellRejections } from "./format-rejections.ts";
+import { formatRejections } from "./format-rejections.ts";
 import type { Routes } from "./negotiate.ts";
 
 /**
@@ -14,7 +14,7 @@ export function explainRoutes(routes: Routes): string {
   });
   const reasons = new Map<string, string[]>();
   for (const kind of methodKinds) {
-    for (const text of tellRejections(routes[kind].rejected)) {
+    for (const text of formatRejections(routes[kind].rejected)) {
       reasons.set(text, [...(reasons.get(text) ?? []), kind.replace("_", "-")]);
     }
   }

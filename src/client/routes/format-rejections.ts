@@ -4,7 +4,7 @@ import type { Rejection } from "./negotiate.ts";
  * What was skipped and why, a line for each reason at each place: what several protocols have in common there is said once, such as
  * "connect, grpc-web at https://host: it refused the connection".
  */
-export function tellRejections(rejected: readonly Rejection[]): readonly string[] {
+export function formatRejections(rejected: readonly Rejection[]): readonly string[] {
   const protocolsOf = new Map<string, Set<string>>();
   for (const { endpoint, reason } of rejected) {
     const [, protocol, place = endpoint, version = ""] = /^(\S+) at (.*?)( \(HTTP\/[\d.]+\))?$/.exec(endpoint) ?? [];

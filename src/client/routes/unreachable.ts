@@ -1,7 +1,7 @@
 import type { PlugboardError } from "../../base/errors.ts";
 import { clientError, unreachableHint } from "../errors.ts";
 import { methodKinds } from "./capability.ts";
-import { tellRejections } from "./format-rejections.ts";
+import { formatRejections } from "./format-rejections.ts";
 import type { Dialable, NegotiateInput, Offer, Routes } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 
@@ -12,7 +12,7 @@ export function leadNowhere(routes: Routes): boolean {
 
 /** The error for a negotiation that has given no route: each place with its reasons, and what to do about them. */
 export function unreachable(input: NegotiateInput<Dialable>): PlugboardError {
-  const reasons = tellRejections(negotiate(input).unary.rejected).map((line) => `\n- ${line}`);
+  const reasons = formatRejections(negotiate(input).unary.rejected).map((line) => `\n- ${line}`);
   const hints = new Set(input.offers.map((offer) => hintFor(offer, input)));
   return clientError("PB-CONNECT-UNREACHABLE", `the plugin can't be reached${reasons.join("")}`, {
     hint: hints.size === 0 ? "Give connect() at least one target." : [...hints].join(" "),

@@ -9,7 +9,7 @@ import { createConnection } from "../../client/connection.ts";
 import type { Dialer } from "../../client/dialers/dialer.ts";
 import { createTransportPool } from "../../client/dialers/transport-pool.ts";
 import { negotiate } from "../../client/routes/negotiate.ts";
-import { tellLoss } from "../../node/dial/connection-lost.ts";
+import { mapConnectionLoss } from "../../node/dial/connection-lost.ts";
 import { createHttp2Connection, openFirst } from "../../node/dial/http2-connection.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { brokerError } from "./errors.ts";
@@ -61,7 +61,7 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   const { transport, end } = createEndingTransport(
     createGrpcTransport({
       baseUrl,
-      interceptors: [tellLoss({ text }), openFirst(connection)],
+      interceptors: [mapConnectionLoss({ text }), openFirst(connection)],
       readMaxBytes: maxMessageBytes,
       acceptCompression: [],
       sessionManager: connection,

@@ -1,7 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { Address } from "../../address/endpoint.ts";
 import { isPlugboardError } from "../../base/errors.ts";
-import { explainErrors } from "../../client/calls/map-errors.ts";
+import { mapErrors } from "../../client/calls/map-errors.ts";
 import { connectionLost } from "../../client/dialers/failures/connection-lost.ts";
 import { explainTruncation } from "../../client/dialers/failures/truncated-response.ts";
 import { resetIn } from "../http2/reset.ts";
@@ -11,8 +11,8 @@ import { resetIn } from "../http2/reset.ts";
  * that for `aborted`, which by its meaning is a conflict that the plugin has noticed. And of a response that has ended too
  * early: both at once, as each is a step for every message of a response.
  */
-export function tellLoss(address: Pick<Address, "text">): Interceptor {
-  return explainErrors((thrown) => {
+export function mapConnectionLoss(address: Pick<Address, "text">): Interceptor {
+  return mapErrors((thrown) => {
     const error = explainTruncation(thrown);
     const reset = resetIn(error, address);
     if (reset !== undefined) {

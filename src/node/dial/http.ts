@@ -7,7 +7,7 @@ import type { Address } from "../../address/endpoint.ts";
 import { isPlugboardError } from "../../base/errors.ts";
 import { foreignKeepalive, keepaliveOn, localKeepalive, withKeepalive } from "../../call/time/keepalive.ts";
 import { createEndingTransport } from "../../client/calls/ending-transport.ts";
-import { stopWhenAnswered } from "../../client/calls/stop-at-response.ts";
+import { stopAtResponse } from "../../client/calls/stop-at-response.ts";
 import { checkRequests } from "../../client/dialers/checked-transport.ts";
 import type { Dialer, DialOptions } from "../../client/dialers/dialer.ts";
 import { dialFailed, isRefusal } from "../../client/dialers/dialer.ts";
@@ -17,7 +17,7 @@ import { getWhenShort } from "../../client/dialers/get-when-short.ts";
 import { fitGrpcTimeout } from "../../client/dialers/grpc-timeout.ts";
 import type { TlsPeer } from "../tls/explain-tls.ts";
 import { explainLateTls, explainTls } from "../tls/explain-tls.ts";
-import { tellLoss } from "./connection-lost.ts";
+import { mapConnectionLoss } from "./connection-lost.ts";
 import { guardAgent, guardToken } from "./guard-token.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
@@ -102,7 +102,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
     const { transport, end } = createEndingTransport(
       checkRequests(
         createTransport({
-          ...common(options, address, tellDialFailure, ...heedEnds(agent, address), stopWhenAnswered),
+          ...common(options, address, tellDialFailure, ...heedEnds(agent, address), stopAtResponse),
           baseUrl,
           httpVersion: "1.1",
           nodeOptions: { ...connection, agent },
@@ -121,7 +121,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
 
 function common(options: DialOptions, address: Address, ...interceptors: readonly Interceptor[]) {
   return {
-    interceptors: [tellLoss(address), ...interceptors, fitGrpcTimeout],
+    interceptors: [mapConnectionLoss(address), ...interceptors, fitGrpcTimeout],
     readMaxBytes: options.maxMessageBytes,
     // On one machine compressing costs more than it saves.
     ...(address.carrier !== "http" && { acceptCompression: [] }),

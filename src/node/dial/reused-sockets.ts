@@ -5,7 +5,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Address } from "../../address/endpoint.ts";
-import { tellRefusal } from "../../client/dialers/failures/refused-response.ts";
+import { mapRefusal } from "../../client/dialers/failures/refused-response.ts";
 import { callError } from "../../ttrpc/client/errors.ts";
 import { keepReading } from "../http/keep-reading.ts";
 
@@ -28,7 +28,7 @@ export function heedEnds(agent: http.Agent, address: Pick<Address, "text">): rea
     keepOnlyFinished(request);
     request.once("socket", keepReading);
   });
-  return [tellRefusal(address, () => dropIdle(agent)), heedDeadSockets(agent, address)];
+  return [mapRefusal(address, () => dropIdle(agent)), heedDeadSockets(agent, address)];
 }
 
 /** Gets each request of an agent, before it has a connection. */

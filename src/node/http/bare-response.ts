@@ -11,7 +11,7 @@ export function inWords(status: number, message: string): PlainResponse {
 }
 
 /** Refuses an HTTP/1.1 request that did not become one of Node's, and closes the connection. */
-export function answerBare(
+export function sendBareResponse(
   socket: Duplex,
   { status, headers, body }: PlainResponse,
   hsts: string | undefined,

@@ -6,7 +6,7 @@ import type * as http from "node:http";
  * blocks the connection for the requests that follow. Here the rest is read and thrown away.
  * @param timeoutMs How long the caller may go on sending after the answer, in milliseconds.
  */
-export function allowEarlyAnswer(
+export function allowEarlyResponse(
   request: http.IncomingMessage,
   response: http.ServerResponse,
   timeoutMs: number,

@@ -6,8 +6,8 @@ import type { PlainResponse } from "../../call/refuse-request.ts";
 import { createHttp2Server } from "../http2/server.ts";
 import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";
 import { withRequire } from "../with-require.ts";
-import { answerBare, inWords } from "./bare-response.ts";
-import { allowEarlyAnswer } from "./early-response.ts";
+import { inWords, sendBareResponse } from "./bare-response.ts";
+import { allowEarlyResponse } from "./early-response.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
 import { limitPipeline } from "./limit-pipeline.ts";
@@ -40,7 +40,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     const connections = createHttp1Connections(headerTimeoutMs, hsts);
     const handle = limitPipeline(
       (request, response) => {
-        allowEarlyAnswer(request, response, headerTimeoutMs);
+        allowEarlyResponse(request, response, headerTimeoutMs);
         serve(request, response);
       },
       maxConcurrentStreams,
@@ -71,7 +71,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       if (error.code === "ECONNRESET" || !socket.writable) {
         socket.destroy();
       } else {
-        answerBare(socket, refusalOf(error), hsts);
+        sendBareResponse(socket, refusalOf(error), hsts);
       }
     });
     // No request has come for so long.
@@ -93,7 +93,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       upgrade ??= loadUpgrade();
       const loaded = await upgrade;
       if (loaded === undefined) {
-        answerBare(socket, inWords(501, "WebSockets can't be served here"), hsts);
+        sendBareResponse(socket, inWords(501, "WebSockets can't be served here"), hsts);
       } else {
         await loaded.accept(request, socket, head);
       }
@@ -102,7 +102,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
       connections.leave(socket);
       socket.on("error", () => socket.destroy());
       if (draining && upgrade === undefined) {
-        answerBare(socket, inWords(503, "the plugin is shutting down"), hsts);
+        sendBareResponse(socket, inWords(503, "the plugin is shutting down"), hsts);
         return;
       }
       acceptUpgrade(request, socket, head).catch((error: unknown) => {

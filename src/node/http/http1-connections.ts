@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import { refusedHeader } from "../../call/errors/call-refused.ts";
 import { refuseRequest } from "../../call/refuse-request.ts";
 import { lastCallMs } from "../listen/protocol-server.ts";
-import { answerBare } from "./bare-response.ts";
+import { sendBareResponse } from "./bare-response.ts";
 
 /** How long a client may take to end its side, and an answer to leave, when the server stops; in milliseconds. */
 const partingMs = 500;
@@ -78,7 +78,7 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
     // Browsers and others know an answer without a request, of this status, for the end of an idle connection.
     const message = "the connection was about to end: nothing was done";
     const { headers, ...refusal } = refuseRequest({ status: 408, code: Code.Unavailable, message }, undefined);
-    answerBare(socket, { ...refusal, headers: { ...headers, [refusedHeader]: "draining" } }, hsts);
+    sendBareResponse(socket, { ...refusal, headers: { ...headers, [refusedHeader]: "draining" } }, hsts);
     part(socket, open);
   }
 

@@ -14,7 +14,7 @@ import { maxDataBytes } from "../../ttrpc/wire/frame.ts";
 import { requestPeer } from "../conninfo.ts";
 import type { HttpServerOptions } from "../listen/protocol-server.ts";
 import { namedHost } from "./adapter.ts";
-import { answerBare } from "./bare-response.ts";
+import { sendBareResponse } from "./bare-response.ts";
 
 /** Serves ttrpc on WebSockets. */
 export interface WebSocketUpgrade {
@@ -47,7 +47,7 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
       const requestId = requestIdFor(request.headers[requestIdHeader.toLowerCase()]?.toString());
       const admission = await admit(request, socket, requestId);
       if ("refusal" in admission) {
-        answerBare(socket, refuseRequest(admission.refusal, undefined), hsts, requestId);
+        sendBareResponse(socket, refuseRequest(admission.refusal, undefined), hsts, requestId);
         return;
       }
       const { peer } = admission;

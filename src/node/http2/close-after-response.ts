@@ -4,7 +4,7 @@ import * as http2 from "node:http2";
  * Closes a stream once its answer is complete, whether or not the caller has more to say, as RFC 9113, section 8.1 has it. Node
  * waits for the caller to end its request, so one that does not would keep the stream, and a drain, from ending.
  */
-export function closeWhenAnswered(request: http2.Http2ServerRequest, { stream }: http2.Http2ServerResponse): void {
+export function closeAfterResponse(request: http2.Http2ServerRequest, { stream }: http2.Http2ServerResponse): void {
   // Not before the trailers, which Node itself sends on this event, and hands over only when it is through with it.
   stream.once("wantTrailers", () => setImmediate(close));
   // An answer of headers alone has no trailers. One with a body has not left yet, unless it is short.

@@ -5,7 +5,7 @@ import type { Keepalive } from "../../call/time/keepalive.ts";
 import type { HttpHandler } from "../http/adapter.ts";
 import { countAnswers } from "../http/responses-in-flight.ts";
 import type { ProtocolServer } from "../listen/protocol-server.ts";
-import { closeWhenAnswered } from "./close-after-response.ts";
+import { closeAfterResponse } from "./close-after-response.ts";
 import { maxSessionMemory } from "./limits.ts";
 import { watchHttp2 } from "./liveness.ts";
 
@@ -30,7 +30,7 @@ export function createHttp2Server(
   const sessions = new Set<http2.Http2Session>();
   let draining = false;
   const handleToEnd = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
-    closeWhenAnswered(request, response);
+    closeAfterResponse(request, response);
     handle(request, response);
   };
   const server = http2.createServer(

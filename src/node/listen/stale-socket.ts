@@ -3,8 +3,8 @@ import { lstatSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 
 /**
- * Removes the Unix socket that a process has left behind: `true` if it did. What is no socket stays, as does one at which
- * somebody listens.
+ * Removes the Unix socket that a process has left behind: `true` if it did. What is no socket stays, as does one at which a
+ * process listens.
  * @throws Error if there is nothing at the path, or this user can't remove it
  */
 export async function removeStaleSocket(path: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { CallContext } from "../../call/call-context.ts";
 import { createCallContext } from "../../call/call-context.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { concealError, revealErrors } from "../../call/errors/error-for-caller.ts";
-import { createBreath } from "../../call/fair-stream.ts";
+import { createPacer } from "../../call/fair-stream.ts";
 import type { AnyMessage } from "../../call/handler-output.ts";
 import { invokeStreaming, invokeUnary } from "../../call/invoke.ts";
 import type { Peer } from "../../call/peer.ts";
@@ -23,7 +23,7 @@ import { createMessageStream } from "../wire/message-stream.ts";
 import { initialWindowBytes } from "../wire/send-window.ts";
 import type { Backlog } from "./backlog.ts";
 import { backlogFull } from "./backlog.ts";
-import { ServerAnswer } from "./server-response.ts";
+import { ServerResponse } from "./server-response.ts";
 
 /** What a call needs to know of the connection it came by. */
 export interface ServerCallParts {
@@ -45,7 +45,7 @@ const cancelled = () => new ConnectError("the caller has cancelled the call", Co
 export class ServerCall extends Call {
   readonly #parts: ServerCallParts;
   readonly #context: CallContext;
-  readonly #answer: ServerAnswer;
+  readonly #response: ServerResponse;
   /** Missing for a unary call. */
   #messages: MessageStream | undefined;
   #responses: AsyncIterator<AnyMessage> | undefined;
@@ -67,7 +67,7 @@ export class ServerCall extends Call {
       timeoutMs: this.#timeoutMs(),
       requestHeader: () => callHeaders(metadata, peer),
     });
-    this.#answer = new ServerAnswer({ link, streamId, extended, context: this.#context });
+    this.#response = new ServerResponse({ link, streamId, extended, context: this.#context });
     if (peer !== undefined) {
       this.#context.values.set(peerKey, peer);
     }
@@ -228,7 +228,7 @@ export class ServerCall extends Call {
   end(reason: unknown, error?: ConnectError): void {
     if (!this.ended) {
       if (error !== undefined) {
-        this.#answer.sendError(error);
+        this.#response.sendError(error);
       }
       this.#finish(reason, error ?? ConnectError.from(reason, Code.Canceled));
     }
@@ -272,22 +272,22 @@ export class ServerCall extends Call {
         await this.#respond(encodeMessage(method.output, value));
         return;
       }
-      const breath = createBreath();
+      const pacer = createPacer();
       let result = await next();
       while (!this.ended && result.done !== true) {
-        this.#answer.sendHeader();
+        this.#response.sendHeader();
         const bytes = encodeMessage(method.output, result.value);
-        this.#answer.bytes += bytes.byteLength;
+        this.#response.bytes += bytes.byteLength;
         await messages.send(bytes);
         this.moved();
-        const pause = breath();
+        const pause = pacer();
         if (pause !== undefined) {
           await pause;
         }
         result = await next();
       }
       if (!this.ended) {
-        this.#finish(undefined, this.#answer.endStream(messages));
+        this.#finish(undefined, this.#response.endStream(messages));
       }
     } catch (error) {
       this.#handlerFailed(error);
@@ -301,19 +301,19 @@ export class ServerCall extends Call {
     if (this.ended) {
       return undefined;
     }
-    if (this.#parts.request.chunked && !this.#answer.fits(bytes)) {
+    if (this.#parts.request.chunked && !this.#response.fits(bytes)) {
       return this.#respondInChunks(bytes);
     }
-    this.#finish(undefined, this.#answer.sendMessage(bytes));
+    this.#finish(undefined, this.#response.sendMessage(bytes));
     return undefined;
   }
 
   async #respondInChunks(bytes: Uint8Array) {
     this.#messages ??= this.#openMessages();
-    this.#answer.bytes += bytes.byteLength;
+    this.#response.bytes += bytes.byteLength;
     await this.#messages.sendInChunks(bytes);
     if (!this.ended) {
-      this.#finish(undefined, this.#answer.sendMessage(new Uint8Array(0)));
+      this.#finish(undefined, this.#response.sendMessage(new Uint8Array(0)));
     }
   }
 
@@ -341,7 +341,7 @@ export class ServerCall extends Call {
   #handlerFailed(error: unknown) {
     if (!this.ended) {
       const forCaller = concealError(error, this.#context);
-      this.#answer.sendError(forCaller);
+      this.#response.sendError(forCaller);
       this.#finish(undefined, forCaller);
     }
   }
@@ -356,7 +356,7 @@ export class ServerCall extends Call {
    */
   #finish(reason?: unknown, error?: ConnectError) {
     this.markEnded();
-    this.responseBytes = this.#answer.bytes;
+    this.responseBytes = this.#response.bytes;
     this.endObservation(error);
     this.#messages?.fail(reason ?? callEnded());
     this.#context.abort(reason);

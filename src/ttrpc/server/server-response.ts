@@ -22,7 +22,7 @@ interface ServerAnswerParts {
 }
 
 /** What a caller is told of its call, beside the messages of a stream. */
-export class ServerAnswer {
+export class ServerResponse {
   /** Bytes of all messages that were sent. */
   bytes = 0;
   readonly #parts: ServerAnswerParts;

@@ -2,7 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { PlugboardError } from "../../../base/errors.ts";
 import { isPlugboardError } from "../../../base/errors.ts";
-import { explainErrors } from "../../calls/map-errors.ts";
+import { mapErrors } from "../../calls/map-errors.ts";
 import { clientError } from "../../errors.ts";
 
 /** Says that a server wants to know who calls. Metadata and details of its own error are kept. */
@@ -16,7 +16,7 @@ export function callerRefused(what: string, cause?: ConnectError): PlugboardErro
 }
 
 /** Tells callers whom the server does not know what to do. For connections to a server that has asked who they are. */
-export const askForToken: Interceptor = explainErrors((error) => {
+export const askForToken: Interceptor = mapErrors((error) => {
   const isRefusal = error instanceof ConnectError && error.code === Code.Unauthenticated && !isPlugboardError(error);
   return isRefusal ? callerRefused(error.rawMessage, error) : error;
 });

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { explainErrors } from "../../calls/map-errors.ts";
+import { mapErrors } from "../../calls/map-errors.ts";
 
 /** Connect's own words for a response that ends too early. */
 const truncations = ["protocol error: incomplete envelope", "protocol error: missing EndStreamResponse"];
@@ -15,4 +15,4 @@ export function explainTruncation(error: unknown): unknown {
 }
 
 /** Tells callers of a response that has ended too early. */
-export const tellTruncation = explainErrors(explainTruncation);
+export const mapTruncation = mapErrors(explainTruncation);
