@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { isPlugboardError } from "../base/errors.ts";
 import { forwardIterator } from "../base/iterables.ts";
+import { within } from "../base/within.ts";
 
 /** How long the end of a process may take to be noticed after its connections broke, in milliseconds. */
 const noticeMs = 1_000;
@@ -16,14 +17,12 @@ export function reportExit(transport: Transport, exited: Promise<Error>, onLoss?
       throw error;
     }
     onLoss?.();
-    const { promise: unnoticed, resolve } = Promise.withResolvers<Error>();
-    // Not AbortSignal.timeout(), which does not keep the process alive: nothing else may, and the caller would not be told.
-    const timer = setTimeout(() => resolve(error), noticeMs);
-    try {
-      throw await Promise.race([exited, unnoticed]);
-    } finally {
-      clearTimeout(timer);
-    }
+    let reason: unknown = error;
+    const noticed = exited.then((exit) => {
+      reason = exit;
+    });
+    await within(noticeMs, noticed);
+    throw reason;
   };
   return {
     unary: (...call) => transport.unary(...call).catch(explain),
