@@ -10,7 +10,6 @@ import type { PlugboardError } from "../base/errors.ts";
 import { printableLine } from "../base/printable.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
-import { trustedLimits } from "../call/call-policy.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import { withKeepalive } from "../call/time/keepalive.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -23,6 +22,7 @@ import { pluginError } from "../plugin/errors.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import type { StandardService } from "../services/standard-service.ts";
+import { startWithServices } from "../serving/start-with-services.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialers/dialer.ts";
@@ -185,13 +185,13 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
       if (isPlugin(place)) {
         const protocolVersion = commonVersion(place, protocolVersions);
-        // Loaded only by those who have a plugin in their own process.
-        const { preparePlugin } = await import("../serving/prepare-plugin.ts");
-        const { running: started, manifest } = await preparePlugin(
-          place,
-          { config, ...(services && { services }) },
-          { env: env ?? {}, defaultLimits: trustedLimits, trusted: true, protocolVersion, signal },
-        );
+        const { running: started, manifest } = await startWithServices(place, {
+          protocolVersion,
+          ...(config && { config }),
+          ...(env && { env }),
+          ...(services && { services }),
+          ...(signal && { signal }),
+        });
         running.push(started);
         return { offers: [memoryOffer(started)], manifest };
       }

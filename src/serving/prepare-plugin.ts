@@ -3,22 +3,20 @@ import { log } from "../base/log.ts";
 import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
 import { announcedLimits } from "../call/call-policy.ts";
 import type { RequestGate } from "../call/request-gate.ts";
-import type { EndpointSchema, Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
+import type { EndpointSchema } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { checkOrigins } from "../http/check-origins.ts";
 import { checkHosts } from "../http/hosts.ts";
 import type { Broker } from "../plugin/broker.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
-import { createManifest } from "../plugin/manifest.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
-import { startPlugin } from "../plugin/running-plugin.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
 import { checkAccessRules } from "../policy/auth/access-rule.ts";
 import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import { createCallPolicy } from "../policy/create-call-policy.ts";
 import { insecureCombinations } from "../policy/insecure-combinations.ts";
-import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { StandardService } from "../services/standard-service.ts";
+import { startWithServices } from "./start-with-services.ts";
 
 /** What can be said of serving a plugin, wherever that is; each place offers what has a meaning there. */
 export interface PrepareOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
@@ -38,20 +36,18 @@ export interface Place {
   readonly env: Readonly<Record<string, unknown>>;
   /** The limits that hold unless the options have others. */
   readonly defaultLimits: CallLimits;
-  /** Where the plugin can be reached, as its manifest says. Default: in the same process alone. */
-  readonly endpoints?: readonly MessageInitShape<typeof EndpointSchema>[];
-  /** The callers are the plugin's own host or program, and need not say who they are. Default: false. */
+  /** Where the plugin can be reached, as its manifest says. */
+  readonly endpoints: readonly MessageInitShape<typeof EndpointSchema>[];
+  /** The callers are the plugin's own host, and need not say who they are. Default: false. */
   readonly trusted?: boolean;
   /** It listens on the network by itself. Default: false. */
   readonly onNetwork?: boolean;
   /** The application protocol's version that was agreed on. Default: the plugin's highest. */
   readonly protocolVersion?: number;
-  /** Gives up starting. */
-  readonly signal?: AbortSignal | undefined;
   /** What each call has to pass before its caller's rate is counted. It is told which services are the plugin's own. */
   readonly gate?: ((isOwn: (service: DescService) => boolean) => RequestGate) | undefined;
-  /** What is served beside the plugin's own services, unless the options have others. Default: nothing. */
-  readonly defaultServices?: readonly StandardService[];
+  /** What is served beside the plugin's own services, unless the options have others. */
+  readonly defaultServices: readonly StandardService[];
   /** Aborted when the plugin is told to stop. Default: it never is. */
   readonly draining?: AbortSignal;
   /** Makes what the place serves whatever the options say. */
@@ -69,7 +65,6 @@ interface Beside {
 export interface PreparedPlugin {
   readonly running: RunningPlugin;
   readonly policy: CallPolicy;
-  readonly manifest: Manifest;
 }
 
 /**
@@ -94,7 +89,7 @@ export async function preparePlugin<Config extends DescMessage>(
   options: PrepareOptions<Config>,
   place: Place,
 ): Promise<PreparedPlugin> {
-  const { env, endpoints, trusted = false, protocolVersion, signal } = place;
+  const { env, endpoints, trusted = false } = place;
   checkServed(plugin, options, trusted);
   for (const warning of insecureCombinations({ ...options, onNetwork: place.onNetwork ?? false })) {
     log("WARNING", `${plugin.name}: ${warning}`);
@@ -108,21 +103,18 @@ export async function preparePlugin<Config extends DescMessage>(
     trusted,
   );
   const { limits } = policy;
-  const manifest = createManifest(plugin, {
-    // In the same process messages have no length, and calls no connection.
-    ...(endpoints && { endpoints, limits: announcedLimits(limits) }),
-    ...(protocolVersion !== undefined && { protocolVersion }),
-  });
   const { routes = [], broker } = (await place.beside?.(limits)) ?? {};
-  const { draining = new AbortController().signal, defaultServices = [] } = place;
-  const services = (options.services ?? defaultServices).map((service) => service.routes({ draining }));
-  running = await startPlugin(plugin, {
+  const started = await startWithServices(plugin, {
     env,
-    standardRoutes: [pluginServiceRoutes(manifest), ...services, ...routes],
+    endpoints,
+    limits: announcedLimits(limits),
+    services: options.services ?? place.defaultServices,
+    routes,
     ...(options.config && { config: options.config }),
-    ...(protocolVersion !== undefined && { protocolVersion }),
     ...(broker && { broker }),
-    ...(signal && { signal }),
+    ...(place.protocolVersion !== undefined && { protocolVersion: place.protocolVersion }),
+    ...(place.draining && { draining: place.draining }),
   });
-  return { running, policy, manifest };
+  running = started.running;
+  return { running, policy };
 }
