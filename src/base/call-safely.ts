@@ -1,6 +1,6 @@
 /**
- * Calls a function of a user's whose result nobody waits for. What it throws, or what its promise rejects with, goes to
- * `onFailed`: it must end neither the process nor what it was called for.
+ * Calls a function of a user's without waiting for its result. What it throws, or what its promise rejects with, goes
+ * to `onFailed`: it must end neither the process nor what it was called for.
  */
 export function callSafely(call: () => unknown, onFailed: (error: unknown) => void): void {
   try {

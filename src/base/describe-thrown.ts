@@ -1,4 +1,4 @@
-/** How many causes of an error are told, one within the other. */
+/** Longest chain of causes that is described. */
 const maxCauses = 8;
 
 /**

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ErrorCode } from "./error-code.ts";
 
-/** What an error code stands for. */
+/** The Connect code and the hint of an error code. */
 export interface ErrorDefinition {
   /** The Connect code that the error travels with, by its name, such as "InvalidArgument". */
   readonly code: keyof typeof Code;
@@ -9,7 +9,7 @@ export interface ErrorDefinition {
   readonly hint: string;
 }
 
-/** What may be said of an error beyond its code and message. */
+/** Options for an error beyond its code and message. */
 export interface PlugboardErrorOptions {
   /** Replaces the code's own hint. */
   readonly hint?: string;
@@ -24,7 +24,7 @@ export interface ErrorFactory<Codes extends string> {
    * @param message What happened, and with what; without the code and without the hint, which are added.
    */
   (errorCode: Codes, message: string, options?: PlugboardErrorOptions): PlugboardError<Codes>;
-  /** Whether a value is an error of these codes, or of one of them if one is given. */
+  /** True for an error of these codes, or of `errorCode` alone if it is given. */
   is<One extends Codes>(value: unknown, errorCode?: One): value is PlugboardError<One>;
   readonly definitions: Readonly<Record<Codes, ErrorDefinition>>;
 }
@@ -67,7 +67,7 @@ export class PlugboardError<Codes extends string = string> extends ConnectError 
   readonly errorCode: Codes;
   readonly hint: string;
 
-  /** What defineErrors() returns makes them. */
+  /** Called by the factories of defineErrors(). */
   constructor(
     errorCode: Codes,
     code: Code,
@@ -89,9 +89,9 @@ export class PlugboardError<Codes extends string = string> extends ConnectError 
   }
 }
 
-/** Whether a value is a PlugboardError, of any package. */
+/** True for a PlugboardError of any package. */
 export function isPlugboardError(value: unknown): value is PlugboardError;
-/** Whether a value is the PlugboardError of a code of the core. For those of a package, use the factory that it exports. */
+/** True for a PlugboardError with this code of the core. For those of a package, use the factory that it exports. */
 export function isPlugboardError<One extends ErrorCode>(value: unknown, errorCode: One): value is PlugboardError<One>;
 export function isPlugboardError(value: unknown, errorCode?: string): value is PlugboardError {
   return value instanceof PlugboardError && (errorCode === undefined || value.errorCode === errorCode);

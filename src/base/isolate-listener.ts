@@ -2,8 +2,8 @@ import { callSafely } from "./call-safely.ts";
 import { log } from "./log.ts";
 
 /**
- * Keeps a listener's trouble from whoever tells it something: what it throws, or what its promise rejects with, concerns
- * that one event. The first is logged.
+ * Isolates the source of an event from a listener that fails: what the listener throws, or what its promise rejects
+ * with, does not reach the source. The first failure is logged.
  * @param name The option by which it was given.
  */
 export function isolateListener<T>(name: string, listener: (event: T) => unknown): (event: T) => void {

@@ -25,9 +25,8 @@ async function ended(ending: Promise<unknown> | undefined): Promise<IteratorRetu
 }
 
 /**
- * Ends a caller's iterator before it has ended itself. It may be in the middle of something, so this does not wait for it; and
- * what it throws is dropped.
- * @param reason What it is told, if it can be told anything.
+ * Ends a caller's iterator early. It may be busy, so this does not wait for it, and drops what it throws.
+ * @param reason Passed to the iterator's `throw`, if it has one.
  */
 export function endIterator(iterator: AsyncIterator<unknown> | undefined, reason?: unknown): void {
   const end = async () => {

@@ -1,6 +1,6 @@
 import { log } from "./log.ts";
 
-/** How long a line is not logged again, in milliseconds. */
+/** Milliseconds until a line may be logged again. */
 const quietMs = 10_000;
 
 /**

@@ -5,10 +5,10 @@ import { printable } from "./printable.ts";
 /** Levels of log lines, least urgent first. */
 export const logLevels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
 
-/** How urgent a log line is. */
+/** Severity of a log line, the lowest first. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** Of the process, as stderr is: whoever owns the process sets it. */
+/** Of the process, as stderr is: set by the process's owner. */
 let lowest: LogLevel = "INFO";
 
 /** Leaves out what is less urgent from now on. Default: INFO. */
@@ -23,7 +23,7 @@ const continuation = "\n  | ";
  * Writes a line of Plugboard's own to the log: stderr in Node, the console elsewhere. By the console's methods, as under
  * hosts written with go-plugin those tell the host the level. Errors quote what callers send, so nothing of it can pass
  * for another line of the log, or be obeyed by a terminal; a password in a URL is masked.
- * @param thrown What was thrown, to be told with it.
+ * @param thrown Errors to log with the message.
  */
 export function log(level: "WARNING" | "ERROR", message: string, ...thrown: readonly unknown[]): void {
   if (logLevels.indexOf(level) >= logLevels.indexOf(lowest)) {
@@ -40,7 +40,7 @@ export interface LogEntry {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** How a log entry is written: one object of JSON. Fields that are `undefined` are left out. */
+/** Formats a log entry as one JSON object. Fields that are `undefined` are left out. */
 export function formatLogEntry({ level, message, time, fields }: LogEntry): string {
   return JSON.stringify({ time: time.toISOString(), level: level.toLowerCase(), message, ...fields });
 }

@@ -8,7 +8,7 @@ const databaseUrl = /(?:database|db|postgres(?:ql)?|mysql|mongo(?:db)?|redis|amq
 /** Parts of too many others: they have to be words of their own. */
 const ownWords = /(?<![a-z])(?:auth|pass)(?![a-z])|(?:Auth|Pass)(?![a-z])|(?<![A-Z])(?:AUTH|PASS)(?![A-Z])/;
 
-/** Where the authority of a URL ends (RFC 3986, section 3.2). */
+/** The end of a URL's authority (RFC 3986, section 3.2). */
 const authorityEnd = /[\s/?#]/g;
 
 /** "key" is part of too many others: it has to be a word of its own, or the end of one, as in "apikey". */
@@ -37,7 +37,7 @@ export function maskSecrets(fields: Readonly<Record<string, unknown>>): Record<s
   return copyRecord(fields, false, []);
 }
 
-/** @param within What it is part of. */
+/** @param within The objects that it is nested in. */
 function copyRecord(record: object, secret: boolean, within: readonly object[]): Record<string, unknown> {
   const here = [...within, record];
   // Entries, as assigning would lose the name "__proto__".
@@ -73,7 +73,7 @@ function copy(value: unknown, secret: boolean, within: readonly object[]): unkno
   }
 }
 
-/** Who logs is not to fail because what is logged can't be looked at: a getter or a toJSON that throws. */
+/** A getter or a toJSON that throws must not make logging fail. */
 function tryCopy(value: object, secret: boolean, within: readonly object[]): unknown {
   try {
     return copyObject(value, secret, within);

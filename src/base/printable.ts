@@ -1,6 +1,6 @@
 const esc = "\u001b";
 const bell = "\u0007";
-/** What ends a string that is meant for the terminal, in seven bits or as one character. */
+/** The end of a string that is meant for the terminal, in seven bits or as one character. */
 const stringEnd = `(?:${bell}|${esc}\\\\|\u009c)`;
 
 /** The control sequences of ECMA-48: those with parameters, strings up to their end, and those of a few characters. */

@@ -3,7 +3,7 @@ import { getAbortSignalReason } from "@connectrpc/connect/protocol";
 /** Waits for the promise, but no longer than until the signal is aborted; then rejects with the signal's reason. */
 export async function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   if (signal.aborted) {
-    // What becomes of it interests nobody any more.
+    // Its result is of no use any more.
     promise.catch(() => undefined);
     throw getAbortSignalReason(signal);
   }

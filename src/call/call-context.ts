@@ -2,42 +2,39 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { createContextValues } from "@connectrpc/connect";
 
-/** What is known of a call when it comes in. */
+/** A call as it comes in. */
 export interface CallContextInit {
   readonly method: DescMethod;
   readonly protocolName: string;
   readonly url: string;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
   readonly timeoutMs: number | undefined;
-  /** Makes the request's headers, should somebody ask for them; they become the handler's own. */
+  /** Makes the request's headers when they are first read; they become the handler's own. */
   readonly requestHeader: () => Headers;
 }
 
 /** A handler's context, with what ends the call for it. */
 export interface CallContext extends HandlerContext {
-  /** The response's headers, if somebody has asked for them. */
+  /** The response's headers, if the handler or an interceptor has read them. */
   readonly responseHeaderIfAny: Headers | undefined;
-  /** The response's trailers, if somebody has asked for them. */
+  /** The response's trailers, if the handler or an interceptor has read them. */
   readonly responseTrailerIfAny: Headers | undefined;
   /** Aborts the signal; only the first reason counts. */
   abort(reason?: unknown): void;
 }
 
-/** What a signal says when its call is over; made once, as making an error costs more than a call. */
+/** The abort reason of a call that is over; made once, as making an error costs more than a call. */
 const ended = new Error("the call has ended");
 
 /**
- * Makes a handler's context. Connect's own createHandlerContext also watches over deadline and caller by signals of
- * their own, which costs as much as the rest of a call in the same process; here whoever runs the call does that.
- *
- * Signal and headers are made when they are asked for: to tell a signal that its call is over costs as much as five
- * headers, and the first headers of a process make Node load all of its HTTP.
+ * Makes a handler's context. Unlike Connect's createHandlerContext it starts no timers or listeners for deadline and
+ * caller: the call does that itself. Signal and headers are made when they are first read.
  */
 export function createCallContext(init: CallContextInit): CallContext {
   return new LazyCallContext(init) as LazyCallContext & LazyMembers;
 }
 
-/** What is made when it is asked for. */
+/** Made when first read. */
 interface LazyMembers {
   signal: AbortSignal;
   requestHeader: Headers;

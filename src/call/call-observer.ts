@@ -9,17 +9,17 @@ export interface CallObserver {
   begin(context: HandlerContext): CallObservation;
 }
 
-/** What an observer does about one call. */
+/** An observer's view of one call. */
 export interface CallObservation {
   /** Runs a piece of the handler, so that something can be around it. Called again for each message of a stream. */
   run?<T>(piece: () => T): T;
-  /** The call has ended, in whatever way. Called once; nobody waits for what it returns. */
+  /** The call has ended, well or not. Called once; what it returns is not awaited. */
   end(outcome: CallOutcome): void;
 }
 
-/** How a call has ended. */
+/** The outcome of a call. */
 export interface CallOutcome {
-  /** What the caller was told, if the call has failed; `undefined` if it went well. */
+  /** The error that the caller got; `undefined` if the call succeeded. */
   readonly error: ConnectError | undefined;
   /** Bytes of the request's messages, as they came in; `undefined` in the same process, where there are none. */
   readonly requestBytes: number | undefined;

@@ -6,11 +6,11 @@ import type { CallObserver } from "./call-observer.ts";
 import type { Peer } from "./peer.ts";
 import type { RequestGate } from "./request-gate.ts";
 
-/** How much a caller may ask for. A limit that is left out is no limit. */
+/** Limits on a caller's calls. A limit that is left out is no limit. */
 export interface CallLimits {
   /** Longest message of a caller, in bytes, as it is when it was decompressed. */
   readonly maxMessageBytes: number;
-  /** How many calls one connection of ttrpc may have in flight; also those that run on although they were cancelled. */
+  /** Calls that one ttrpc connection may have in flight; cancelled calls count until their handlers end. */
   readonly maxConcurrentStreams: number;
   /**
    * Longest body of an HTTP request that carries one message, in bytes as they come in. A stream of messages may be longer:
@@ -22,8 +22,8 @@ export interface CallLimits {
   /** Longest time that a call may take, in milliseconds; a caller may ask for less. */
   readonly maxDeadlineMs?: number | undefined;
   /**
-   * How long a stream may go without a message in either direction, and a request's body without further bytes, in
-   * milliseconds.
+   * Milliseconds that a stream may go without a message in either direction, and a request's body without further
+   * bytes.
    */
   readonly idleTimeoutMs?: number | undefined;
 }
@@ -31,14 +31,14 @@ export interface CallLimits {
 /** A request that is to become a WebSocket. */
 interface UpgradeRequest {
   readonly headers: Headers;
-  /** Who has sent it, with the authorization of the calls to come. */
+  /** The peer that sent it, with the authorization of the calls to come. */
   readonly peer: Peer;
   readonly requestId: string;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the caller no longer waits for the response. */
   readonly signal: AbortSignal;
 }
 
-/** What holds for every call, whatever it came by. */
+/** The limits, gates and observer of every call, whatever its protocol. */
 export interface CallPolicy {
   readonly limits: CallLimits;
   /** Decides whether a call may go on before any of its messages is read. */

@@ -76,9 +76,9 @@ export abstract class Call {
   }
 
   /**
-   * Tells the observer how the call has ended.
-   * @param error What it has failed with.
-   * @param counted Whether there were bytes to count.
+   * Reports the outcome of the call to the observer.
+   * @param error The error that ended the call; `undefined` if it succeeded.
+   * @param counted False if there were no bytes to count.
    */
   protected endObservation(error: ConnectError | undefined, counted = true): void {
     this.#observation?.end({
@@ -92,8 +92,8 @@ export abstract class Call {
 let ended: ConnectError | undefined;
 
 /**
- * What is read of a call that has ended well. Made once, as making an error costs more than the rest of ending a call; and not
- * before it is needed, as its headers make Node load all of its HTTP.
+ * The abort reason of a call that succeeded. Made once, as making an error costs more than the rest of ending a call;
+ * and when first needed, as its headers make Node load all of its HTTP.
  */
 export function callEnded(): ConnectError {
   ended ??= new ConnectError("the call has ended", Code.Canceled);

@@ -1,11 +1,11 @@
 /**
- * How long a stream may keep the event loop to itself: in milliseconds, and in messages, as a Worker's clock stands
- * still while it computes.
+ * Longest turn of a stream on the event loop: in milliseconds, and in messages, as a Worker's clock stands still while
+ * it computes.
  */
 const maxTurnMs = 10;
 const maxTurnMessages = 1000;
 
-/** Where there is setImmediate, timers and I/O have their turn without a wait of a millisecond. */
+/** With setImmediate, timers and I/O have their turn without a wait of a millisecond. */
 const nextTurn: (run: () => void) => unknown =
   typeof globalThis.setImmediate === "function" ? globalThis.setImmediate : (run) => setTimeout(run, 0);
 

@@ -2,13 +2,13 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { requestIdHeader, requestIdOf } from "./request-id.ts";
 import { traceHeadersOf } from "./trace-context.ts";
 
-/** What a further call takes over of the one that it is made for: options of a method of a Connect client. */
+/** The options that a further call inherits from the call that it is made for; for a method of a Connect client. */
 export interface ForwardedCall {
   /** `X-Request-Id`, and `traceparent` and `tracestate` if the call is part of a trace. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborted when the call has ended. */
   readonly signal: AbortSignal;
-  /** What is left of the call's time, in milliseconds, at least 1; missing without a deadline. */
+  /** Milliseconds left until the call's deadline, at least 1; missing without a deadline. */
   readonly timeoutMs?: number;
 }
 

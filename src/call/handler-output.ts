@@ -8,8 +8,8 @@ import { checkMessage } from "./messages/check-message.ts";
 export type AnyMessage = MessageShape<MethodImplSpec["method"]["input"]>;
 
 /**
- * What a handler has given, as a message of its method's type.
- * @throws TypeError that names the method, if it is nothing: somebody has forgotten a `return`.
+ * A handler's result, as a message of its method's type.
+ * @throws TypeError that names the method, if there is no result, as when a `return` was forgotten.
  */
 export function outputOf(method: DescMethod, given: unknown): AnyMessage {
   if (typeof given !== "object" || given === null) {

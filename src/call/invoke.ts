@@ -19,7 +19,7 @@ export async function invokeUnary(
     await requestGate(context);
     context.signal.throwIfAborted();
   }
-  // Whoever looked the method up has seen that it is unary.
+  // The caller of this function has checked that the method is unary.
   const spec = entry.spec as UnarySpec;
   if (interceptors.length > 0) {
     return invokeUnaryImplementation(checkOutput(spec) as UnarySpec, context, input, [...interceptors]);

@@ -1,10 +1,10 @@
 import { printableLine } from "../base/printable.ts";
 
-/** How much of a name is repeated, in characters. */
+/** Characters of a name that an error repeats at most. */
 const maxMethodLength = 200;
 
 /**
- * What a caller is told who asks for a method that is not there, the same over every route.
+ * The error message for a method that does not exist, the same over every route.
  * @param path As in "/package.Service/Method".
  */
 export function noSuchMethodMessage(path: string): string {

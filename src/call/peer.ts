@@ -13,5 +13,8 @@ export interface Peer {
   readonly upgradeFields?: ReadonlyMap<string, string>;
 }
 
-/** Where a handler, or the `key` of a rate limit, finds its call's peer: `context.values.get(peerKey)`. Never `undefined`. */
+/**
+ * The context key of a call's peer, for handlers and the `key` of a rate limit: `context.values.get(peerKey)`. Never
+ * `undefined`.
+ */
 export const peerKey = createContextKey<Peer>({}, { description: "peer" });

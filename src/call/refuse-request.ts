@@ -2,14 +2,14 @@ import { Code } from "@connectrpc/connect";
 import { codeName } from "./errors/code-name.ts";
 import { noSuchMethodMessage } from "./not-found.ts";
 
-/** What an HTTP request is answered with. */
+/** A complete HTTP response. */
 export interface PlainResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
-/** Why a request is refused before it is known to be a call of a method. */
+/** The reason why a request is refused before it is known to be a call of a method. */
 export interface RequestRefusal {
   /** The HTTP status, where the protocol has no other place for the code. */
   readonly status: number;
@@ -21,8 +21,8 @@ export interface RequestRefusal {
 const endStreamFlag = 0x02;
 
 /**
- * Answers a request that is refused in the words of its protocol: a call of gRPC or gRPC-Web by a status of that protocol and
- * nothing else, a stream of Connect's by its end, everything else by the HTTP status and an error as Connect has it.
+ * Makes the response that refuses a request, in its protocol: for a call of gRPC or gRPC-Web a status of that protocol
+ * and nothing else, for a stream of Connect's its end, otherwise the HTTP status and an error as Connect has it.
  * @param contentType The request's.
  */
 export function refuseRequest(
@@ -52,8 +52,8 @@ function endStream(json: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Why a request for a path is refused where there is nothing.
- * @param path That of the request, which the message names.
+ * The refusal of a request for a path where nothing is served.
+ * @param path The request's path, which the message names.
  */
 export function noSuchMethod(path: string): RequestRefusal {
   // HTTP/1.1 lets a request name a whole URL: host and credentials are not repeated.

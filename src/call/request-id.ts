@@ -6,7 +6,7 @@ export const requestIdHeader = "X-Request-Id";
 
 const requestIdKey = createContextKey("", { description: "request id" });
 
-/** What is taken over of a caller: it goes into logs and headers. */
+/** The ids of callers that are kept: they go into logs and headers. */
 const acceptable = /^[\w.:-]{1,128}$/;
 
 /** The caller's own id of a request if it is one (up to 128 letters, digits, "_", ".", ":", "-"), else a new one. */
@@ -25,7 +25,7 @@ export function requestIdOf({ values, requestHeader }: Pick<HandlerContext, "val
   return id;
 }
 
-/** Remembers the id under which a request was answered already. */
+/** Sets the id that the response to this request already carries. */
 export function setRequestId(values: HandlerContext["values"], id: string): void {
   values.set(requestIdKey, id);
 }

@@ -3,7 +3,7 @@ import { untilAborted } from "../base/until-aborted.ts";
 import { setDeadlineTimer } from "../base/within.ts";
 import { timedOut } from "./time/deadline.ts";
 
-/** What ends a call that waits for something. */
+/** The signal and the deadline that end a call's waiting. */
 export interface CallEnds {
   readonly signal?: AbortSignal | undefined;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */

@@ -13,19 +13,20 @@ export interface Broker {
    */
   serve(routes: (router: ConnectRouter) => unknown): Promise<BrokeredServer>;
   /**
-   * Connects to what the other side serves under an id. It need not serve yet: that is waited for, 5 s at most.
-   * @throws PlugboardError PB-BROKER-TIMEOUT, or another PB-BROKER-* code if it can't be; PB-DIAL-FAILED if nobody answers
+   * Connects to the server that the other side offers under an id. It need not be up yet: this waits 5 s for it at
+   * most.
+   * @throws PlugboardError PB-BROKER-TIMEOUT or another PB-BROKER-* code; PB-DIAL-FAILED if nothing responds
    */
   dial(id: number, options?: BrokerDialOptions): Promise<BrokeredClient>;
 }
 
-/** How to dial. */
+/** Options for `dial`. */
 export interface BrokerDialOptions {
   /** Gives up dialling. */
   readonly signal?: AbortSignal;
 }
 
-/** What is served over a connection of its own. */
+/** A server on a connection of its own. */
 export interface BrokeredServer extends AsyncDisposable {
   /** By which the other side dials it. */
   readonly id: number;

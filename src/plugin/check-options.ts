@@ -6,7 +6,7 @@ export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 /**
  * Refuses options that would have no effect.
- * @param where Who takes them: "connect()", or the name of the option that they are in.
+ * @param where The function or option that takes them, for the message: "connect()", or the name of the option.
  * @param names The keys are the names.
  * @throws PlugboardError PB-OPTION-UNKNOWN whose hint has the nearest name
  */
@@ -27,7 +27,7 @@ export function checkOptions<Options extends object>(
   }
 }
 
-/** How many letters to change, add or leave out. */
+/** Letters to change, add or leave out to turn one name into the other. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [i, letter] of [...a.slice(0, 40)].entries()) {

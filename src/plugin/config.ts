@@ -3,7 +3,9 @@ import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import { toConfigJson } from "./config-json.ts";
 import { pluginError } from "./errors.ts";
 
-/** How deep a configuration may be, as most readers of protobuf have it. What contains itself is deeper than that, too. */
+/**
+ * Most levels of a configuration, as most readers of protobuf have it. An object that contains itself exceeds it, too.
+ */
 const maxDepth = 100;
 
 /**

@@ -1,7 +1,7 @@
 import type { Broker } from "./broker.ts";
 
 /**
- * What a plugin is given when it starts: one and the same for `start`, `routes` and `stop`.
+ * The context of a plugin, one and the same for `start`, `routes` and `stop`.
  *
  * The bindings of a Worker are typed by annotating the parameter:
  * `routes(router, context: PluginContext<MarkdownConfig, { readonly BUCKET: R2Bucket }>) { ... }`.
@@ -16,8 +16,9 @@ export interface PluginContext<Config = unknown, Env = Readonly<Record<string, u
   /** Further connections with the host, if that speaks gRPC as HashiCorp go-plugin does. */
   readonly broker?: Broker;
   /**
-   * What the plugin's `start` has returned, such as a connection to a database; undefined without `start`, and within it. It
-   * is for the handlers: when `routes` runs at definition there is none yet, and looking into it throws PB-PLUGIN-STATE.
+   * The value that the plugin's `start` returned, such as a connection to a database; undefined without `start`, and
+   * within it. It is for the handlers: when `routes` runs at definition there is none yet, and reading from it throws
+   * PB-PLUGIN-STATE.
    */
   readonly state: State;
   /** Aborted when the plugin stops. */

@@ -21,7 +21,7 @@ export interface PluginDependency {
   readonly versionRange: string;
 }
 
-/** What `definePlugin` takes. */
+/** A plugin's definition, for `definePlugin`. */
 export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>, State = unknown> {
   /** 1 to 63 lower-case letters, digits and hyphens; a letter first, and no hyphen last. */
   readonly name: string;
@@ -51,7 +51,7 @@ export interface PluginDefinition<Config extends DescMessage = GenMessage<Empty>
   stop?(context: ContextOf<Config, State>): void | Promise<void>;
 }
 
-/** What the functions of a definition are given: the context, with the types of its configuration and state. */
+/** The context that the functions of a definition get, with the types of its configuration and state. */
 export type ContextOf<Config extends DescMessage, State> = PluginContext<
   MessageShape<Config>,
   Readonly<Record<string, unknown>>,
@@ -187,7 +187,7 @@ function learnServices<Config extends DescMessage, State>(
   return services;
 }
 
-/** What stands for a state that can be named, taken apart from its context and given to handlers, but not used. */
+/** A placeholder for a state that does not exist yet: it can be taken apart and given to handlers, but not used. */
 function notYet(): unknown {
   const refuse = () => {
     throw pluginError("PB-PLUGIN-STATE", "routes() read `state` while the plugin was defined, when there is none yet");

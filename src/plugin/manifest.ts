@@ -5,7 +5,7 @@ import type { EndpointSchema, LimitsSchema, Manifest } from "../gen/plugboard/pl
 import { ManifestSchema, MethodKind } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { Plugin } from "./define-plugin.ts";
 
-/** What a manifest says beyond the plugin itself. */
+/** A manifest's content beyond the plugin itself. */
 export interface ManifestOptions {
   readonly endpoints?: readonly MessageInitShape<typeof EndpointSchema>[];
   readonly limits?: MessageInitShape<typeof LimitsSchema>;

@@ -8,26 +8,26 @@ import { pluginError } from "./errors.ts";
 import type { Routes, ServiceTable, StandardRoutes } from "./service-table.ts";
 import { createServiceTable } from "./service-table.ts";
 
-/** How to start a plugin. */
+/** Options for starting a plugin. */
 export interface StartOptions<Config extends DescMessage = DescMessage> {
   /** The configuration; unset fields have protobuf's defaults. */
   readonly config?: ConfigInit<Config>;
-  /** What the plugin finds in `context.env`. Default: nothing. */
+  /** The plugin's `context.env`. Default: empty. */
   readonly env?: Readonly<Record<string, unknown>>;
   /** The application protocol's version that was agreed on. Default: the plugin's highest. */
   readonly protocolVersion?: number;
-  /** What the plugin finds in `context.broker`. */
+  /** The plugin's `context.broker`. */
   readonly broker?: Broker;
   /** Gives up starting. */
   readonly signal?: AbortSignal;
-  /** What is served beside the plugin's own services. A service that the plugin registers itself is left out. */
+  /** Services beside the plugin's own. A service that the plugin registers itself is left out. */
   readonly standardRoutes?: readonly StandardRoutes[];
 }
 
 /** A plugin that has been started. */
 export interface RunningPlugin extends AsyncDisposable {
   readonly plugin: Plugin;
-  /** What can be called. */
+  /** The methods that can be called. */
   readonly table: ServiceTable;
   /** Aborts `context.signal`, then runs the plugin's stop hook. Further calls return the first one's promise. */
   stop(): Promise<void>;
@@ -65,7 +65,7 @@ export async function startPlugin<Config extends DescMessage>(
     await (options.signal === undefined ? started : untilAborted(options.signal, started));
   } catch (cause) {
     abort();
-    // Given up, but not over: what it has opened by the time that it succeeds has to be closed. Nobody hears of errors.
+    // Given up, but not over: if it succeeds later, what it opened has to be closed. Its errors are dropped.
     started.then(stop).catch(() => undefined);
     options.signal?.throwIfAborted();
     throw pluginError("PB-PLUGIN-START", `plugin ${plugin.name} did not start: ${String(cause)}`, { cause });

@@ -13,7 +13,7 @@ export interface ServiceTableEntry {
   readonly requestGate: OwnGate | undefined;
 }
 
-/** What each call of an implementation has to pass before its messages are read. */
+/** A gate of an implementation's own, which each of its calls passes before its messages are read. */
 export type OwnGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
 
 /** Every method a plugin implements, by path. Made once for each running plugin, so that handlers share state. */
@@ -26,8 +26,8 @@ export interface ServiceTable {
   find(path: string): ServiceTableEntry | undefined;
   /**
    * Registers the same implementations with another router, such as the one that serves HTTP.
-   * @param options For every method; those that a service was registered with go before, but for gate and limits: a call
-   * has to pass both gates, and the smaller limit holds.
+   * @param options For every method. A service's own options take precedence, but for gate and limits: a call has to
+   * pass both gates, and the smaller limit holds.
    * @param outermost Run around each method's own interceptors.
    */
   registerWith(
@@ -65,7 +65,7 @@ export function methodPath(method: DescMethod): string {
 
 /**
  * Runs the functions, each of which registers handlers, and collects what they register.
- * @param standardRoutes Run last. A service of which the others have registered something is left out here.
+ * @param standardRoutes Run last. A service of which the others have registered a method is left out here.
  * @throws PlugboardError PB-PLUGIN-DUPLICATE-SERVICE if two of them implement the same method, PB-PLUGIN-ROUTES if one of
  * them is asynchronous.
  */
@@ -135,7 +135,9 @@ export function createServiceTable(
   return table;
 }
 
-/** What was set. An option that is there and undefined, such as a gate that is switched off, is as one that is not there. */
+/**
+ * The options that were set. One that is there and undefined, such as a gate that is switched off, counts as left out.
+ */
 function given(own: RegisterOptions): RegisterOptions {
   return own && Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
 }

@@ -6,7 +6,7 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 /**
  * Connect reports an unparsable request as `internal`. This changes it to `invalid_argument`, just before Connect reads the
  * code.
- * @param couldBe Whether what the call fails with may be of its request: its handler has not begun, or still reads messages.
+ * @param couldBe True while the caller's request may be at fault: its handler has not begun, or still reads messages.
  */
 export function blameCaller({ signal }: HandlerContext, couldBe: () => boolean): void {
   signal.addEventListener("abort", () => {
@@ -38,7 +38,7 @@ export function checkQuery({ requestMethod, url }: HandlerContext): void {
   }
 }
 
-/** What Connect answers with a status alone. In words, as there is no protocol yet that an error could be told in. */
+/** The statuses that Connect responds with alone, in words: no protocol is known yet that could carry an error. */
 const refusals: Readonly<Record<number, string>> = {
   405: "a method is called by POST; by GET only if it has no side effects",
   415:
@@ -47,7 +47,7 @@ const refusals: Readonly<Record<number, string>> = {
   505: "a stream in both directions needs HTTP/2 or a WebSocket",
 };
 
-/** Says what is wrong where Connect answers with a status alone. */
+/** Explains a response of Connect's that is a status alone. */
 export function explainRefusal(
   response: UniversalServerResponse,
   { allowedMethods }: UniversalHandler,

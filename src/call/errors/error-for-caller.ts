@@ -8,7 +8,7 @@ import { dropUnsendable } from "../messages/metadata.ts";
 import { requestIdHeader, requestIdOf } from "../request-id.ts";
 import { fitError, fitMessage } from "./fit-error.ts";
 
-/** What has to be known of a call to conceal its errors. */
+/** The parts of a call that concealing its errors needs. */
 export type CallInTrouble = Pick<HandlerContext, "method" | "signal" | "values" | "requestHeader">;
 
 const reveal = createContextKey(false, { description: "reveal errors" });
@@ -19,10 +19,11 @@ export function revealErrors(values: ContextValues): void {
 }
 
 /**
- * What a caller gets to see of what a handler or an interceptor of the plugin threw, over every route: a ConnectError,
- * since throwing one means to tell the caller, made fit for every protocol. Anything else, also a ConnectError that no
- * protocol could carry, is "internal error" to the caller and goes to the plugin's own log, on stderr or in the Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls
- * another one, they hold what that one printed, and paths of its machine.
+ * Turns what a handler or an interceptor of the plugin threw into the error that the caller gets, the same over every
+ * route. A ConnectError is meant for the caller, and is made fit for every protocol. Anything else, also a ConnectError
+ * that no protocol could carry, is "internal error" to the caller and goes to the plugin's own log, on stderr or in the
+ * Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls another one, they hold what
+ * that one printed, and paths of its machine.
  */
 export function concealError(thrown: unknown, call: CallInTrouble): ConnectError {
   let misfit: unknown;
@@ -34,7 +35,7 @@ export function concealError(thrown: unknown, call: CallInTrouble): ConnectError
     misfit = error;
   }
   const { method, signal, values } = call;
-  // A call that has ended may make its handler throw whatever it likes; its caller has had an answer.
+  // A call that has ended may make its handler throw anything; its caller has had a response.
   if (!signal.aborted) {
     const name = `${method.parent.typeName}/${method.name}`;
     const why = misfit === undefined ? "" : ` with an error that can't be sent (${messageOf(misfit)})`;
@@ -80,7 +81,7 @@ function concealStreamErrors(
     next: () => concealed.next(),
     async return() {
       if (!begun) {
-        // A generator that nobody has asked for anything ends without its finally blocks; the source may have begun.
+        // A generator that was never asked for a value ends without its finally blocks; the source may have begun.
         await source.return?.();
       }
       return await concealed.return(undefined);
@@ -131,7 +132,7 @@ export function errorForCaller(thrown: unknown, context: CallContext): ConnectEr
   }
   const forCaller = new ConnectError(error.rawMessage, error.code, metadata);
   forCaller.details = error.details;
-  // A handler that lets it through answers another call, whose metadata this is not.
+  // A handler that lets it through responds to another call, whose metadata this is not.
   forCaller.isWireError = true;
   return forCaller;
 }

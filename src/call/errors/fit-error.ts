@@ -20,16 +20,16 @@ const notOfErrors = new RegExp(
 );
 
 /**
- * How long the message of an error may be, its details together, and its metadata together, in bytes: what fits into the
- * trailers of gRPC with its escapes, and into the headers of HTTP/1.1, and so can be the same over every route.
+ * Most bytes of an error's message, of its details together, and of its metadata together: they fit into the trailers
+ * of gRPC with its escapes, and into the headers of HTTP/1.1, and so can be the same over every route.
  */
 const maxErrorPartBytes = 8 * 1024;
 
 /**
- * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD), details
- * as bytes, metadata that can be sent; of each no more than 8 KiB, see `maxErrorPartBytes`. Metadata that came over a wire stays behind, as with Connect: it was meant for
- * whoever made that call.
- * @throws Error that says what does not fit, or whatever looking at the error throws.
+ * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD),
+ * details as bytes, metadata that can be sent; of each no more than 8 KiB, see `maxErrorPartBytes`. Metadata that came
+ * over a wire stays behind, as with Connect: it was meant for that call's caller.
+ * @throws Error that says what does not fit, or anything that reading the error throws.
  */
 export function fitError(error: ConnectError): ConnectError {
   const { code, rawMessage, details, metadata, isWireError, cause } = error;
@@ -80,7 +80,7 @@ export function fitMessage(message: string): string {
   return text.slice(0, read);
 }
 
-/** What of a list fits, taken in its order. */
+/** The first entries of a list that fit together. */
 function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (each: T) => string): T[] {
   let left = maxErrorPartBytes;
   return list.filter((each) => {

@@ -1,7 +1,7 @@
 /** Longest token that is looked at, in characters; what proxies and servers take in a header is not much more. */
 const maxTokenLength = 8192;
 
-/** Whether a text can travel as a token: visible ASCII, so that it ends where it seems to, in every protocol. */
+/** True if a text can travel as a token: visible ASCII, so that it ends where it seems to, in every protocol. */
 export function isToken(text: string): boolean {
   return text.length <= maxTokenLength && /^[\x21-\x7e]+$/.test(text);
 }
@@ -12,7 +12,7 @@ export function bearerToken(authorization: string | null | undefined): string | 
   return token !== undefined && isToken(token) ? token : undefined;
 }
 
-/** Whether an `Authorization` is of the scheme Bearer, be there a token that can be read or not. */
+/** True if an `Authorization` is of the scheme Bearer, with a readable token or without. */
 export function isBearer(authorization: string | null | undefined): boolean {
   return /^Bearer(?: |$)/i.test(authorization ?? "");
 }

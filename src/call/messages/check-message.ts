@@ -29,7 +29,7 @@ export function requestMessage<I extends DescMessage>(schema: I, input: MessageI
   }
 }
 
-/** What a call fails with whose caller's message is not of its type. */
+/** The error of a call whose caller's message is not of its type. */
 export function cannotEncode({ typeName }: DescMessage, error: unknown): ConnectError {
   const why = error instanceof Error ? error.message : String(error);
   return new ConnectError(`cannot encode ${typeName}: ${why}`, Code.Internal, undefined, undefined, error);
@@ -159,7 +159,7 @@ function checkScalar(scalar: ScalarType | undefined): Check {
   }
 }
 
-/** Whether a field can be `undefined`. Where one can't, protobuf-es's writer writes the text "undefined", or fails. */
+/** True if a field can be `undefined`. Where one can't, protobuf-es's writer writes the text "undefined", or fails. */
 export function hasPresence(field: DescField): boolean {
   return (
     field.fieldKind !== "list" && field.fieldKind !== "map" && field.presence !== FeatureSet_FieldPresence.IMPLICIT
@@ -170,7 +170,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null;
 }
 
-/** What a map field holds. Of a `Map` and its like, nothing would be written. */
+/** True for a plain record, as a map field holds. Of a `Map` and its like, nothing would be written. */
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return isObject(value) && !(Symbol.iterator in value);
 }

@@ -13,10 +13,10 @@ export const connectionFields: readonly string[] = [
   "upgrade",
 ];
 
-/** Those, and what belongs to a request, to be found in nobody's response. */
+/** Those, and those of requests, which no response has. */
 export const notInResponses: readonly string[] = [...connectionFields, "host"];
 
-/** What must not be in a field (RFC 9110, section 5.5), and gets past `Headers` nevertheless. */
+/** The characters that a field must not have (RFC 9110, section 5.5), and that `Headers` lets through. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
 export const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
 
@@ -29,7 +29,7 @@ export const maxFieldBlockBytes = 60 * 1024;
 /** As many fields as that has room for. Over HTTP/2 Node takes 128 unless told otherwise, and resets a stream that has more. */
 export const maxFields = maxFieldBlockBytes / 32;
 
-/** How many bytes a field takes, as HTTP/2 counts (RFC 9113, section 6.5.2). */
+/** Bytes of a field as HTTP/2 counts them (RFC 9113, section 6.5.2). */
 export function fieldBytes(name: string, value: string): number {
   return name.length + value.length + 32;
 }

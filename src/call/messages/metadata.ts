@@ -6,12 +6,12 @@ import { connectionFields, fieldBytes, maxFieldBlockBytes } from "./connection-f
 const ofConnections: ReadonlySet<string> = new Set([...connectionFields, "content-length", "expect"]);
 
 /**
- * What every route carries as it is: as in gRPC, visible ASCII, spaces and tabs. `Headers` takes all of Latin-1, of which
- * Node's HTTP/1.1 and Workers make UTF-8, and control characters, which no HTTP server lets through.
+ * The values that every route carries unchanged: as in gRPC, visible ASCII, spaces and tabs. `Headers` takes all of
+ * Latin-1, of which Node's HTTP/1.1 and Workers make UTF-8, and control characters, which no HTTP server lets through.
  */
 const sendable = /^[\t\x20-\x7e]*$/;
 
-/** What gRPC tells beside the status of a call: set by a handler, it might be unreadable, and the answer with it. */
+/** Trailers of gRPC beside the status: set by a handler, they could make the response unreadable. */
 const ofGrpc: ReadonlySet<string> = new Set(["grpc-message", "grpc-status-details-bin"]);
 
 /**

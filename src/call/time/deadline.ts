@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { maxTimerMs } from "../../base/within.ts";
 
-/** What a call ends with whose deadline has passed. */
+/** The error of a call whose deadline has passed. */
 export function timedOut(cause?: unknown): ConnectError {
   return new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, cause);
 }

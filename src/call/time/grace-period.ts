@@ -1,7 +1,7 @@
 import { within } from "../../base/within.ts";
 import { limitError } from "./errors.ts";
 
-/** How long what was said last may take to leave, once it is over, in milliseconds. */
+/** Milliseconds that the last bytes may take to leave once it is over. */
 export const flushMs = 250;
 
 /**

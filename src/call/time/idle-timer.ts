@@ -9,7 +9,7 @@ export interface IdleTimer {
   stop(): void;
 }
 
-/** What a call ends with on which nothing has moved for so long. */
+/** The error of a call on which nothing has moved for too long. */
 export function nothingSent(idleTimeoutMs: number): ConnectError {
   return new ConnectError(`nothing was sent for ${idleTimeoutMs} ms`, Code.DeadlineExceeded);
 }

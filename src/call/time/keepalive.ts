@@ -2,14 +2,14 @@ import { maxTimerMs } from "../../base/within.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
 import { limitError } from "./errors.ts";
 
-/** How a connection finds out that its peer has vanished. */
+/** Pings that find out that a connection's peer has vanished. */
 export interface Keepalive {
   /**
    * Silence after which the peer is pinged, in milliseconds; `Infinity` for never. Over HTTP/2 it is pinged so often, silent or
    * not. Default: 30,000.
    */
   readonly pingAfterMs: number;
-  /** How long the peer may take to respond to a ping, in milliseconds. Default: 10,000. */
+  /** Milliseconds that the peer may take to respond to a ping. Default: 10,000. */
   readonly pingTimeoutMs: number;
 }
 
@@ -50,10 +50,10 @@ export function withKeepalive(own: Partial<Keepalive> = {}, defaults = defaultKe
   return { pingAfterMs, pingTimeoutMs };
 }
 
-/** How long a peer may take at most until it has said its first word, in milliseconds. */
+/** Most milliseconds that a peer may take until its first word. */
 const maxOpeningMs = 20_000;
 
-/** How long a peer may take until it has said its first word, in milliseconds: no longer than if it fell silent later. */
+/** Milliseconds that a peer may take until its first word: no longer than if it fell silent later. */
 export function openingTimeoutMs({ pingAfterMs, pingTimeoutMs }: Keepalive): number {
   return Math.min(maxOpeningMs, pingAfterMs + pingTimeoutMs);
 }
