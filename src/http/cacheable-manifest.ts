@@ -1,12 +1,12 @@
 import { collect, onePiece } from "../base/chunks.ts";
 import type { HttpCallHandler } from "./http-call.ts";
 
-/** How long a manifest is good without asking, in seconds. */
+/** Seconds that a manifest is good without asking. */
 const maxAgeSeconds = 60;
 
 /**
- * Lets browsers and caches keep a manifest that was got by GET, and ask by its ETag whether theirs is still good.
- * @param personal Whether it is for callers that are known, and so for their browsers' caches alone.
+ * Lets browsers and caches keep a manifest that was requested by GET, and ask by its ETag whether theirs is still good.
+ * @param personal True if it is for known callers only, and so for their browsers' caches alone.
  */
 export function cacheableManifest(handle: HttpCallHandler, personal: boolean): HttpCallHandler {
   return async (request, keepAlive) => {

@@ -4,13 +4,13 @@ import { printableLine } from "../base/printable.ts";
 import { requestIdHeader } from "../call/request-id.ts";
 import type { HeaderField } from "./response-headers.ts";
 
-/** How long a browser may keep the answer to a preflight, in seconds. */
+/** Seconds that a browser may keep the response to a preflight. */
 const maxAgeSeconds = 2 * 60 * 60;
 
 const allowedHeaders = [...cors.allowedHeaders, "Authorization", requestIdHeader, "Traceparent", "Tracestate"];
 const exposedHeaders = [...cors.exposedHeaders, requestIdHeader, "Retry-After"];
 
-/** What of a request tells where it comes from. */
+/** The parts of a request that tell where it comes from. */
 export interface CrossOriginRequest {
   readonly method: string;
   readonly origin: string | null | undefined;
@@ -18,16 +18,16 @@ export interface CrossOriginRequest {
   readonly requestMethod: string | null | undefined;
 }
 
-/** What a request from another origin is answered with. */
-export interface CrossOriginAnswer {
+/** The CORS headers for a request from another origin. */
+export interface CrossOriginResponse {
   readonly headers: readonly HeaderField[];
-  /** Whether it is a preflight, and answered by the headers alone. */
+  /** True for a preflight: its response is these headers alone. */
   readonly preflight: boolean;
 }
 
-const none: CrossOriginAnswer = { headers: [], preflight: false };
+const none: CrossOriginResponse = { headers: [], preflight: false };
 
-/** Whether pages of an origin may call. */
+/** True if pages of an origin may call. */
 export function allowsOrigin(origins: readonly string[], origin: string): boolean {
   return origins.includes(origin) || origins.includes("*");
 }
@@ -50,7 +50,7 @@ export function crossOrigin(
   origins: readonly string[],
   request: CrossOriginRequest,
   onRefused?: (origin: string) => void,
-): CrossOriginAnswer {
+): CrossOriginResponse {
   const { method, origin, requestMethod } = request;
   const asksFirst = method === "OPTIONS" && requestMethod !== null && requestMethod !== undefined;
   if (origin === null || origin === undefined) {

@@ -1,8 +1,8 @@
-/** What the chunks of a body are gathered to. */
+/** The messages or envelopes that the chunks of a body are gathered to. */
 export interface Boundaries {
   /** The messages of a stream, each in an envelope, or all of the body. */
   readonly kind: "envelopes" | "body";
-  /** What is longer is not gathered to its end: Connect is to refuse it. */
+  /** A longer message is not gathered to its end: Connect is to refuse it. */
   readonly maxMessageBytes: number;
 }
 
@@ -22,10 +22,10 @@ const envelopeHeaderBytes = 5;
 
 /** Begins to gather. */
 export function gatherChunks(boundaries: Boundaries): GatheredChunks {
-  /** What has come; `held` bytes of it count. It grows with what comes, whatever length is announced. */
+  /** The bytes that came in; `held` of them count. It grows with what comes, whatever length is announced. */
   let buffer: Uint8Array = new Uint8Array();
   let held = 0;
-  /** Where the envelope begins that is not whole yet. */
+  /** The start of the envelope that is not complete yet. */
   let whole = 0;
 
   function append(chunk: Uint8Array) {

@@ -5,7 +5,7 @@ import { fieldBytes, notInResponses, unsendable } from "../call/messages/connect
 import { leaveOut } from "../call/messages/metadata.ts";
 import { StatusSchema } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 
-/** What frames a message has no place after it (RFC 9110, section 6.5.1). */
+/** The fields that frame a message, which have no place after it (RFC 9110, section 6.5.1). */
 const notInTrailers = [...notInResponses, "content-length"];
 
 const whose = "response's trailer";

@@ -4,23 +4,23 @@ import type { UniversalServerRequest, UniversalServerResponse } from "@connectrp
 type Body = AsyncIterable<Uint8Array>;
 
 /**
- * Lets what answers gRPC-Web answer grpc-web-text, too: the same in base64, as a request's text in one piece or in several
- * that are each padded, and with each piece of the answer padded, so that it can be read when it comes. The answer is text
- * if `Accept` names it, or names no kind of gRPC-Web and the request is text. See
+ * Lets a handler of gRPC-Web serve grpc-web-text, too: the same in base64, as a request's text in one piece or in
+ * several that are each padded, and with each piece of the response padded, so that it can be read when it comes. The
+ * response is text if `Accept` names it, or names no kind of gRPC-Web and the request is text. See
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
  *
  * The base64 goes while it is read: limits are those of the bytes that it stands for, and no text is kept.
  */
-export async function answerText(
+export async function handleText(
   request: UniversalServerRequest,
-  answer: (binary: UniversalServerRequest) => Promise<UniversalServerResponse>,
+  handle: (binary: UniversalServerRequest) => Promise<UniversalServerResponse>,
 ): Promise<UniversalServerResponse> {
   const type = request.header.get("Content-Type");
   if (type === null || !grpcWeb.test(type)) {
-    return await answer(request);
+    return await handle(request);
   }
   const isText = text.test(type);
-  const response = await answer(isText ? binaryRequest(request, type) : request);
+  const response = await handle(isText ? binaryRequest(request, type) : request);
   return wantsText(request.header.get("Accept"), isText) ? textResponse(response) : response;
 }
 
@@ -49,7 +49,7 @@ function binaryRequest(request: UniversalServerRequest, type: string): Universal
 function textResponse(response: UniversalServerResponse): UniversalServerResponse {
   const { header, body } = response;
   const type = header?.get("Content-Type") ?? "";
-  // Anything else is no answer of gRPC-Web.
+  // Anything else is no response of gRPC-Web.
   if (header === undefined || body === undefined || !grpcWeb.test(type)) {
     return response;
   }
@@ -93,7 +93,7 @@ function decodeBody(body: Body): Body {
 const alphabet = new TextEncoder().encode("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 const padding = "=".charCodeAt(0);
 
-/** What each character stands for, by its code; others for `none`. */
+/** The value of each character, by its code; of others `none`. */
 const none = 64;
 const values = new Uint8Array(256).fill(none);
 alphabet.forEach((code, value) => {

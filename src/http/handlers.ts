@@ -10,7 +10,7 @@ import { PluginService } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
 import { methodPath } from "../plugin/service-table.ts";
 import { cacheableManifest } from "./cacheable-manifest.ts";
-import { answerText } from "./grpc-web-text.ts";
+import { handleText } from "./grpc-web-text.ts";
 import type { HttpCallHandler } from "./http-call.ts";
 import { gateCall, handleCall, runInCall } from "./http-call.ts";
 import type { HttpProtocol } from "./protocols.ts";
@@ -18,7 +18,7 @@ import type { HttpProtocol } from "./protocols.ts";
 /** Looks up what handles the path "/package.Service/Method" over HTTP. */
 export type FindHttpHandler = (path: string) => HttpCallHandler | undefined;
 
-/** How calls over HTTP are handled, whatever the protocol. */
+/** Options of Connect's for calls over HTTP, the same for every protocol. */
 export type HttpHandlersOptions = Omit<
   Partial<UniversalHandlerOptions>,
   "interceptors" | "jsonOptions" | "maxTimeoutMs" | "readMaxBytes" | "requestGate"
@@ -29,7 +29,7 @@ const describePath = methodPath(PluginService.method.describe);
 /**
  * Lets Connect's own handlers serve a service table over HTTP. Connect's router would do the same, but it brings all the
  * protocols there are.
- * @param protocols What is spoken. Of two that fit a request, the first takes it.
+ * @param protocols The protocols to serve. Of two that fit a request, the first takes it.
  */
 export function createHttpHandlers(
   table: ServiceTable,
@@ -66,7 +66,7 @@ export function createHttpHandlers(
   const byPath = new Map<string, HttpCallHandler>(
     handlers.map((handler) => [
       handler.requestPath,
-      (request, keepAlive) => answerText(request, (binary) => handleCall(handler, binary, policy, keepAlive)),
+      (request, keepAlive) => handleText(request, (binary) => handleCall(handler, binary, policy, keepAlive)),
     ]),
   );
   const describe = byPath.get(describePath);

@@ -3,11 +3,11 @@ import { isLoopback } from "../base/loopback.ts";
 import type { RequestRefusal } from "../call/refuse-request.ts";
 import { httpError } from "./errors.ts";
 
-/** Which hosts requests may be for. */
+/** The hosts that requests may be for. */
 export interface HostRule {
   /** @param authority As requests name it: "notes.example.com:8443". */
   allows(authority: string): boolean;
-  /** What a request for another host is told. */
+  /** The error message for a request for another host. */
   readonly refusal: string;
 }
 
@@ -84,7 +84,7 @@ export function refuseHost(
     : { status: 421, code: Code.PermissionDenied, message: rule.refusal };
 }
 
-/** Whether a URL can have it between its scheme and its path. */
+/** True if a URL can have it between its scheme and its path. */
 export function isHostAndPort(authority: string): boolean {
   return authority !== "" && URL.canParse(`http://${authority}`);
 }

@@ -27,7 +27,7 @@ export type HttpCallHandler = (
 
 /**
  * Handles one call over HTTP as the policy wants it.
- * @param keepAlive Is given what may run on when the call has been answered: a handler that cleans up.
+ * @param keepAlive Is given what may still run after the response: a handler that cleans up.
  */
 export async function handleCall(
   handle: UniversalHandler,
@@ -73,7 +73,7 @@ export const runInCall: Interceptor = (next) => async (request) => {
     }
   }
   const response = await untilAborted(signal, running).catch((error: unknown) => {
-    // An interceptor may still wait for something. What it answers then is read by nobody.
+    // An interceptor may still wait for something. Its response is not read any more.
     running.then(closeUnread).then(handlerEnds, handlerEnds);
     return fail(error);
   });
@@ -82,9 +82,9 @@ export const runInCall: Interceptor = (next) => async (request) => {
     return response;
   }
   const messages = response.message[Symbol.asyncIterator]();
-  // The handler may be waiting for something else, so nobody waits for its finally blocks.
+  // The handler may be waiting for something else, so this does not wait for its finally blocks.
   const close = () => void Promise.resolve(messages.return?.()).then(handlerEnds, handlerEnds);
-  // Also if the caller reads nothing any more, so that nobody asks for the next message.
+  // Also when the caller has stopped reading, and so the next message is never asked for.
   signal.addEventListener("abort", close, { once: true });
   return { ...response, message: untilSignal() };
 
@@ -128,14 +128,14 @@ class HttpCall extends Call {
   readonly #body: LimitedBody | undefined;
   /** Is expected to move on; a unary call's handler may take its time. */
   readonly #streams: boolean;
-  /** What it is refused with if it tells beforehand that it is too long. */
+  /** The refusal of a request that announces that it is too long. */
   readonly #tooLong: ConnectError | undefined;
   /** Ends the call for its handler when it has been idle for too long. */
   readonly #ending: AbortController | undefined;
   #context: HandlerContext | undefined;
-  /** Whether its handler has begun. */
+  /** True once the handler has begun. */
   #handled = false;
-  /** Nobody wants the rest of the response. */
+  /** Set once the caller doesn't want the rest of the response. */
   #left: ConnectError | undefined;
 
   constructor(

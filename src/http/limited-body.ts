@@ -4,13 +4,13 @@ import { nothingSent } from "../call/time/idle-timer.ts";
 import type { Boundaries } from "./envelope-boundaries.ts";
 import { gatherChunks } from "./envelope-boundaries.ts";
 
-/** How a body is limited. */
+/** Limits of a request body. */
 export interface BodyLimits {
   /** In bytes. Default: any number. */
   readonly maxBytes?: number | undefined;
-  /** How long the next bytes may take, in milliseconds. Default: for ever. */
+  /** Milliseconds that the next bytes may take. Default: for ever. */
   readonly idleTimeoutMs?: number | undefined;
-  /** What it is read by: no more than these come of it, however small its chunks are. */
+  /** Gathers its chunks: no more of them come of it, however small the body's own chunks are. */
   readonly boundaries: Boundaries;
   /** Called with the length of each chunk. */
   readonly onBytes: (byteLength: number) => void;
@@ -18,7 +18,7 @@ export interface BodyLimits {
 
 /** A request's body that ends with an error once it is too long or comes too slowly, or when it is told to. */
 export interface LimitedBody extends AsyncIterableIterator<Uint8Array> {
-  /** Whoever reads gets this error, now or when it reads on. */
+  /** Fails the reader with this error, now or when it reads on. */
   fail(error: ConnectError): void;
 }
 
@@ -90,7 +90,7 @@ export function limitBody(body: AsyncIterable<Uint8Array>, limits: BodyLimits): 
   return limited;
 }
 
-/** What a request is refused with whose body has more bytes. */
+/** The refusal of a request whose body has more bytes. */
 export function bodyTooLong(maxBytes: number): ConnectError {
   return new ConnectError(`the request's body is longer than ${maxBytes} bytes`, Code.ResourceExhausted);
 }

@@ -3,9 +3,9 @@ import { createHandlerFactory as createConnectFactory } from "@connectrpc/connec
 import { createHandlerFactory as createGrpcFactory } from "@connectrpc/connect/protocol-grpc";
 import { createHandlerFactory as createGrpcWebFactory } from "@connectrpc/connect/protocol-grpc-web";
 
-/** A protocol that can be served over HTTP. Those that nobody imports stay out of a bundle. */
+/** A protocol that can be served over HTTP. One that is not imported stays out of a bundle. */
 export interface HttpProtocol {
-  /** What it is called in the options of Connect's router. */
+  /** Its name in the options of Connect's router. */
   readonly option: "connect" | "grpc" | "grpcWeb";
   readonly createFactory: (options: Partial<UniversalHandlerOptions>) => ProtocolHandlerFactory;
 }

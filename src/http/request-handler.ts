@@ -22,14 +22,14 @@ export interface HttpRequest extends UniversalServerRequest {
   /** As it was sent, without the query: each method has one path. Where a plugin is mounted, what comes below that. */
   readonly path: string;
   readonly host: NamedHost;
-  /** Whether it came over HTTPS. */
+  /** True if it came over HTTPS. */
   readonly secure: boolean;
   readonly peer: Peer;
-  /** Why the platform can't take it. */
+  /** The platform's reason for refusing it. */
   readonly refusal?: RequestRefusal | undefined;
   /** Lets something run on when the response has left: a handler that cleans up. */
   readonly waitUntil: (running: Promise<unknown>) => void;
-  /** How long the header of a response may be, in bytes as HTTP/2 counts them; asked when there is one. */
+  /** Most bytes of a response's header, as HTTP/2 counts them; asked when there is one. */
   readonly maxFieldBytes: () => number;
 }
 
@@ -42,13 +42,13 @@ export interface HttpResponse extends UniversalServerResponse {
   readonly notFound?: true;
 }
 
-/** How requests are handled. */
+/** Options for handling requests. */
 export interface RequestHandlerOptions<Request extends HttpRequest> {
   /** Looks up what handles a path. It fails if the plugin can't start. */
   readonly find: (path: string, request: Request) => HttpCallHandler | undefined | Promise<HttpCallHandler | undefined>;
-  /** What keeps the plugin from taking calls, in a word; nothing if it takes them. */
+  /** The reason why the plugin takes no calls, in a word; `undefined` if it takes them. */
   readonly unready: (request: Request) => string | undefined | Promise<string | undefined>;
-  /** What else there is to read at a path. Its headers replace those of every response. */
+  /** Pages beside the plugin's methods. A page's headers replace those of every response. */
   readonly page?: ((path: string, request: Request) => PlainResponse | undefined) | undefined;
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
@@ -58,7 +58,7 @@ export interface RequestHandlerOptions<Request extends HttpRequest> {
   readonly hosts?: HostRule | undefined;
   /** `Strict-Transport-Security` of responses over HTTPS. */
   readonly hsts?: string | undefined;
-  /** Whether responses depend on who has asked. */
+  /** True if responses depend on the caller. */
   readonly personal: boolean;
 }
 
@@ -146,7 +146,7 @@ function refused(request: HttpRequest, refusal: RequestRefusal, fields: readonly
   return respondWhole(request.method, refuseRequest(refusal, request.header.get("Content-Type")), fields);
 }
 
-/** What is wrong with the plugin's start is for those who run it, not for its callers. */
+/** The cause of a failed start is for those who run the plugin, not for its callers. */
 function failed(request: HttpRequest, error: unknown, fields: readonly HeaderField[]): HttpResponse {
   const isStart = isPlugboardError(error);
   // A caller that has gone is no failure.
@@ -156,7 +156,7 @@ function failed(request: HttpRequest, error: unknown, fields: readonly HeaderFie
   return internalError(request, fields, isStart ? "the plugin can't start; its log says why" : "internal error");
 }
 
-/** What a caller is told in place of a response that can't be sent. */
+/** The response in place of one that can't be sent. */
 export function internalError(
   request: HttpRequest,
   fields: readonly HeaderField[],

@@ -7,8 +7,8 @@ import { requestIdHeader } from "../call/request-id.ts";
 export type HeaderField = readonly [name: string, value: string];
 
 /**
- * What every answer over HTTP has, for browsers: nothing of it is to be run, shown in a frame, embedded by other origins or kept. See
- * https://cheatsheetseries.owasp.org/cheatsheets/HTTP_Headers_Cheat_Sheet.html.
+ * The headers of every response, for browsers: nothing of it is to be run, shown in a frame, embedded by other origins
+ * or kept. See https://cheatsheetseries.owasp.org/cheatsheets/HTTP_Headers_Cheat_Sheet.html.
  */
 const always: readonly HeaderField[] = [
   ["Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"],
@@ -17,11 +17,12 @@ const always: readonly HeaderField[] = [
   ["Referrer-Policy", "no-referrer"],
   ["Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"],
   ["Cross-Origin-Opener-Policy", "same-origin"],
-  // Keeps answers out of elements of other sites' pages; what `origins` lets in asks by CORS, for which this does not hold.
+  // Keeps responses out of elements of other sites' pages; what `origins` lets in asks by CORS, for which this does not
+  // hold.
   ["Cross-Origin-Resource-Policy", "same-origin"],
 ];
 
-/** A cache that is asked by another origin, for another encoding or by somebody else has to ask here. */
+/** A cache must not reuse a response for another origin, encoding or caller. */
 const vary: HeaderField = ["Vary", "Origin, Accept-Encoding, Authorization"];
 
 const noStore: HeaderField = ["Cache-Control", "no-store"];
@@ -29,8 +30,8 @@ const noStore: HeaderField = ["Cache-Control", "no-store"];
 const strictTransport = "Strict-Transport-Security";
 
 /**
- * The header fields of every answer, whatever its status.
- * @param hsts `Strict-Transport-Security`, of an answer over HTTPS.
+ * The header fields of every response, whatever its status.
+ * @param hsts `Strict-Transport-Security`, of a response over HTTPS.
  */
 export function securityHeaders(requestId: string, hsts: string | undefined): readonly HeaderField[] {
   const id: HeaderField = [requestIdHeader, requestId];
@@ -38,38 +39,38 @@ export function securityHeaders(requestId: string, hsts: string | undefined): re
   return hsts === undefined ? fields : [...fields, [strictTransport, hsts]];
 }
 
-/** What a handler has no say in: the headers above, and whose request it was. */
+/** The headers that a handler can't set. */
 const reservedHeaders: ReadonlySet<string> = new Set(
   [...always.map(([name]) => name), strictTransport, requestIdHeader, refusedHeader, "Server"].map((name) =>
     name.toLowerCase(),
   ),
 );
 
-/** The protocols' own fields, with which a caller reads an answer. */
+/** The protocols' own fields, with which a caller reads a response. */
 const protocolField = /^(?:content-(?:type|encoding|length)|connect-.+|grpc-.+|allow)$/;
 
-/** What an answer was given to. */
-export interface Answered {
+/** The request and the limits that a response has to fit. */
+export interface ResponseTarget {
   readonly method: string;
   readonly status: number;
-  /** Whether it depends on who has asked. */
+  /** True if it depends on the caller. */
   readonly personal: boolean;
-  /** How long they may be together, in bytes as HTTP/2 counts them. */
+  /** Bytes that they may have together, as HTTP/2 counts them. */
   readonly maxBytes: number;
 }
 
 /**
- * What Node's clients take of headers over HTTP/1.1, all together, is 16 KiB; so they do at the edge, where nobody knows what
- * comes behind. Beside a handler's own there are those of every answer.
+ * Node's clients take 16 KiB of headers over HTTP/1.1, all together, and so does the edge, as the clients behind it are
+ * unknown. Beside a handler's own there are those of every response.
  */
 export const maxOwnHeaderBytes = 14 * 1024;
 
 /**
- * Makes the headers of a call's answer fit to be sent beside those of every answer, before which they go. `Cache-Control`
- * holds for what was got by GET, and nothing else may be kept; what is personal, by nobody but who has asked. What `Vary`
- * names is added to what every answer depends on.
+ * Fits the headers that a handler set into its response: they precede those of every response, and must not contradict
+ * them. `Cache-Control` holds for GET, and nothing else may be kept; a personal response, by its caller alone. The
+ * names in `Vary` are added to those of every response.
  */
-export function fitResponseHeaders(own: Headers, { method, status, personal, maxBytes }: Answered): void {
+export function fitResponseHeaders(own: Headers, { method, status, personal, maxBytes }: ResponseTarget): void {
   for (const name of [...own.keys()]) {
     if (reservedHeaders.has(name)) {
       own.delete(name);
@@ -80,7 +81,7 @@ export function fitResponseHeaders(own: Headers, { method, status, personal, max
   // That of a single message is Connect's word, too. What comes in envelopes is as long as it gets.
   const enveloped = /^application\/(?:connect\+|grpc)/i.test(own.get("Content-Type") ?? "");
   let left = maxBytes;
-  // What the protocol has set goes first: without it, nobody could read the answer.
+  // The protocol's own fields go first: without them, the response could not be read.
   const fields = [...own];
   const ofProtocol = fields.filter(([name]) => protocolField.test(name));
   const others = fields.filter(([name]) => !protocolField.test(name));

@@ -32,7 +32,7 @@ function copyByWire<Desc extends DescMessage>(schema: Desc, message: MessageShap
 
 type Fields = { $unknown?: readonly unknown[] } & Record<string, unknown>;
 
-/** What a copier answers that has met something it does not know how to copy. */
+/** The result of a copier for a value that it can't copy. */
 const unfit = Symbol("unfit");
 
 type Copy = (value: unknown) => unknown;

@@ -18,9 +18,9 @@ export interface MemoryCalls {
 /** A call in flight: ended by its handler, its caller, its deadline, or the transport's end. */
 export class MemoryCall extends Call {
   readonly context: CallContext;
-  /** Why it ended before its handler did. */
+  /** The error that ended it before its handler did. */
   failure: unknown;
-  /** What `close` waits for, if the call is ended before it. */
+  /** Awaited by `close`, if the call is ended before it. */
   handler: Promise<unknown> | undefined;
   readonly #calls: MemoryCalls;
   readonly #signal: AbortSignal | undefined;
@@ -109,7 +109,7 @@ export class MemoryCall extends Call {
 
   /**
    * Ends the call.
-   * @param error What its handler has failed with.
+   * @param error The handler's failure; `undefined` if it succeeded.
    */
   end(error?: ConnectError) {
     if (this.ended) {
@@ -129,7 +129,10 @@ export class MemoryCall extends Call {
   }
 }
 
-/** What the handler's signal says: an error of its own, as over a wire. What the caller gave as a reason stays with the caller. */
+/**
+ * The reason of the handler's signal: an error of its own, as over a wire. The caller's own reason stays with the
+ * caller.
+ */
 function reasonForHandler(failure: unknown): ConnectError {
   return failure instanceof ConnectError && failure.code === Code.DeadlineExceeded
     ? new ConnectError(failure.rawMessage, Code.DeadlineExceeded)

@@ -31,8 +31,8 @@ export interface MemoryTransport {
  * are cloned on the way in and on the way out, so that neither side can reach into the other's objects; errors,
  * deadlines, cancellation and metadata behave as on a wire.
  *
- * @param graceMs How long handlers may take to end once the transport is closed, in milliseconds.
- * @param observer Gets to know of every call.
+ * @param graceMs Milliseconds that handlers may take to end once the transport is closed.
+ * @param observer Observes every call.
  */
 export function createMemoryTransport(table: ServiceTable, graceMs: number, observer?: CallObserver): MemoryTransport {
   const handlers = new Set<Promise<unknown>>();
@@ -47,7 +47,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
 
   const transport: Transport = {
     unary(method, signal, timeoutMs, header, input) {
-      // One promise for all of it: each further one, and each turn of waiting, costs a tenth of such a call.
+      // One promise for all of it: this is a hot path.
       return new Promise((resolve, reject) => {
         const entry = findMethod(table, method, signal);
         const message = cloneInput(method.input, input);
@@ -89,8 +89,8 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
       const call = new MemoryCall(calls, method, signal, timeoutMs, header);
       const requests = cloneRequests(method, call, input);
       const responses = invokeStreaming(entry, call.context, requests)[Symbol.asyncIterator]();
-      // However the call ends, the handler's finally blocks run. It may be waiting for something else, so nobody waits
-      // for that.
+      // However the call ends, the handler's finally blocks run. It may be waiting for something else, so the caller
+      // does not wait for them.
       call.onEnd(() => {
         track(Promise.resolve(responses.return?.())).catch(() => undefined);
         requests.end();

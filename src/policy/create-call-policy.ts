@@ -15,11 +15,11 @@ import { checkRate } from "./rate-limit/memory.ts";
 import type { RateLimit } from "./rate-limit/rate-limit.ts";
 import type { TokenRate } from "./rate-limit/token-buckets.ts";
 
-/** Who may call, and how much. */
+/** Options for who may call, and how much. */
 export interface PolicyOptions {
-  /** How much a caller may ask for; what is left out has its default, and `Infinity` lifts a limit. */
+  /** Limits on calls. A limit that is left out has its default, and `Infinity` lifts it. */
   readonly limits?: Partial<CallLimits>;
-  /** How many calls of a method each caller may make; docs/security/rate-limits.md has more. Default: any number. */
+  /** Calls of a method that each caller may make; see docs/security/rate-limits.md. Default: any number. */
   readonly rateLimit?: RateLimit;
   /** Get to know of every call: logs, metrics, traces. Default: `[accessLog()]` at the edge, else none. */
   readonly observers?: readonly CallObserver[];
@@ -29,19 +29,20 @@ export interface PolicyOptions {
    */
   readonly revealErrors?: boolean;
   /**
-   * Tells who calls: `bearer`, `jwt`, or a function of one's own. Then callers have to be known, and to have the scopes that
-   * the contract requires, but for methods that it says are public, and for health. The plugin's own host is trusted
-   * without where nobody else can call: at the socket in its directory, or with the certificates of automatic TLS.
-   * Default: nobody is asked, which a plugin whose contract requires scopes is not served with.
+   * Identifies the caller: `bearer`, `jwt`, or a function of your own. Then callers have to be known, and to have the
+   * scopes that the contract requires, but for methods that it says are public, and for health. The plugin's own host
+   * is trusted without where no one else can call: at the socket in its directory, or with the certificates of
+   * automatic TLS. Default: callers are not identified, and a plugin whose contract requires scopes is not served.
    */
   readonly auth?: Authenticate;
   /**
-   * How many calls of an address `auth` may refuse for a token, or by throwing; then all calls of that address are refused with `resource_exhausted`,
-   * before `auth` is asked, but for those with tokens that were good lately. `false` is any number. Default: one a second
-   * in the long run, 100 at once. Without an address, as on Unix sockets, there is no such limit.
+   * Calls of an address that `auth` may refuse for a token, or by throwing; then all calls of that address are refused
+   * with `resource_exhausted`, before `auth` is asked, but for those with tokens that were good lately. `false` is any
+   * number. Default: one a second in the long run, 100 at once. Without an address, as on Unix sockets, there is no
+   * such limit.
    */
   readonly authFailureLimit?: TokenRate | false;
-  /** Where denials of `auth` are recorded. Default: a structured line each, of level WARNING, in the log of the process. */
+  /** The record of denials by `auth`. Default: a structured line each, of level WARNING, in the log of the process. */
   readonly audit?: AuditLogOptions;
 }
 
@@ -59,8 +60,8 @@ export const policyNames: OptionNames<PolicyOptions> = {
 /**
  * Makes the policy for a plugin's calls.
  * @param defaults The limits that hold unless the options have others.
- * @param gates What else each call has to pass, in this order, when it is known who makes it.
- * @param trusted Whether callers need not say who they are: the plugin's own host.
+ * @param gates Further gates that each call passes, in this order, once its caller is known.
+ * @param trusted True if callers need not identify themselves: the plugin's own host.
  */
 export function createCallPolicy(
   options: PolicyOptions,

@@ -2,11 +2,11 @@ import { limitError } from "../call/time/errors.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 
-/** How long browsers reach a host over HTTPS alone, once they have: `Strict-Transport-Security` (RFC 6797). */
+/** `Strict-Transport-Security` (RFC 6797): browsers that have seen it reach the host over HTTPS alone. */
 export interface Hsts {
   /** In seconds; 0 has browsers forget it. Default: 63,072,000, two years. */
   readonly maxAge?: number;
-  /** Whether it holds for all hosts below this one, too, which may be others'. Default: false. */
+  /** True if it holds for all hosts below this one, too, which may be others'. Default: false. */
   readonly includeSubDomains?: boolean;
 }
 

@@ -1,16 +1,16 @@
 import { isLoopback } from "../base/loopback.ts";
 
-/** What of a server's options can open it further than was meant. */
+/** The options that can open a server further than was meant. */
 export interface OpenOptions {
   readonly origins?: readonly string[];
   readonly auth?: unknown;
   readonly revealErrors?: boolean;
   readonly hosts?: readonly string[];
-  /** Whether it listens on the network by itself. */
+  /** True if it listens on the network by itself. */
   readonly onNetwork?: boolean;
 }
 
-/** Says which options open a server to more than whoever wrote them may have meant, a sentence each. */
+/** Warnings, a sentence each, about options that may open a server further than was meant. */
 export function insecureCombinations({
   origins = [],
   auth,

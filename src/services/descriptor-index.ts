@@ -2,7 +2,7 @@ import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { withDependencies } from "../call/messages/type-registry.ts";
 
-/** Where things are declared, in the files of some services and in all files that those import. */
+/** The declarations in the files of some services, and in all files that those import. */
 export interface DescriptorIndex {
   /** Looks a file up by its name. */
   file(name: string): DescFile | undefined;

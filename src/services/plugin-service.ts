@@ -5,7 +5,7 @@ import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { Routes } from "../plugin/service-table.ts";
 
 /**
- * Serves PluginService, which says what the plugin is. As go-plugin does, it answers a caller with whom the plugin
+ * Serves PluginService, which says what the plugin is. As go-plugin does, it responds to a caller with whom the plugin
  * shares no application protocol version with the plugin's lowest, and leaves the refusal to the caller.
  */
 export function pluginServiceRoutes(manifest: Manifest): Routes {

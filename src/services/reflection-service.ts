@@ -24,14 +24,14 @@ type Question =
       readonly value: { readonly containingType: string; readonly extensionNumber: number };
     };
 
-/** What a response of either version says. */
-type Answer =
+/** The content of a response of either version. */
+type MessageResponse =
   | { case: "fileDescriptorResponse"; value: { fileDescriptorProto: Uint8Array[] } }
   | { case: "allExtensionNumbersResponse"; value: { baseTypeName: string; extensionNumber: number[] } }
   | { case: "listServicesResponse"; value: { service: { name: string }[] } }
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
-/** Names are told again in the answers; the longest of a contract are far below that. */
+/** Longest name that is looked up, as responses repeat it; the longest of a contract are far below that. */
 const maxNameLength = 1024;
 
 /**
@@ -58,7 +58,7 @@ function reflectionRoutes(draining: AbortSignal): StandardRoutes {
         } else {
           // When the first call comes, everything has been registered.
           descriptors ??= createDescriptors(table.services);
-          const messageResponse = descriptors.answer(request.messageRequest, sent);
+          const messageResponse = descriptors.respond(request.messageRequest, sent);
           yield { validHost: request.host, originalRequest: request, messageResponse };
         }
       }
@@ -71,7 +71,7 @@ function reflectionRoutes(draining: AbortSignal): StandardRoutes {
 
 type Descriptors = ReturnType<typeof createDescriptors>;
 
-/** Answers questions about what some services are made of. */
+/** Finds the descriptors of services, for requests. */
 function createDescriptors(services: Parameters<typeof indexDescriptors>[0]) {
   const index = indexDescriptors(services);
   const encoded = new Map<DescFile, Uint8Array>();
@@ -84,7 +84,7 @@ function createDescriptors(services: Parameters<typeof indexDescriptors>[0]) {
   }
 
   /** The file that was asked for, always, and what it imports, unless the stream has had it. */
-  function sendFile(file: DescFile | undefined, what: string, sent: Set<string>): Answer {
+  function sendFile(file: DescFile | undefined, what: string, sent: Set<string>): MessageResponse {
     if (file === undefined) {
       return failure(Code.NotFound, `there is no ${what}`);
     }
@@ -101,10 +101,10 @@ function createDescriptors(services: Parameters<typeof indexDescriptors>[0]) {
 
   return {
     /**
-     * Answers one question.
-     * @param sent The names of the files that the stream has had; those that go with the answer are added.
+     * Responds to one request.
+     * @param sent The names of the files that the stream has had; those that go with the response are added.
      */
-    answer(question: ReflectionRequest["messageRequest"], sent: Set<string>): Answer {
+    respond(question: ReflectionRequest["messageRequest"], sent: Set<string>): MessageResponse {
       switch (question.case) {
         case "listServices": {
           const names = services.map(({ typeName }) => typeName).sort();
@@ -142,7 +142,7 @@ function longestText({ host, messageRequest: question }: ReflectionRequest): num
 }
 
 /** Connect's codes are gRPC's. */
-function failure(errorCode: Code, errorMessage: string): Answer {
+function failure(errorCode: Code, errorMessage: string): MessageResponse {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }
 

@@ -1,7 +1,7 @@
 import type { PlainResponse } from "../call/refuse-request.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
 
-/** What a standard service can depend on. */
+/** The plugin that a standard service is served with. */
 export interface ServiceContext {
   /** Aborted when the plugin is told to stop. A Worker never is. */
   readonly draining: AbortSignal;

@@ -18,7 +18,7 @@ import { insecureCombinations } from "../policy/insecure-combinations.ts";
 import type { StandardService } from "../services/standard-service.ts";
 import { startWithServices } from "./start-with-services.ts";
 
-/** What can be said of serving a plugin, wherever that is; each place offers what has a meaning there. */
+/** Options for serving a plugin anywhere; each place offers those that have a meaning there. */
 export interface PrepareOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /** The configuration of the plugin. */
   readonly config?: ConfigInit<Config> | undefined;
@@ -26,17 +26,17 @@ export interface PrepareOptions<Config extends DescMessage = DescMessage> extend
   readonly origins?: readonly string[];
   /** Hosts that requests may be for. */
   readonly hosts?: readonly string[];
-  /** What is served beside the plugin's own services and PluginService. */
+  /** Services beside the plugin's own and PluginService. */
   readonly services?: readonly StandardService[];
 }
 
-/** Where a plugin is served, and what follows from that. */
+/** A place where a plugin is served, and what follows from it. */
 export interface Place {
-  /** What the plugin finds in `context.env`, and a rate limit its binding. */
+  /** The plugin's `context.env`, in which a rate limit finds its binding, too. */
   readonly env: Readonly<Record<string, unknown>>;
   /** The limits that hold unless the options have others. */
   readonly defaultLimits: CallLimits;
-  /** Where the plugin can be reached, as its manifest says. */
+  /** Endpoints where the plugin can be reached, for its manifest. */
   readonly endpoints: readonly MessageInitShape<typeof EndpointSchema>[];
   /** The callers are the plugin's own host, and need not say who they are. Default: false. */
   readonly trusted?: boolean;
@@ -44,9 +44,11 @@ export interface Place {
   readonly onNetwork?: boolean;
   /** The application protocol's version that was agreed on. Default: the plugin's highest. */
   readonly protocolVersion?: number;
-  /** What each call has to pass before its caller's rate is counted. It is told which services are the plugin's own. */
+  /**
+   * A further gate of each call, before its caller's rate is counted. It is told which services are the plugin's own.
+   */
   readonly gate?: ((isOwn: (service: DescService) => boolean) => RequestGate) | undefined;
-  /** What is served beside the plugin's own services, unless the options have others. */
+  /** Services beside the plugin's own, unless the options have others. */
   readonly defaultServices: readonly StandardService[];
   /** Aborted when the plugin is told to stop. Default: it never is. */
   readonly draining?: AbortSignal;
@@ -54,10 +56,10 @@ export interface Place {
   readonly beside?: (limits: CallLimits) => Promise<Beside> | Beside;
 }
 
-/** What a place serves whatever the options say. */
+/** Parts of a place whatever the options say. */
 interface Beside {
   readonly routes?: readonly StandardRoutes[];
-  /** What the plugin finds in `context.broker`. */
+  /** The plugin's `context.broker`. */
   readonly broker?: Broker | undefined;
 }
 

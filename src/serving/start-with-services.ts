@@ -9,7 +9,7 @@ import type { StandardRoutes } from "../plugin/service-table.ts";
 import { pluginServiceRoutes } from "../services/plugin-service.ts";
 import type { StandardService } from "../services/standard-service.ts";
 
-/** How to start a plugin with what is served beside its own services. */
+/** Options for starting a plugin with services beside its own. */
 export interface StartWithServicesOptions<Config extends DescMessage = DescMessage>
   extends Omit<StartOptions<Config>, "standardRoutes">,
     ManifestOptions {

@@ -7,9 +7,12 @@ import { requestIdOf } from "../call/request-id.ts";
 import { traceIdOf } from "../call/trace-context.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 
-/** Where the access log goes. */
+/** Options for the access log. */
 export interface AccessLogOptions {
-  /** Writes a line, which has no end yet; nobody waits for it, and if it fails, that goes to the log. Default: to the log of the process, see docs/observability.md. */
+  /**
+   * Writes a line, which has no end yet. It is not awaited, and if it fails, that goes to the log. Default: to the log
+   * of the process, see docs/observability.md.
+   */
   readonly write?: (line: string) => unknown;
 }
 

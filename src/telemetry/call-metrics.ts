@@ -12,7 +12,7 @@ const sizes = [0, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304
 /** Counts calls on the plugin's side. */
 export interface CallMetrics {
   begin(attributes: Attributes): void;
-  /** @param ended What is known of the call now, beside the attributes that it began with. */
+  /** @param ended The attributes that are known at the end, beside those that the call began with. */
   end(attributes: Attributes, ended: Attributes, seconds: number, outcome: CallOutcome): void;
 }
 

@@ -25,8 +25,8 @@ export interface OpenTelemetryOptions {
 }
 
 /**
- * Makes a server span of each call, in its caller's trace, in which the handler runs, and measures it. What of it goes
- * where, the process's OpenTelemetry SDK decides; see docs/observability.md.
+ * Makes a server span of each call, in its caller's trace, in which the handler runs, and measures it. The process's
+ * OpenTelemetry SDK decides what goes where; see docs/observability.md.
  *
  * ```ts
  * await serve(plugin, { observers: [openTelemetry()] });

@@ -3,7 +3,7 @@ import { context, trace } from "@opentelemetry/api";
 import { extract } from "./w3c-trace-context.ts";
 
 /**
- * What a call's span is to be part of: the span that the headers tell of, or the one that runs here, if it is nearer or the
+ * The parent of a call's span: the span that the headers tell of, or the one that runs here, if it is nearer or the
  * only one. One that has ended does not count: a listener was opened in it, or the like.
  */
 export function parentOf(headers: Headers): Context {

@@ -7,7 +7,7 @@ import type { Attributes, Span } from "@opentelemetry/api";
 import { SpanStatusCode } from "@opentelemetry/api";
 import { codeName } from "../call/errors/code-name.ts";
 
-/** Who makes spans and metrics here. */
+/** The name of the tracer and the meter. */
 export const instrumentation = "plugboard";
 
 /** The method's name as spans have it. */
@@ -15,7 +15,7 @@ export function methodName({ parent, name }: DescMethod): string {
   return `${parent.typeName}/${name}`;
 }
 
-/** What is known of a call when it begins. */
+/** Attributes of a call that are known when it begins. */
 export function callAttributes(method: DescMethod, protocol: string): Attributes {
   return {
     "rpc.system.name": systemOf(protocol),
@@ -24,7 +24,7 @@ export function callAttributes(method: DescMethod, protocol: string): Attributes
   };
 }
 
-/** What is known of a call when it has ended. */
+/** Attributes of a call that are known when it has ended. */
 export function endAttributes(protocol: string, error: ConnectError | undefined, failed: boolean): Attributes {
   const status = statusCode(protocol, error);
   return {
@@ -34,8 +34,8 @@ export function endAttributes(protocol: string, error: ConnectError | undefined,
 }
 
 /**
- * Whether a call that was answered with an error is one that its plugin has failed at. Others are answers, too, such as
- * not_found. See https://opentelemetry.io/docs/specs/semconv/rpc/grpc.
+ * True for an error that is a failure of the server. Others, such as not_found, are ordinary results. See
+ * https://opentelemetry.io/docs/specs/semconv/rpc/grpc.
  */
 export function isServerFailure(error: ConnectError | undefined): boolean {
   return error !== undefined && serverFailures.includes(error.code);

@@ -6,7 +6,7 @@ import { parentOf } from "./parent-span.ts";
 import { callAttributes, endAttributes, endSpan, instrumentation, methodName } from "./rpc-conventions.ts";
 import { inject } from "./w3c-trace-context.ts";
 
-/** How to trace calls. */
+/** Options for `traceCalls`. */
 export interface TraceCallsOptions {
   /** Makes the spans. Default: that of the process's SDK; without one there are none. */
   readonly tracer?: Tracer;

@@ -2,11 +2,11 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { authError } from "./errors.ts";
 
-/** Who may call a method, as its contract has it. */
+/** The access rule of a method, from its contract. */
 export interface AccessRule {
-  /** Whether anybody may. */
+  /** True if it needs no caller. */
   readonly public: boolean;
-  /** What a caller needs, all of it. */
+  /** The scopes that a caller needs, all of them. */
   readonly requiredScopes: readonly string[];
 }
 
@@ -46,8 +46,8 @@ const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /**
  * Checks that the rules in a contract can hold.
- * @param guarded Whether it will be known who calls.
- * @throws PlugboardError PB-ACCESS-RULE if a rule contradicts itself, PB-ACCESS-UNGUARDED if nobody would look at it.
+ * @param guarded True if callers will be known.
+ * @throws PlugboardError PB-ACCESS-RULE if a rule contradicts itself, PB-ACCESS-UNGUARDED if no one would enforce it.
  */
 export function checkAccessRules(services: readonly DescService[], guarded: boolean): void {
   for (const method of services.flatMap((service) => service.methods)) {

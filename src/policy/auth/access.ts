@@ -20,7 +20,7 @@ import { callerKey } from "./caller.ts";
 import type { DenialReason } from "./denial.ts";
 import { denialReason, denied } from "./denial.ts";
 
-/** What is known of a call, or of a request that would become a WebSocket, when it is denied. */
+/** A denied call, or a denied request for a WebSocket, as far as it is known. */
 interface Denied {
   readonly requestId: string;
   readonly method: string;
@@ -29,17 +29,17 @@ interface Denied {
   readonly subject?: string | undefined;
 }
 
-/** How to guard a plugin. */
+/** Options for guarding a plugin. */
 export interface AccessOptions {
-  /** Where denials are recorded. */
+  /** The record of denials. */
   readonly audit?: AuditLogOptions | undefined;
-  /** How many calls of an address may be refused. Default: any number. */
+  /** Refused calls that each address may make. Default: any number. */
   readonly failureLimit?: TokenRate | undefined;
   /** Let callers in that do not say who they are: the plugin's own host. Those that do are held to it. Default: false. */
   readonly trusted?: boolean;
 }
 
-/** Reasons by which somebody may be guessing. Who has said nothing has not, and who lacks a scope is known. */
+/** Reasons that hint at guessing. A caller without credentials has not guessed, and one that lacks a scope is known. */
 const guessed: ReadonlySet<DenialReason> = new Set(["invalid_token", "expired_token", "refused"]);
 
 const needed = "this method requires a valid token";
@@ -154,7 +154,7 @@ async function identify(
     }
     return undefined;
   }
-  // What types forbid, a program without types may do all the same: `false` or `true` is nobody.
+  // Programs without types may give anything: `false` or `true` is no caller.
   if (typeof caller?.subject !== "string" || !Array.isArray(caller.scopes)) {
     throw new TypeError("auth returned a value that is neither a caller nor undefined");
   }
@@ -181,7 +181,7 @@ function authorize({ method }: HandlerContext, caller: Caller | undefined, trust
 
 /** Adds to an error what a client over HTTP is told of how to do better (RFC 6750, section 3). */
 function challenge(error: unknown, { method, protocolName }: HandlerContext): unknown {
-  // Elsewhere errors travel in answers with status 200, where it would mean nothing.
+  // Elsewhere errors travel in responses with status 200, where it would mean nothing.
   if (protocolName !== "connect" || method.methodKind !== "unary" || !(error instanceof ConnectError)) {
     return error;
   }

@@ -7,22 +7,22 @@ import type { DenialReason } from "./denial.ts";
 export interface DenialRecord {
   /** In UTC, as ISO 8601 has it. */
   readonly time: string;
-  /** As the answer has it in `X-Request-Id`. */
+  /** As the response has it in `X-Request-Id`. */
   readonly requestId: string;
   /** Such as "notes.v1.NotesService/Write"; "websocket" for one that was not opened. */
   readonly method: string;
   /** Address of the caller, if that is known. */
   readonly peer?: string;
   readonly reason: DenialReason;
-  /** Who has called, if that is known. */
+  /** The caller's subject, if it is known. */
   readonly subject?: string;
 }
 
-/** Where records of denials go. */
+/** Options for the record of denials. */
 export interface AuditLogOptions {
   /**
-   * Takes a record; what it returns is not waited for. If it fails, that goes to the log, and the call is answered as ever. Default:
-   * writes it as a structured line with the message "denied" to the log of the process.
+   * Takes a record; its result is not awaited. If it fails, that goes to the log, and the call is refused all the same.
+   * Default: writes it as a structured line with the message "denied" to the log of the process.
    */
   readonly write?: (record: DenialRecord) => unknown;
 }

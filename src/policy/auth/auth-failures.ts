@@ -6,10 +6,10 @@ import type { TokenRate } from "../rate-limit/token-buckets.ts";
 import { createTokenBuckets } from "../rate-limit/token-buckets.ts";
 import { denied } from "./denial.ts";
 
-/** How many calls of an address `auth` may refuse, unless the options say something else. */
+/** Calls of an address that `auth` may refuse. Default of the option of that name. */
 export const defaultAuthFailureLimit: TokenRate = { perSecond: 1, burst: 100 };
 
-/** How many tokens are remembered that were good. */
+/** Good tokens that are remembered at most. */
 const maxGoodTokens = 1_000;
 
 const sharedAddress =
@@ -26,7 +26,7 @@ export interface AuthFailures {
   check(address: string | undefined, token: string | undefined): void;
   /** The token was good. */
   succeeded(token: string | undefined): void;
-  /** What a call said of who makes it was no good. */
+  /** Counts a call whose credentials were refused. */
   failed(address: string | undefined, token: string | undefined): void;
 }
 

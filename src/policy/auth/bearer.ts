@@ -5,11 +5,11 @@ import type { Authenticate, Caller } from "./caller.ts";
 import { denied } from "./denial.ts";
 import { authError } from "./errors.ts";
 
-/** Whom a secret stands for. */
+/** The caller that a secret stands for. */
 export interface BearerOptions {
-  /** What the caller is called. Default: "bearer". */
+  /** The caller's subject. Default: "bearer". */
   readonly subject?: string;
-  /** What it is allowed to do. Default: nothing that requires a scope. */
+  /** The caller's scopes. Default: none. */
   readonly scopes?: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export function bearer(secrets: string | readonly string[], options: BearerOptio
   };
 }
 
-/** What types forbid, a variable that is not set does all the same. */
+/** Programs without types, and variables that are not set, may give anything. */
 function checkSecrets(secrets: readonly unknown[] | undefined) {
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw authError("PB-AUTH-SECRET", "bearer() was given no secret");

@@ -1,17 +1,17 @@
 import { createContextKey } from "@connectrpc/connect";
 import type { Peer } from "../../call/peer.ts";
 
-/** Who makes a call. */
+/** The caller of a method, once it is known. */
 export interface Caller {
-  /** Who it is, by a name that is its own, such as the `sub` of its token. */
+  /** Its name, unique among callers, such as the `sub` of its token. */
   readonly subject: string;
-  /** What it is allowed to do, such as "notes.write". */
+  /** Its permissions, such as "notes.write". */
   readonly scopes: readonly string[];
-  /** What its token says beside that. */
+  /** The claims of its token. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** What is known of whoever makes a call, or opens a WebSocket. */
+/** What a call, or a request for a WebSocket, says of its caller. */
 export interface Credentials {
   /** The token of `Authorization: Bearer`: of the call, else of the WebSocket that it comes by. */
   readonly token: string | undefined;
@@ -22,7 +22,7 @@ export interface Credentials {
   readonly headers: Headers;
   /** The other end of the connection. */
   readonly peer: Peer;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the response is no longer wanted. */
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +33,7 @@ export interface Credentials {
 export type Authenticate = (credentials: Credentials) => Caller | undefined | Promise<Caller | undefined>;
 
 /**
- * Where a handler finds who calls it: `context.values.get(callerKey)`. `undefined` if nobody has to say so: where the plugin
- * is served without `auth`, to the host that has started it, and in public methods.
+ * The context key of a call's caller, for handlers: `context.values.get(callerKey)`. `undefined` where no caller is
+ * asked for: where the plugin is served without `auth`, to the host that has started it, and in public methods.
  */
 export const callerKey = createContextKey<Caller | undefined>(undefined, { description: "caller" });

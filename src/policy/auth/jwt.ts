@@ -35,13 +35,13 @@ export type KeySetAlgorithm = (typeof keySetAlgorithms)[number];
 /** An algorithm for a secret. */
 export type SecretAlgorithm = keyof typeof secretBytes;
 
-/** What holds for all tokens. */
+/** Options for all tokens. */
 export interface JwtClaims {
-  /** Whose tokens are taken: `iss` has to be one of these. */
+  /** The issuers of good tokens: `iss` has to be one of these. */
   readonly issuer: string | readonly string[];
   /** For whom they have to be: `aud` has to name one of these. */
   readonly audience: string | readonly string[];
-  /** How far the issuer's clock may be off, in seconds, for `exp` and `nbf`. Default: 60. */
+  /** Seconds that the issuer's clock may be off, for `exp` and `nbf`. Default: 60. */
   readonly clockToleranceSeconds?: number;
 }
 
@@ -50,7 +50,7 @@ export interface JwtByKeySet extends JwtClaims {
   /** The issuer's keys, or the URL where it publishes them: https:, or http: on this machine. */
   readonly jwks: string | URL | JSONWebKeySet;
   readonly secret?: undefined;
-  /** How they may be signed. Default: all that an issuer's keys can do; never "none" or by a secret. */
+  /** Accepted signature algorithms. Default: all that an issuer's keys can do; never "none" or by a secret. */
   readonly algorithms?: readonly KeySetAlgorithm[];
 }
 
@@ -59,11 +59,11 @@ export interface JwtBySecret extends JwtClaims {
   /** The secret: at least as many bytes as the algorithm's hash has, 32 for HS256. */
   readonly secret: string | Uint8Array;
   readonly jwks?: undefined;
-  /** How they may be signed. Default: HS256 alone. */
+  /** Accepted signature algorithms. Default: HS256 alone. */
   readonly algorithms?: readonly SecretAlgorithm[];
 }
 
-/** Which tokens to take. */
+/** The tokens to accept. */
 export type JwtOptions = JwtByKeySet | JwtBySecret;
 
 const optionNames: OptionNames<JwtOptions> = {
@@ -129,7 +129,7 @@ function callerOf(verified: Verified, { keys }: JwtVerifierOptions): Caller {
   }
 }
 
-/** Says no more: what exactly is wrong helps whoever makes tokens up. */
+/** Says no more: details would help an attacker who makes tokens up. */
 function invalidToken(): ConnectError {
   return denied("invalid_token", "the token is not valid", Code.Unauthenticated);
 }
@@ -167,7 +167,9 @@ function check(options: JwtOptions): JwtVerifierOptions {
   };
 }
 
-/** What types forbid, a variable that is not set does all the same; then a token would not be checked for it. */
+/**
+ * Programs without types, and variables that are not set, may give anything; then a token would not be checked for it.
+ */
 function texts(name: string, value: string | readonly string[]): string[] {
   const all = typeof value === "string" ? [value] : [...(value ?? [])];
   if (all.length === 0 || !all.every((each) => typeof each === "string" && each !== "")) {

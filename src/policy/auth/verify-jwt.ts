@@ -2,7 +2,7 @@
 import type { ExportedJWKSCache, JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from "jose";
 import { createLocalJWKSet, createRemoteJWKSet, errors, jwksCache, jwtVerify } from "jose";
 
-/** Which tokens to take; nobody checks here whether that would be too many. */
+/** The tokens to accept. Not checked here for options that would accept too many. */
 export interface JwtVerifierOptions {
   readonly keys: URL | JSONWebKeySet | Uint8Array;
   readonly algorithms: string[];
@@ -12,7 +12,7 @@ export interface JwtVerifierOptions {
   readonly clockTolerance: number;
 }
 
-/** What has become of a token. */
+/** The result of verifying a token. */
 export type Verified =
   | { readonly kind: "valid"; readonly claims: JWTPayload }
   | { readonly kind: "expired" }
@@ -23,13 +23,13 @@ export type Verified =
 /** Longest wait for an issuer's keys, in milliseconds. */
 const fetchTimeoutMs = 5_000;
 
-/** How long keys are good without asking, in milliseconds. */
+/** Milliseconds that keys are good without asking. */
 const keysMaxAgeMs = 10 * 60_000;
 
-/** How much longer they are good while the issuer can't be asked, in milliseconds. */
+/** Further milliseconds that they are good while the issuer can't be reached. */
 const keysMaxStaleMs = 60 * 60_000;
 
-/** How long not to ask again: after keys have come, and after they have not; in milliseconds. */
+/** Milliseconds until keys are requested again: after a success, and after a failure. */
 const cooldownMs = { succeeded: 30_000, failed: 2_000 } as const;
 
 /** Says that an issuer's keys could not be had. */
@@ -141,7 +141,7 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
   };
 }
 
-/** Whether an error in finding a key says that there is none for this token. */
+/** True if an error in finding a key says that there is none for this token. */
 function isAboutToken(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey ||

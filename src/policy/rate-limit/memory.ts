@@ -31,7 +31,7 @@ const rateNames: OptionNames<TokenRate> = { perSecond: true, burst: true };
 export const rateLimitNames: OptionNames<TokenRate & RateLimitOptions> = { ...rateNames, key: true };
 
 /**
- * @param where Who takes the rate, as in `checkOptions`.
+ * @param where The function or option that takes the rate, as in `checkOptions`.
  * @throws PlugboardError PB-RATE-LIMIT-INVALID, PB-OPTION-UNKNOWN
  */
 export function checkRate(where: string, rate: TokenRate, names: OptionNames<TokenRate> = rateNames): void {

@@ -1,6 +1,6 @@
 /**
- * The network that an address stands for when callers are told apart: of IPv6 the first 64 bits, as whoever has one of
- * these addresses has all of them; of IPv4, also in the form of IPv6, the address itself.
+ * The network of an address, by which callers are told apart: of IPv6 the first 64 bits, as one host usually has all
+ * addresses below them; of IPv4, also in the form of IPv6, the address itself.
  */
 export function networkOf(address: string): string {
   const [plain = ""] = address.toLowerCase().split("%", 1);

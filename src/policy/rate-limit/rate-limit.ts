@@ -8,20 +8,19 @@ import { callerKey } from "../auth/caller.ts";
 import { networkOf } from "./network-of.ts";
 
 /**
- * How many calls of a method each caller may make. Made by `memoryRateLimit`, by `bindingRateLimit` of "plugboard/edge",
- * by `redisRateLimit` of "@plugboard/redis",
- * or by `sharedRateLimit` for a store of your own.
+ * A limit on the calls of a method that each caller may make. Made by `memoryRateLimit`, by `bindingRateLimit` of
+ * "plugboard/edge", by `redisRateLimit` of "@plugboard/redis", or by `sharedRateLimit` for a store of your own.
  */
 export interface RateLimit {
   /**
-   * Makes what each call has to pass.
-   * @param env What the plugin gets as its own: at the edge the Worker's bindings.
+   * Makes the gate that each call passes.
+   * @param env The plugin's own environment: at the edge the Worker's bindings.
    * @throws PlugboardError PB-RATE-LIMIT-BINDING
    */
   open(env: Readonly<Record<string, unknown>>): RequestGate;
 }
 
-/** Who is limited. */
+/** Options of every rate limit. */
 export interface RateLimitOptions {
   /**
    * Tells callers apart; called before any message of the call is read. What it returns goes to wherever calls are counted,
@@ -64,7 +63,7 @@ export function refuseFor(seconds: number, message: string): void {
   }
 }
 
-/** Names whoever calls, so that nobody can pass for another by what it calls itself. */
+/** A name for the caller that no other caller can take by what it says of itself. */
 function callerOf({ values }: HandlerContext): string {
   const subject = values.get(callerKey)?.subject;
   if (subject !== undefined) {

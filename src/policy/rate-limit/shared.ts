@@ -20,17 +20,17 @@ export interface SharedRateLimitOptions extends TokenRate, RateLimitOptions {
   readonly take: (bucket: string, signal: AbortSignal) => Promise<number>;
 }
 
-/** How long a call waits for the store at most, in milliseconds. */
+/** Most milliseconds that a call waits for the store. */
 const timeoutMs = 250;
 
-/** How long the store is not asked after it has failed, in milliseconds. */
+/** Milliseconds without asking the store, after it has failed. */
 const pauseMs = 1_000;
 
 const names: OptionNames<SharedRateLimitOptions> = { ...rateLimitNames, store: true, take: true };
 
 /**
- * Limits the rate of calls by token buckets, one for each caller and method, in a store that processes share. It is what
- * `redisRateLimit` of "@plugboard/redis" is made with, for stores of your own.
+ * Limits the rate of calls by token buckets, one for each caller and method, in a store that processes share. For
+ * stores of your own; `redisRateLimit` of "@plugboard/redis" is one.
  *
  * While the store gives no response within 250 ms, or fails, buckets in the memory of this process take its place: calls
  * go on, and each process limits them for itself. The log says so, once until the store is back; one call a second finds

@@ -2,7 +2,7 @@
 export interface TokenBuckets {
   /** Takes a token out of the bucket of that name. Returns how many seconds it takes until there is one; 0 if there was. */
   take(name: string): number;
-  /** How many seconds it takes until there is a token in the bucket of that name; 0 if there is one. Takes none. */
+  /** Seconds until there is a token in the bucket of that name; 0 if there is one. Takes none. */
   wait(name: string): number;
   /**
    * Takes a token for what has happened already, be there one or not. A bucket owes no more than it can hold: those that
@@ -11,7 +11,7 @@ export interface TokenBuckets {
   charge(name: string): void;
 }
 
-/** How fast a bucket fills up, and how much is in it. */
+/** The size of a bucket, and how fast it fills up. */
 export interface TokenRate {
   /** Tokens a second: how many calls there may be in the long run. From 0.001 to 1,000,000. */
   readonly perSecond: number;
@@ -24,13 +24,13 @@ interface Bucket {
   readonly filledAt: number;
 }
 
-/** How many buckets there are at most: some megabytes. */
+/** Most buckets by default: some megabytes. */
 const defaultMaxBuckets = 50_000;
 
 /**
- * Makes buckets, each of which is full when it is first taken from. One that is full again is forgotten; so is the one
- * that was not used for the longest time when there are too many. Whoever has so many names to call by gains nothing by
- * that beyond what they have anyway, and the others keep theirs.
+ * Makes buckets, each of which is full when it is first taken from. One that is full again is forgotten, and when there
+ * are too many, the one that was not used for the longest time. That many names don't raise a caller's limit: each
+ * starts with a full bucket anyway.
  * @param now A monotonic clock, in milliseconds.
  */
 export function createTokenBuckets(
@@ -42,7 +42,7 @@ export function createTokenBuckets(
   const buckets = new Map<string, Bucket>();
   const fillMs = (tokens: number) => ((burst - tokens) / perSecond) * 1000;
 
-  /** What is in a bucket by now. */
+  /** Tokens in a bucket by now. */
   function tokensIn(name: string, time: number): number {
     const { tokens, filledAt } = buckets.get(name) ?? { tokens: burst, filledAt: time };
     return Math.min(burst, tokens + ((time - filledAt) / 1000) * perSecond);
