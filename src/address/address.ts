@@ -2,10 +2,10 @@ import type { MessagePortLike } from "../ttrpc/carriers/message-port.ts";
 import type { Address, CarrierTarget, ServiceBinding } from "./endpoint.ts";
 import { addressError } from "./errors.ts";
 
-/** An address that something may answer at, as opposed to one that a manifest merely mentions. */
+/** An address that can be dialed, as opposed to one that a manifest merely mentions. */
 export type DialableAddress = Exclude<Address, { readonly carrier: "elsewhere" | "memory" }>;
 
-/** What an address can be read from. */
+/** Anything that an address can be read from. */
 export type AddressTarget = string | URL | ServiceBinding | MessagePortLike | CarrierTarget;
 
 /** A manifest can name addresses, too, and reading one must not take long. */
@@ -99,7 +99,7 @@ function parseTcp(text: string): DialableAddress {
   return { carrier: "tcp", text: `tcp:${host.includes(":") ? `[${host}]` : host}:${port}`, host, port };
 }
 
-/** What may be shown of a text that was meant to be an address: all but what could be a user name and password. */
+/** A text that was meant to be an address, without all that could be a user name and password. */
 export function withoutCredentials(text: string): string {
   return text.replace(/^([^:]*:(?:\/\/)?).*@/s, "$1...@");
 }

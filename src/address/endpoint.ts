@@ -2,10 +2,10 @@ import type { ServiceTable } from "../plugin/service-table.ts";
 import type { CarrierConnection } from "../ttrpc/carrier.ts";
 import type { MessagePortLike } from "../ttrpc/carriers/message-port.ts";
 
-/** What is spoken. "none" is the memory carrier's: nothing is serialised there. */
+/** The protocol that is spoken. "none" is the memory carrier's: nothing is serialised there. */
 export type Protocol = "none" | "ttrpc" | "grpc" | "grpc-web" | "connect";
 
-/** What the bytes travel on. */
+/** The carrier that the bytes travel on. */
 export type Carrier = "memory" | "message-port" | "unix" | "tcp" | "service-binding" | "http" | "websocket" | "custom";
 
 /** The part of a Worker's service binding that a call needs. */
@@ -13,7 +13,7 @@ export interface ServiceBinding {
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
 }
 
-/** A carrier that somebody else wrote. */
+/** A carrier of your own. */
 export interface CarrierTarget {
   /** For messages, such as "the serial port". */
   readonly name: string;
@@ -21,7 +21,7 @@ export interface CarrierTarget {
   open(): Promise<CarrierConnection>;
 }
 
-/** Where a plugin is. `text` is the address as a person would write it. */
+/** The place of a plugin. `text` is the address as a person would write it. */
 export type Address =
   | { readonly carrier: "memory"; readonly text: string; readonly table: ServiceTable }
   | { readonly carrier: "unix"; readonly text: string; readonly path: string }
@@ -38,28 +38,28 @@ export type Address =
 export interface Endpoint {
   readonly protocol: Protocol;
   readonly address: Address;
-  /** True if nobody on the way can read along. */
+  /** True if no one on the way can read along. */
   readonly encrypted: boolean;
   /** Extensions of the protocol that the plugin knows, such as "plugboard.stream.v1". */
   readonly extensions: readonly string[];
   readonly limits: EndpointLimits;
 }
 
-/** What a plugin's manifest says that it takes there; what it does not say is not known. */
+/** The limits that a plugin's manifest names for an endpoint; those that it does not name are unknown. */
 export interface EndpointLimits {
   /** Longest message, in bytes. */
   readonly maxMessageBytes?: number;
-  /** How many calls one connection of ttrpc may have in flight. */
+  /** Calls that one ttrpc connection may have in flight. */
   readonly maxConcurrentStreams?: number;
 }
 
-/** What is known of an endpoint beside protocol and address. */
+/** Properties of an endpoint beside protocol and address. */
 export interface EndpointProperties {
   /** Extensions of the protocol that the plugin knows. Default: none. */
   readonly extensions?: readonly string[];
-  /** What the plugin says that it takes. Default: nothing is known. */
+  /** The plugin's limits. Default: unknown. */
   readonly limits?: EndpointLimits;
-  /** Whether TLS is spoken there, where the address does not say so itself. Default: no. */
+  /** True if TLS is spoken there, where the address does not say so itself. Default: false. */
   readonly encrypted?: boolean;
 }
 
@@ -70,7 +70,7 @@ export function endpointAt(protocol: Protocol, address: Address, properties: End
   return { protocol, address, encrypted: secure, extensions, limits };
 }
 
-/** Whether an address is that of a socket, which itself says nothing of TLS. */
+/** True for the address of a socket, which itself says nothing of TLS. */
 export function isSocket({ carrier }: Pick<Address, "carrier">): boolean {
   return carrier === "unix" || carrier === "tcp";
 }

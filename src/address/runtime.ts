@@ -1,4 +1,4 @@
-/** Where this code runs, as far as it matters for what a carrier can do. */
+/** The runtime of this code, as far as it matters for what a carrier can do. */
 export type Runtime = "node" | "workerd" | "browser";
 
 /** Tells where this code runs. An unknown runtime is taken for a browser, which can do least. */

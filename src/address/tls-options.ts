@@ -1,9 +1,9 @@
 import type { OptionNames } from "../plugin/check-options.ts";
 
 /**
- * How to be a TLS server. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
- * certificates may follow one another. Files are read again for the next connection when they have changed; if they
- * are spoilt then, the log says so and the old ones are used on.
+ * TLS options of a server. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
+ * certificates may follow one another. Files are read again for the next connection when they have changed; if they are
+ * spoilt then, the log says so and the old ones are used on.
  */
 export interface ServerTls {
   /** The server's own certificate, then those that lead from it to a root, if there are any. */
@@ -11,16 +11,15 @@ export interface ServerTls {
   /** The private key of the certificate. */
   readonly key: string;
   /**
-   * A client needs a certificate that is one of these, or was issued by one of them. Default: clients need none, and
-   * whoever reaches the address is served.
+   * A client needs a certificate that is one of these, or was issued by one of them. Default: clients need none.
    */
   readonly clientRoots?: string;
 }
 
 /**
- * How to be a TLS client. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
- * certificates may follow one another. Files are read again for the next connection when they have changed; if they
- * are spoilt then, the log says so and the old ones are used on.
+ * TLS options of a client. Certificates and keys are PEM texts, or file:// URLs of files that hold them; several
+ * certificates may follow one another. Files are read again for the next connection when they have changed; if they are
+ * spoilt then, the log says so and the old ones are used on.
  */
 export interface ClientTls {
   /** The server's certificate is one of these, or was issued by one of them. Default: those that Node trusts. */

@@ -38,16 +38,16 @@ import type { Token } from "./token.ts";
 import { checkMayTakeToken, createTokenSource, sendToken } from "./token.ts";
 
 /**
- * Where a plugin is: itself, an address, a Worker's service binding, a message port on whose other end it listens, or a
- * carrier of one's own that leads to it.
+ * The place of a plugin: the plugin itself, an address, a Worker's service binding, a message port on whose other end
+ * it listens, or a carrier of your own that leads to it.
  */
 export type Target = Plugin | AddressTarget;
 
-/** How to connect. */
+/** Options for `connect`. */
 export interface ConnectOptions<Config extends DescMessage = DescMessage> {
-  /** What every route has to fulfil. Default: nothing. */
+  /** Requirements for every route. Default: none. */
   readonly require?: Requirements;
-  /** Go on to the next route if nobody can be reached on one. Default: true. */
+  /** Go on to the next route if one can't be reached. Default: true. */
   readonly fallback?: boolean;
   /**
    * Run around every call of this connection, on the caller's side, and around the question what the plugin is; once,
@@ -57,8 +57,8 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   /** Application protocol versions the caller speaks. Default: any. */
   readonly protocolVersions?: readonly number[];
   /**
-   * Longest wait for the first answer from each address, in milliseconds. Default: 10,000. `connect` waits until every
-   * target has answered or failed; one that was not reached by then does not become a route later.
+   * Milliseconds to wait for the first response from each address. Default: 10,000. `connect` waits until every target
+   * has responded or failed; one that was not reached by then does not become a route later.
    */
   readonly dialTimeoutMs?: number;
   /**
@@ -69,10 +69,11 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
   /** Largest response message accepted from a wire, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number;
   /**
-   * How connections find out that the plugin has vanished without a word, as behind a router that has forgotten them: calls in
-   * flight then fail with unavailable, and the next one connects anew. Pings go over ttrpc and HTTP/2. Default: a ping after
-   * 30 s of silence, 10 s to respond; to a server without a manifest after five minutes, as others end connections on which more pings
-   * come, and while a call is in flight only; over Unix sockets none, as they tell of an end.
+   * Pings that find out that the plugin has vanished without a word, as behind a router that has forgotten the
+   * connection: calls in flight then fail with unavailable, and the next one connects anew. They go over ttrpc and
+   * HTTP/2. Default: a ping after 30 s of silence, 10 s to respond; to a server without a manifest after five minutes,
+   * as others end connections on which more pings come, and while a call is in flight only; over Unix sockets none, as
+   * they tell of an end.
    */
   readonly keepalive?: Partial<Keepalive>;
   /** Gives up connecting. Calls have signals of their own. */
@@ -88,9 +89,10 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    */
   readonly tls?: ClientTls;
   /**
-   * Who the caller is, for plugins that are served with `auth`: a token, or a function that gives one for each call. It goes
-   * with every call, and with the question what the plugin is, to the targets and to nobody else, as `Authorization: Bearer`;
-   * also with the request that opens a WebSocket. A call that has an `Authorization` of its own keeps it. Default: none.
+   * The caller's token, or a function that gives one for each call, for plugins that are served with `auth`. It goes
+   * with every call, and with the request for the manifest, to the targets and to no one else, as `Authorization:
+   * Bearer`; also with the request that opens a WebSocket. A call that has an `Authorization` of its own keeps it.
+   * Default: none.
    */
   readonly token?: Token;
   /** Configuration of a plugin that is started in this process: a message of its config schema, its fields, or protobuf JSON. */
@@ -102,7 +104,7 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
    * Default: none.
    */
   readonly observers?: readonly CallObserver[];
-  /** What a plugin that is started in this process serves beside its own services, such as `health()`. Default: nothing. */
+  /** Services beside its own of a plugin that is started in this process, such as `health()`. Default: none. */
   readonly services?: readonly StandardService[];
 }
 
@@ -110,9 +112,10 @@ export interface ConnectOptions<Config extends DescMessage = DescMessage> {
  * Connects to a plugin. Given several targets, they are taken as several places where the same plugin is, and the
  * cheapest route over all of them wins; the others are its fallbacks.
  *
- * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-TOKEN-INVALID, PB-TOKEN-INSECURE if the token would go over
- * a network without encryption, PB-CONNECT-UNREACHABLE if no target answers or none fulfils `require`,
- * PB-TLS-* if it is for TLS that none can be reached, PB-CALLER-REFUSED if a server or a proxy lets in only whom it knows, PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
+ * @throws PlugboardError PB-CONFIG-INVALID, PB-TARGET-UNSUPPORTED, PB-TOKEN-INVALID, PB-TOKEN-INSECURE if the token
+ * would go over a network without encryption, PB-CONNECT-UNREACHABLE if no target responds or none fulfils `require`,
+ * PB-TLS-* if none can be reached because of TLS, PB-CALLER-REFUSED if a server or a proxy lets in only known callers,
+ * PB-CONNECT-VERSION if there is no common application protocol version, or PB-PLUGIN-START if a plugin in this process
  * does not start.
  */
 export type Connect = <Config extends DescMessage>(

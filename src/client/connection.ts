@@ -42,7 +42,7 @@ export interface Connection extends AsyncDisposable {
   /** For each kind of method: the routes, best first, and what was skipped, with the reasons. */
   readonly routes: Routes;
   /**
-   * What the plugin says of itself; undefined for a server without PluginService, and for a plugin with `auth` that does not
+   * The plugin's manifest; undefined for a server without PluginService, and for a plugin with `auth` that does not
    * know the caller: its public methods can be called all the same.
    */
   readonly manifest: Manifest | undefined;
@@ -50,12 +50,12 @@ export interface Connection extends AsyncDisposable {
   readonly transport: Transport;
   /**
    * Ends calls in flight and frees everything; further calls of `close` return the first one's promise.
-   * @param reason What calls fail with, those in flight and later ones. Default: PB-CONNECTION-CLOSED.
+   * @param reason The error of calls in flight and later ones. Default: PB-CONNECTION-CLOSED.
    */
   close(reason?: Error): Promise<void>;
 }
 
-/** What a connection is made of. */
+/** The parts of a connection. */
 export interface ConnectionParts {
   readonly routes: Routes<Dialer>;
   readonly manifest: Manifest | undefined;
@@ -77,9 +77,9 @@ export function createConnection(parts: ConnectionParts): Connection {
   let closeReason: Error | undefined;
 
   /**
-   * Makes a call over the best route and, where that is safe, over the next ones until somebody is reached who takes its
+   * Makes a call over the best route and, where that is safe, over the next ones until one is reached that takes its
    * message.
-   * @param metadata As it is sent.
+   * @param metadata The metadata as it is sent.
    * @param message Its message, where that is known before it is sent.
    */
   function overRoutes<T>(
@@ -108,7 +108,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     return attempt(best).catch(async (error: unknown) => {
       let failure = explainTooLarge(error, best, message);
       let tried = best;
-      /** What the message is known to be longer than, in bytes. */
+      /** The message is known to be longer than this, in bytes. */
       let tooShort = -1;
       // A server that stops refuses calls on the connection that it closes; the same route may lead to its successor.
       for (const route of isRefusal(error) ? [best, ...next] : next) {
@@ -204,7 +204,7 @@ function pace<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
       try {
         return await iterator.next();
       } catch (error) {
-        // Over every route the same; what a runtime makes of it, nobody can know.
+        // The same over every route, whatever runtimes make of it.
         throw ConnectError.from(error, Code.Internal);
       }
     };

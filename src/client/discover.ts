@@ -22,18 +22,18 @@ import { capabilities } from "./routes/capability.ts";
 import type { Offer, Requirements, Route } from "./routes/negotiate.ts";
 import { negotiate } from "./routes/negotiate.ts";
 
-/** What is known about the place behind an address. */
+/** The offers and the manifest at an address. */
 export interface Discovery {
   readonly offers: readonly Offer[];
-  /** Undefined for a server that has no PluginService, or does not let this caller see it, or if nobody answers. */
+  /** Undefined for a server that has no PluginService, or does not let this caller see it, or that does not respond. */
   readonly manifest?: Manifest;
   /** It wants to know who calls before it says what it is: a server with `auth`, most likely. */
   readonly asksWhoCalls?: true;
-  /** Why nothing at all can be had there, if it is for TLS or for who calls. */
+  /** The reason why nothing at all can be had there, if it is TLS or the caller. */
   readonly failure?: PlugboardError;
 }
 
-/** What discovery needs to know beside the address. */
+/** Options for discovery. */
 export interface DiscoverOptions {
   readonly runtime: Runtime;
   readonly dialers: readonly Dialer[];
@@ -42,9 +42,9 @@ export interface DiscoverOptions {
   /** The caller's: a plugin may want to know who asks. */
   readonly interceptors: readonly Interceptor[];
   readonly protocolVersions: readonly number[];
-  /** Longest wait for an answer, over all protocols together, in milliseconds. */
+  /** Milliseconds to wait for a response, over all protocols together. */
   readonly dialTimeoutMs: number;
-  /** Whether TLS is spoken on sockets, and by https: with certificates of the caller's. */
+  /** True if TLS is spoken on sockets, and by https: with certificates of the caller's. */
   readonly tls: boolean;
   readonly signal?: AbortSignal;
 }
@@ -61,10 +61,10 @@ const protocolsOf = {
 } as const satisfies Record<DialableAddress["carrier"], readonly Protocol[]>;
 
 /**
- * Asks the place behind an address what it offers. It is asked over one protocol after the other, the cheapest first and
- * each on a connection of its own, until one is understood. Asking has no side effects, so that nothing is lost if an
- * answer is. Any answer in the protocol's own words is from a server of it: proxies, access rules and servers that others
- * wrote have all kinds of codes for a method that they don't know.
+ * Asks the place behind an address for its manifest, over one protocol after the other, the cheapest first and each on
+ * a connection of its own, until one is understood. That has no side effects, so a lost response does no harm. Any
+ * response in the protocol's own words is from a server of it: proxies, access rules and servers of other makers have
+ * all kinds of codes for a method that they don't know.
  */
 export async function discover(asked: DialableAddress, options: DiscoverOptions): Promise<Discovery> {
   const { runtime, dialers, requirements, pool, dialTimeoutMs, tls } = options;
@@ -87,43 +87,43 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
     // Others than us speak ttrpc rarely, and some wait for ever for the rest of what is no request to them.
     const patienceMs = capability.protocol === "ttrpc" && routes.length > 1 ? ttrpcPatienceMs : dialTimeoutMs;
     const until = Math.min(deadline, performance.now() + patienceMs);
-    const answer = await describe(pool.get(route), route, until, options);
-    if (answer.kind !== "manifest" && mayDialAnew(address)) {
+    const reply = await describe(pool.get(route), route, until, options);
+    if (reply.kind !== "manifest" && mayDialAnew(address)) {
       // Servers end connections on which they were asked what they don't know, some without saying so.
       await pool.drop(route);
     }
-    if (answer.kind === "manifest") {
-      const { manifest, offers } = readManifest(answer.manifest, address, tls);
+    if (reply.kind === "manifest") {
+      const { manifest, offers } = readManifest(reply.manifest, address, tls);
       const offered = offers.length > 0 ? offers : refuse(guesses, "its manifest names no endpoint that is known here");
       return { offers: known(offered), manifest };
     }
-    if (answer.kind === "shut") {
+    if (reply.kind === "shut") {
       // It would be no better in another protocol.
-      const { failure } = answer;
+      const { failure } = reply;
       return { offers: refuse(guesses, brief(failure.rawMessage)), failure };
     }
-    if (answer.kind === "misunderstood") {
-      failures.set(capability, answer.reason);
+    if (reply.kind === "misunderstood") {
+      failures.set(capability, reply.reason);
       continue;
     }
-    if (answer.kind === "silent" && until < deadline) {
-      failures.set(capability, noAnswer(patienceMs));
+    if (reply.kind === "silent" && until < deadline) {
+      failures.set(capability, noResponse(patienceMs));
       continue;
     }
-    if (answer.kind === "silent") {
+    if (reply.kind === "silent") {
       for (const each of routes) {
-        failures.set(each.capability, failures.get(each.capability) ?? noAnswer(dialTimeoutMs));
+        failures.set(each.capability, failures.get(each.capability) ?? noResponse(dialTimeoutMs));
       }
       break;
     }
-    if (answer.kind === "foreign") {
+    if (reply.kind === "foreign") {
       for (const other of unsure) {
         failures.set(
           other,
-          `it answers ${other.protocol} with a bare 404, and ${capability.protocol} in its own words`,
+          `it responds to ${other.protocol} with a plain 404, and ${capability.protocol} in its own words`,
         );
       }
-      return { offers: known(guesses), ...(answer.asksWhoCalls && { asksWhoCalls: true }) };
+      return { offers: known(guesses), ...(reply.asksWhoCalls && { asksWhoCalls: true }) };
     }
     unsure.add(capability);
   }
@@ -132,16 +132,16 @@ export async function discover(asked: DialableAddress, options: DiscoverOptions)
     // Connect say just "404", whatever they are asked in.
     for (const other of unsure) {
       if (other.protocol !== "connect") {
-        failures.set(other, `it answers ${other.protocol} with a bare 404, as Connect servers do`);
+        failures.set(other, `it responds to ${other.protocol} with a plain 404, as Connect servers do`);
       }
     }
   }
   return { offers: known(guesses) };
 }
 
-const noAnswer = (timeoutMs: number) => `no answer within ${timeoutMs} ms`;
+const noResponse = (timeoutMs: number) => `no response within ${timeoutMs} ms`;
 
-/** Whether a connection can be given up for another. A message port is what it is, and so may a carrier be. */
+/** True if a connection can be given up for another. A message port can't, nor can a carrier of the caller's. */
 function mayDialAnew({ carrier }: DialableAddress): boolean {
   return carrier !== "message-port" && carrier !== "custom";
 }
@@ -180,18 +180,18 @@ function withoutFailed(
       });
 }
 
-type Answer =
+type Reply =
   | { readonly kind: "manifest"; readonly manifest: Manifest }
   /** It speaks the protocol, and has no PluginService for this caller. */
   | { readonly kind: "foreign"; readonly asksWhoCalls: boolean }
   /** It knows no such path, and does not say so in the protocol. */
   | { readonly kind: "unsure" }
-  /** There is no agreeing on TLS with it, or it lets nobody in whom it does not know. */
+  /** TLS can't be agreed on with it, or it lets in known callers only. */
   | { readonly kind: "shut"; readonly failure: PlugboardError }
   | { readonly kind: "silent" }
   | { readonly kind: "misunderstood"; readonly reason: string };
 
-/** How long to wait for an answer in ttrpc where others can be had, in milliseconds. */
+/** Milliseconds to wait for a response in ttrpc where other protocols can be had. */
 const ttrpcPatienceMs = 1_000;
 
 async function describe(
@@ -199,7 +199,7 @@ async function describe(
   { capability: { protocol }, endpoint: { address } }: Route,
   deadline: number,
   options: DiscoverOptions,
-): Promise<Answer> {
+): Promise<Reply> {
   const { protocolVersions, signal } = options;
   const timeoutMs = Math.ceil(deadline - performance.now());
   const client = createClient(PluginService, interceptTransport(transport, options.interceptors));
@@ -230,7 +230,7 @@ async function describe(
       return { kind: "foreign", asksWhoCalls: error.code === Code.Unauthenticated };
     }
     switch (error.code) {
-      // Connect's own words for an answer that is not of the protocol.
+      // Connect's own words for a response that is not of the protocol.
       case Code.Unimplemented:
         return error.rawMessage === "HTTP 404"
           ? { kind: "unsure" }
@@ -238,14 +238,14 @@ async function describe(
       case Code.DeadlineExceeded:
         return { kind: "silent" };
       case Code.Unauthenticated:
-        return { kind: "shut", failure: callerRefused(`${address.text} answers ${brief(error.rawMessage)}`, error) };
+        return { kind: "shut", failure: callerRefused(`${address.text} responds with ${brief(error.rawMessage)}`, error) };
       default:
         return { kind: "misunderstood", reason: reasonOf(error) };
     }
   }
 }
 
-/** What an error says; for one of fetch, which says only that it failed, why. */
+/** The message of an error; for one of fetch, which says only that it failed, its cause. */
 function reasonOf({ rawMessage, cause }: ConnectError): string {
   const why = cause instanceof TypeError && cause.cause instanceof Error ? cause.cause.message : "";
   return brief(why === "" || rawMessage !== "fetch failed" ? rawMessage : `${rawMessage}: ${why}`);

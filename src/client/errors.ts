@@ -1,6 +1,6 @@
 import { defineErrors } from "../base/errors.ts";
 
-/** What to check if a server can't be reached. */
+/** The hint for a server that can't be reached. */
 export const unreachableHint = "Check that the plugin runs and that the address is right.";
 
 /** Errors of connecting to a plugin. */

@@ -32,7 +32,7 @@ const carriers: Readonly<Partial<Record<WireCarrier, WireableCarrier>>> = {
  */
 const maxEndpoints = 64;
 
-/** What a manifest says. */
+/** The checked content of a manifest. */
 export interface ReadManifest {
   /** Without what a terminal would obey. */
   readonly manifest: Manifest;
@@ -41,8 +41,8 @@ export interface ReadManifest {
 }
 
 /**
- * Reads the manifest that somebody gives at an address. Nothing in it is trusted.
- * @param tls Whether TLS was spoken, where that address is a socket.
+ * Reads the manifest that was received from an address. Nothing in it is trusted.
+ * @param tls True if TLS was spoken, where that address is a socket.
  */
 export function readManifest(manifest: Manifest, source: DialableAddress, tls: boolean): ReadManifest {
   const limits = readLimits(manifest);
@@ -130,7 +130,7 @@ function offerOf(
       };
 }
 
-/** Why an endpoint that means "where this was asked" is of no use to who asked in another place. */
+/** The reason why an endpoint that means "where this was asked" is of no use to a caller from another place. */
 function withoutAddress(carrier: WireableCarrier, { text }: DialableAddress): string {
   return carrier === "service-binding"
     ? "only a Worker that has the binding can call it"
@@ -165,8 +165,8 @@ function readAddress(text: string): DialableAddress | undefined {
 }
 
 /**
- * Whether a manifest from one place may send callers to another. What it names gets the caller's metadata, credentials
- * and all: so a socket on this machine may name only such sockets, and a remote place only its own host.
+ * True if a manifest from one place may send callers to another. The named place gets the caller's metadata,
+ * credentials and all: so a socket on this machine may name only such sockets, and a remote place only its own host.
  */
 function mayName(source: DialableAddress, named: DialableAddress): boolean {
   if (source.carrier === "unix") {

@@ -4,7 +4,7 @@ import { isLoopback } from "../base/loopback.ts";
 import { bearerAuthorization, isToken } from "../call/messages/bearer-token.ts";
 import { clientError } from "./errors.ts";
 
-/** Who a caller is, for plugins that want to know: a token, or what gives one, which is asked for each call. */
+/** A caller's token, for plugins with `auth`, or a function that is called for one with each call. */
 export type Token = string | (() => string | Promise<string>);
 
 /** Gives the token for a call. */
@@ -30,9 +30,9 @@ function check(token: unknown): string {
 }
 
 /**
- * Checks that nobody on the way to an address could read a token. What its manifest names beside it is on the same host, and
- * no less encrypted.
- * @param tls Whether TLS is spoken on sockets.
+ * Checks that no one on the way to an address could read a token. The endpoints that its manifest names are on the same
+ * host, and no less encrypted.
+ * @param tls True if TLS is spoken on sockets.
  * @throws PlugboardError PB-TOKEN-INSECURE
  */
 export function checkMayTakeToken(address: DialableAddress, tls: boolean): void {

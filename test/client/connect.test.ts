@@ -223,7 +223,7 @@ describe("connect to several targets", () => {
     expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
     const explained = explainRoutes(connection.routes);
     expect(explained).toMatch(new RegExp(`skipped: ttrpc, grpc, connect at ${vacant}: .*ENOENT`));
-    expect(explained).toContain(`skipped: ttrpc, grpc, connect at ${silent.address}: no answer within 1000 ms`);
+    expect(explained).toContain(`skipped: ttrpc, grpc, connect at ${silent.address}: no response within 1000 ms`);
   });
 
   test("skips another plugin, with the reason", async () => {

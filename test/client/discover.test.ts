@@ -341,13 +341,13 @@ describe("a server that accepts and never answers", () => {
     await using server = await startRawServer(place, () => undefined);
     const error = await refusal(connect(server.address, { dialTimeoutMs: 100 }));
     expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
-    expect(error.message).toContain(` at ${server.address}: no answer within 100 ms\n`);
+    expect(error.message).toContain(` at ${server.address}: no response within 100 ms\n`);
   });
 
   test("is given up by the portable connect, too", async () => {
     await using server = await startRawServer("http", () => undefined);
     const error = await refusal(connectPortably(server.address, { dialTimeoutMs: 100 }));
-    expect(error.message).toContain("no answer within 100 ms");
+    expect(error.message).toContain("no response within 100 ms");
   });
 
   test("has dialTimeoutMs for all that it is asked, not for each question", async () => {
@@ -378,7 +378,7 @@ describe("a server that accepts and never answers", () => {
     });
     for (const each of [connect, connectPortably]) {
       const error = await refusal(each(server.address, { dialTimeoutMs: 100 }));
-      expect(error.message).toContain("no answer within 100 ms");
+      expect(error.message).toContain("no response within 100 ms");
     }
   });
 });

@@ -75,14 +75,14 @@ export function createEndingTransport(transport: Transport): EndingTransport {
 /** Errors that stand for a response without an error in it, or for none. */
 const standIns = new WeakSet<ConnectError>();
 
-/** Whether an error is what a server has said in its protocol's own words. */
+/** True for an error that a server has sent in its protocol. */
 export function isServersWord(error: ConnectError): boolean {
   return error.isWireError && !standIns.has(error);
 }
 
 /**
- * What a handler does with it is not to have the metadata of its own call's response: so Connect marks most errors that
- * have come over a wire, but not those that an HTTP response without an error in it stands for.
+ * A handler that passes it on must not send its metadata with its own call's response: so Connect marks most errors
+ * that have come over a wire, but not those that an HTTP response without an error in it stands for.
  */
 function fromWire(error: unknown, signal: AbortSignal): unknown {
   if (!signal.aborted && error instanceof ConnectError && !isPlugboardError(error)) {

@@ -5,7 +5,7 @@ import { forwardIterator } from "../../base/iterables.ts";
 import { timedOut } from "../../call/time/deadline.ts";
 import { isServersWord } from "./ending-transport.ts";
 
-/** How long before the caller's deadline the server's clock may have it, in milliseconds; a tenth of a short one. */
+/** Milliseconds before the caller's deadline at which the server's clock may have it; a tenth of a short one. */
 const maxEarlyMs = 50;
 
 /**
@@ -50,7 +50,7 @@ function teller(
   };
 }
 
-/** Whether an error says that the call was ended, and not what its handler or its server have made of it. */
+/** True for an error that says that the call was ended, as opposed to one of its handler or its server. */
 function isCutOff(error: unknown): boolean {
   return (
     isPlugboardError(error, "PB-CONNECTION-LOST") ||

@@ -20,12 +20,12 @@ export function messageLimit({ protocol, extensions, limits }: Endpoint): number
     : maxMessageBytes;
 }
 
-/** Whether a call was given up before anything was sent, as its message does not fit. */
+/** True if a call was given up before anything was sent, as its message does not fit. */
 export function isTooLarge(error: unknown): boolean {
   return isPlugboardError(error, "PB-MESSAGE-TOO-LARGE");
 }
 
-/** How long a message is, in bytes; 0 for what is none, which the route refuses. */
+/** Bytes of a message; 0 for a value that is none, which the route refuses. */
 export function messageLength<I extends DescMessage>(schema: I, message: MessageInitShape<I>): number {
   try {
     return encodeMessage(schema, create(schema, message)).byteLength;
@@ -36,7 +36,7 @@ export function messageLength<I extends DescMessage>(schema: I, message: Message
 
 /** The message of a call, and what is worth measuring it for. */
 export interface MeasuredMessage {
-  /** How long it is, in bytes. */
+  /** Its length in bytes. */
   readonly measure: () => number;
   /** Its call streams responses: a refusal would be among them, too late for another route. */
   readonly streams: boolean;

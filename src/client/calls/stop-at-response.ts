@@ -2,8 +2,8 @@ import type { Interceptor } from "@connectrpc/connect";
 import { endIterator, forwardIterator } from "../../base/iterables.ts";
 
 /**
- * Ends a stream of requests once its only response is there. What the caller would send then is for nobody; over HTTP/1.1 it
- * could cost the answer, as servers break a connection on which somebody sends on and on.
+ * Ends a stream of requests once its only response is there. Further messages would not be read; over HTTP/1.1 they
+ * could cost the response, as servers break a connection on which a caller sends on and on.
  */
 export const stopAtResponse: Interceptor = (next) => async (request) => {
   if (!request.stream || request.method.methodKind !== "client_streaming") {
@@ -14,7 +14,7 @@ export const stopAtResponse: Interceptor = (next) => async (request) => {
   return response.stream ? { ...response, message: stopping(response.message, requests.stop) } : response;
 };
 
-/** What hands messages on until it is stopped, which it is also while it waits for one. */
+/** An iterable that hands messages on until it is stopped, also while it waits for one. */
 function stoppable<T>(source: AsyncIterable<T>) {
   const done = { done: true, value: undefined } as const;
   let iterator: AsyncIterator<T> | undefined;

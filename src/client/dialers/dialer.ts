@@ -10,11 +10,11 @@ import type { HttpVersion } from "../routes/capability.ts";
 import type { TokenSource } from "../token.ts";
 import { isTlsFailure, tlsFailureIn } from "./failures/tls-failure.ts";
 
-/** What a dialer needs to know beside the address. */
+/** Options for dialing an address. */
 export interface DialOptions {
   /** Size of one message on the wire, in bytes, above which a response is refused. */
   readonly maxMessageBytes: number;
-  /** What the caller has said of how connections find out that their peer has vanished. */
+  /** The caller's pings, which find out that a peer has vanished. */
   readonly keepalive?: Partial<Keepalive> | undefined;
   /** Replaces the global fetch, where a dialer uses fetch. */
   readonly fetch?: typeof globalThis.fetch;
@@ -38,9 +38,9 @@ export interface Dialed {
 /**
  * Turns one (protocol, carrier) pair into a Connect transport.
  *
- * Dialing is lazy: the transport connects with its first call. If nobody can be reached it rejects with
- * PB-DIAL-FAILED or PB-TLS-*, and only then: the connection takes those errors to mean that nothing was sent and nothing
- * was read from the caller's messages, and goes on to the next route.
+ * Dialing is lazy: the transport connects with its first call. If there is no connection it rejects with PB-DIAL-FAILED
+ * or PB-TLS-*, and only then: those errors mean that nothing was sent and nothing was read from the caller's messages,
+ * and the call goes on to the next route.
  */
 export interface Dialer {
   readonly protocol: Protocol;
@@ -52,12 +52,12 @@ export interface Dialer {
   dial(address: Address, options: DialOptions): Dialed;
 }
 
-/** What says by itself why nobody was reached. */
+/** The errors that say by themselves why there is no connection. */
 const told: ReadonlySet<string> = new Set(["PB-CALLER-REFUSED", "PB-DIAL-FAILED", "PB-TOKEN-INSECURE"]);
 
 /**
- * Says that nobody could be reached, and that nothing was sent: by PB-DIAL-FAILED, or PB-TLS-* if it was for TLS; or that a
- * connection was refused for who opens it, PB-CALLER-REFUSED, or for who would get a token, PB-TOKEN-INSECURE.
+ * The error for an address to which there is no connection, so that nothing was sent: PB-DIAL-FAILED, or PB-TLS-* if
+ * TLS is the cause; or PB-CALLER-REFUSED if the caller was refused, PB-TOKEN-INSECURE if its token would not be safe.
  */
 export function dialFailed(address: Pick<Address, "text">, cause: unknown): PlugboardError {
   if (isPlugboardError(cause) && told.has(cause.errorCode)) {
@@ -71,12 +71,12 @@ export function dialFailed(address: Pick<Address, "text">, cause: unknown): Plug
   return clientError("PB-DIAL-FAILED", `can't connect to ${address.text} (${why})`, { cause });
 }
 
-/** Whether an error says that nobody could be reached, and that nothing was sent. */
+/** True for an error that says that there is no connection, and that nothing was sent. */
 export function isDialFailure(error: unknown): boolean {
   return isPlugboardError(error, "PB-DIAL-FAILED") || isTlsFailure(error);
 }
 
-/** Whether an error says that the server was reached, but has processed nothing of the call. */
+/** True for an error that says that the server was reached, but has processed nothing of the call. */
 export function isRefusal(error: unknown): boolean {
   return isPlugboardError(error, "PB-CALL-REFUSED");
 }

@@ -6,7 +6,7 @@ import { dialFailed } from "./dialer.ts";
 import { connectFailure } from "./failures/connect-failure.ts";
 import { connectionLost } from "./failures/connection-lost.ts";
 
-/** How to send a request body: whole, or chunk by chunk while the response may already come in. */
+/** The way to send a request body: whole, or chunk by chunk while the response may already come in. */
 export type BodyMode = "whole" | "streamed";
 
 /** The part of fetch that is used here. */
@@ -23,7 +23,7 @@ export function createFetchClient(fetch: Fetch, body: BodyMode, runtime: Runtime
     const init: RequestInit & { duplex?: "half" } = {
       method: request.method,
       headers: runtime === "browser" ? withoutUserAgent(request.header) : request.header,
-      // A redirect could carry metadata to another host. Workers know no "error"; there, the answer is a 3xx status.
+      // A redirect could carry metadata to another host. Workers know no "error"; there, the response is a 3xx status.
       redirect: runtime === "workerd" ? "manual" : "error",
       signal: AbortSignal.any(signals),
     };

@@ -25,7 +25,7 @@ export function getWhenShort(get: Transport, post: Transport): Transport {
         try {
           return await get.unary(method, signal, timeoutMs, header, input, contextValues);
         } catch (error) {
-          // Connect's words for an answer that is none of its own: not every server of Connect knows GET.
+          // Connect's words for a response that is not one of its own: not every server of Connect knows GET.
           if (ConnectError.from(error).rawMessage !== "HTTP 405") {
             throw error;
           }

@@ -1,7 +1,7 @@
 import { createMemoryTransport } from "../../memory/memory-transport.ts";
 import type { Dialer } from "./dialer.ts";
 
-/** How long handlers may take to end when their calls have been ended, as in a plugin process. */
+/** Milliseconds that handlers may take to end when their calls have been ended, as in a plugin process. */
 const gracePeriodMs = 5_000;
 
 /** Calls a plugin in the same process, straight from its service table. */

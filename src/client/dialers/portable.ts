@@ -3,5 +3,5 @@ import { fetchDialers } from "./fetch.ts";
 import { memoryDialer } from "./memory.ts";
 import { ttrpcDialers } from "./ttrpc.ts";
 
-/** What can dial anywhere: in browsers, in Workers and in Node. */
+/** Dialers that work anywhere: in browsers, in Workers and in Node. */
 export const portableDialers: readonly Dialer[] = [memoryDialer, ...fetchDialers, ...ttrpcDialers];

@@ -17,7 +17,7 @@ import type { Dialer, DialOptions } from "./dialer.ts";
 import { dialFailed } from "./dialer.ts";
 import { callerRefused } from "./failures/caller-refused.ts";
 
-/** What to do when a port has closed. */
+/** The cure for a port that has closed. */
 const newPort = "A port can't be opened again: give connect() a new one.";
 
 /** Calls over ttrpc: on message ports, WebSockets and carriers that others wrote. */
@@ -50,9 +50,8 @@ export interface OpeningWebSocket {
 
 /**
  * Makes the `dial` of a ttrpc dialer.
- * @param open Opens a connection to an address, unless the signal is aborted before. Whatever it rejects with means that
- * nobody was reached.
- * @param again What to do when the connection is lost, where it can't be opened again.
+ * @param open Opens a connection to an address, unless the signal is aborted before. If it rejects, nothing was sent.
+ * @param again The cure for a lost connection, where it can't be opened again.
  */
 export function dialTtrpc(
   open: (address: Address, signal: AbortSignal, options: DialOptions) => Promise<CarrierConnection>,
@@ -115,7 +114,7 @@ async function openWebSocket(
   const { socket, refusedWith } = await create(address.url, authorizedBy);
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
   socket.addEventListener("open", () => resolve());
-  // Browsers tell nobody why.
+  // Browsers don't tell why.
   socket.addEventListener("error", () => reject(new Error("the WebSocket can't be opened")));
   socket.addEventListener("close", ({ code }) => reject(new Error(`the WebSocket was closed with code ${code}`)));
   const giveUp = (reason: Error) => {
@@ -154,7 +153,7 @@ async function openWebSocket(
 /** Longest wait for why a WebSocket was refused, in milliseconds. */
 const patienceMs = 5_000;
 
-/** The status that the token gets by HTTP, for WebSockets that tell nobody what they were refused with. */
+/** The status that the token gets by HTTP, as WebSockets don't tell their status. */
 async function askStatus(
   { url }: Extract<Address, { carrier: "websocket" }>,
   token: string,
@@ -177,7 +176,7 @@ async function askStatus(
   }
 }
 
-/** What is said when a WebSocket is opened: the protocol, and the token where it can be said. */
+/** The headers or subprotocols that open a WebSocket: the protocol, and the token where it can be said. */
 function upgradeInit(token: string | undefined): string | string[] {
   if (token === undefined) {
     return webSocketProtocol;

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Carrier, Protocol } from "../../address/endpoint.ts";
 import type { Runtime } from "../../address/runtime.ts";
 
-/** Which sides of a method stream, in Connect's words. */
+/** The sides of a method that stream, in Connect's words. */
 export type MethodKind = DescMethod["methodKind"];
 
 /** All four kinds of method. */
@@ -19,13 +19,13 @@ export type HttpVersion = "1.1" | "2";
 /** For each kind of method: true, or why it can't be carried. */
 export type Carries = Readonly<Record<MethodKind, true | string>>;
 
-/** What a (protocol, carrier) pair can do. */
+/** The kinds of methods that a (protocol, carrier) pair can carry. */
 export interface Capability {
   readonly protocol: Protocol;
   readonly carrier: Carrier;
   /** Only where the same protocol on the same carrier can do more over one version than over another. */
   readonly httpVersion?: HttpVersion;
-  /** What it carries, by the runtime the caller is in. A runtime that can't use it at all is left out. */
+  /** By the caller's runtime. A runtime that can't use the pair at all is left out. */
   readonly carries: Readonly<Partial<Record<Runtime, Carries>>>;
   /** The bytes leave neither the process nor the platform, so that there is nothing to encrypt. Default: false. */
   readonly private?: boolean;

@@ -1,8 +1,8 @@
 import type { Rejection } from "./negotiate.ts";
 
 /**
- * What was skipped and why, a line for each reason at each place: what several protocols have in common there is said once, such as
- * "connect, grpc-web at https://host: it refused the connection".
+ * The routes that were skipped and why, a line for each reason at each place: a reason that several protocols share
+ * there is said once, such as "connect, grpc-web at https://host: it refused the connection".
  */
 export function formatRejections(rejected: readonly Rejection[]): readonly string[] {
   const protocolsOf = new Map<string, Set<string>>();

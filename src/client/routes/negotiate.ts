@@ -6,7 +6,7 @@ import type { Capability, HttpVersion, MethodKind } from "./capability.ts";
 import { capabilities, methodKinds } from "./capability.ts";
 import { notFrom, whyNotDialed } from "./not-dialed.ts";
 
-/** What the caller can dial. */
+/** A pair of protocol and carrier that the caller can dial. */
 export interface Dialable {
   readonly protocol: Protocol;
   readonly carrier: Carrier;
@@ -15,7 +15,7 @@ export interface Dialable {
   readonly takesTls?: true;
 }
 
-/** What a plugin offers: an endpoint, or one that is known not to work, with the reason. */
+/** An offer of a plugin: an endpoint, or one that is known not to work, with the reason. */
 export interface Offer {
   readonly endpoint: Endpoint;
   /** The only version of HTTP that this is said of, where the carrier knows more than one. Default: all of them. */
@@ -23,12 +23,12 @@ export interface Offer {
   readonly refused?: string;
 }
 
-/** What the caller insists on. */
+/** The caller's requirements. */
 export interface Requirements {
   /**
-   * Calls go only where they can't be read on the way. What counts: https:, sockets on which TLS is spoken (see the option `tls`), a
-   * Worker's service binding, and a plugin in this process. A Unix socket without TLS does not, though nobody else may
-   * enter its directory: what travels there is not encrypted.
+   * Calls go only where they can't be read on the way. These count: https:, sockets on which TLS is spoken (see the
+   * option `tls`), a Worker's service binding, and a plugin in this process. A Unix socket without TLS does not, even
+   * in a private directory: its traffic is not encrypted.
    */
   readonly encryption?: boolean;
   /** Only these protocols. The memory route speaks none, and is always allowed. */
@@ -51,7 +51,7 @@ export interface Route<D extends Dialable = Dialable> {
 
 /** An endpoint that was skipped. */
 export interface Rejection {
-  /** What was skipped, such as "connect at unix:/run/markdown.sock (HTTP/1.1)". */
+  /** The endpoint that was skipped, such as "connect at unix:/run/markdown.sock (HTTP/1.1)". */
   readonly endpoint: string;
   readonly reason: string;
 }
@@ -66,13 +66,13 @@ export interface RoutesOfKind<D extends Dialable = Dialable> {
 /** The outcome of a negotiation. */
 export type Routes<D extends Dialable = Dialable> = Readonly<Record<MethodKind, RoutesOfKind<D>>>;
 
-/** What a negotiation takes into account. */
+/** The input of a negotiation. */
 export interface NegotiateInput<D extends Dialable> {
   readonly runtime: Runtime;
   readonly dialers: readonly D[];
   readonly offers: readonly Offer[];
   readonly requirements?: Requirements;
-  /** Whether the caller speaks TLS on sockets, and by https: with certificates of its own. Default: no. */
+  /** True if the caller speaks TLS on sockets, and by https: with certificates of its own. Default: false. */
   readonly tls?: boolean;
   /** The capability table. Default: `capabilities`. */
   readonly table?: readonly Capability[];
@@ -171,7 +171,7 @@ function withoutDoubles(offers: readonly Offer[]): readonly Offer[] {
   );
 }
 
-/** Why a way can't be taken by a caller who speaks TLS on sockets, or by one who doesn't. */
+/** The reason why a route can't be taken by a caller who speaks TLS on sockets, or by one who doesn't. */
 function unfitForTls({ endpoint, dialer }: Route, tls: boolean): string | undefined {
   const { encrypted, address } = endpoint;
   if (isSocket(address) && encrypted !== tls) {
@@ -184,7 +184,7 @@ function unfitForTls({ endpoint, dialer }: Route, tls: boolean): string | undefi
     : undefined;
 }
 
-/** Whether an offer says all that another says; of what was refused and what works, what works counts. */
+/** True if an offer says all that another says; of one that was refused and one that works, the latter counts. */
 function makesNeedless(offer: Offer, other: Offer, isFirst: boolean): boolean {
   const wider = offer.httpVersion === undefined && other.httpVersion !== undefined;
   const better = offer.refused === undefined && other.refused !== undefined;

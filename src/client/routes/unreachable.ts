@@ -5,7 +5,7 @@ import { formatRejections } from "./format-rejections.ts";
 import type { Dialable, NegotiateInput, Offer, Routes } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 
-/** Whether no call of any kind can be made. */
+/** True if no call of any kind can be made. */
 export function leadNowhere(routes: Routes): boolean {
   return methodKinds.every((kind) => routes[kind].routes.length === 0);
 }

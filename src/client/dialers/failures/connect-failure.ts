@@ -1,6 +1,6 @@
 /**
  * The error in a chain of causes that says that no connection was made, so that nothing was sent; undefined if there is
- * none. Node's HTTP clients and its fetch tell that; elsewhere nobody can know.
+ * none. Node's HTTP clients and its fetch tell that; elsewhere it can't be known.
  */
 export function connectFailure(error: unknown): unknown {
   if (!(error instanceof Error)) {

@@ -2,7 +2,7 @@ import type { Address } from "../../../address/endpoint.ts";
 import type { PlugboardError } from "../../../base/errors.ts";
 import { callError } from "../../../ttrpc/client/errors.ts";
 
-/** What Node and its fetch call a connection that the other side has ended. */
+/** The error codes of Node and its fetch for a connection that the other side has ended. */
 const codesOfLoss: readonly unknown[] = [
   "ECONNRESET",
   "EPIPE",
@@ -15,7 +15,7 @@ const codesOfLoss: readonly unknown[] = [
   "UND_ERR_SOCKET",
 ];
 
-/** What a call fails with whose connection broke while it was in flight; `undefined` for an error that does not say so. */
+/** The error of a call whose connection broke while it was in flight; `undefined` for an error that does not say so. */
 export function connectionLost({ text }: Pick<Address, "text">, error: unknown): PlugboardError | undefined {
   const cause = lossIn(error);
   return (

@@ -7,7 +7,7 @@ import { tlsRefusal } from "./errors.ts";
 /** The codes that servers begin their refusals with, in whatever protocol. */
 const saidByServers = ["PB-TLS-REQUIRED", "PB-TLS-CLIENT-CERTIFICATE", "PB-TLS-REFUSED"] as const;
 
-/** Whether an error says that caller and server could not agree on TLS. Nothing of the call was read then. */
+/** True for an error that says that caller and server could not agree on TLS. Nothing of the call was read then. */
 export function isTlsFailure(error: unknown): error is PlugboardError {
   return isPlugboardError(error) && error.errorCode.startsWith("PB-TLS-");
 }
@@ -15,7 +15,7 @@ export function isTlsFailure(error: unknown): error is PlugboardError {
 /**
  * Finds in an error, or in what has caused it, that caller and server could not agree on TLS; be it that the caller has
  * noticed, or that the server has said so, in whatever protocol.
- * @param place Where the server is, for messages.
+ * @param place The server's address, for messages.
  */
 export function tlsFailureIn(error: unknown, place: string): PlugboardError | undefined {
   if (!(error instanceof Error)) {
