@@ -7,9 +7,10 @@ interface NodeBindings {
 }
 
 /**
- * Who has sent a request: in a Worker the client that Cloudflare names, in Node the other end of the socket. What another
- * platform's headers say is not believed: a caller can write anything into them. The same goes for Cloudflare's where
- * Cloudflare is not in front: workerd on one's own, or another Worker by a service binding. Then there is no address.
+ * The peer that has sent a request: in a Worker the client that Cloudflare names, in Node the other end of the socket.
+ * Other platforms' headers are not believed: a caller can write anything into them. The same goes for Cloudflare's
+ * where Cloudflare is not in front: workerd on one's own, or another Worker by a service binding. Then there is no
+ * address.
  */
 export function requestPeer({ req, env }: Context): Peer {
   // A Worker has other bindings, or none.

@@ -1,7 +1,7 @@
 /**
- * A page that lists what a plugin can be called for, and calls it with JSON. It asks by the same paths as every caller, so
- * that it can do no more than they.
- * @param nonce What its style and its script are known by.
+ * A page that lists a plugin's methods, and calls them with JSON. It asks by the same paths as every caller, so that it
+ * can do no more than they.
+ * @param nonce Marks its style and its script as its own.
  */
 export function consolePage(nonce: string): string {
   return `<!doctype html>
@@ -58,7 +58,7 @@ export function consolePage(nonce: string): string {
 `;
 }
 
-/** What the page may do: its own style and script, and calls to where it comes from. */
+/** The page's Content-Security-Policy: its own style and script, and calls to its own origin. */
 export function consolePolicy(nonce: string): string {
   const sources = [
     `script-src 'nonce-${nonce}'`,

@@ -5,11 +5,11 @@ import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import type { Hsts } from "../policy/hsts.ts";
 import type { StandardService } from "../services/standard-service.ts";
 
-/** How to serve a plugin at the edge. Everything is closed unless it is opened here. */
+/** Options for serving a plugin at the edge. Everything is closed unless it is opened here. */
 export interface EdgeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /**
-   * How much a caller may ask for. Default: bodies of 1 MiB, messages of 4 MiB, headers of 16 KiB, 100 calls at once on a
-   * WebSocket, 120 s for a call and 60 s for each thing that it waits for.
+   * Limits on calls. Default: bodies of 1 MiB, messages of 4 MiB, headers of 16 KiB, 100 calls at once on a WebSocket,
+   * 120 s for a call and 60 s for each thing that it waits for.
    */
   readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the variable PLUGBOARD_CONFIG of the Worker, or none. */
@@ -22,10 +22,10 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> extends P
    */
   readonly hosts?: readonly string[];
   /**
-   * How long browsers reach this host over HTTPS alone, once they have. `false` sends nothing. Default: two years, without the
-   * hosts below this one.
+   * `Strict-Transport-Security`: how long browsers reach this host over HTTPS alone, once they have. `false` sends
+   * nothing. Default: two years, without the hosts below this one.
    */
   readonly hsts?: Hsts | false;
-  /** What is served beside the plugin's own services. Default: `[health()]`. */
+  /** Services beside the plugin's own. Default: `[health()]`. */
   readonly services?: readonly StandardService[];
 }

@@ -20,7 +20,7 @@ import type { EdgeHandler } from "./start-plugin.ts";
 import { startEdgeHandler } from "./start-plugin.ts";
 import { acceptWebSocket } from "./websocket.ts";
 
-/** What Hono knows of a Worker's environment. */
+/** A Worker's environment, in Hono's types. */
 export interface EdgeEnv {
   readonly Bindings: Readonly<Record<string, unknown>>;
 }

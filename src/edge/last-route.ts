@@ -1,7 +1,7 @@
 import type { Env, Hono } from "hono";
 import { PatternRouter } from "hono/router/pattern-router";
 
-/** Whose first element stays the last. */
+/** An array whose first element stays the last. */
 class BeforeLast<T> extends Array<T> {
   override push(...items: T[]): number {
     this.splice(-1, 0, ...items);

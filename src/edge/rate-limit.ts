@@ -3,12 +3,12 @@ import type { RateLimit, RateLimitOptions } from "../policy/rate-limit/rate-limi
 import { limitRate } from "../policy/rate-limit/rate-limit.ts";
 import { edgeError } from "./errors.ts";
 
-/** What the platform binds, see https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit. */
+/** The platform's binding, see https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit. */
 interface RateLimitBinding {
   limit(options: { readonly key: string }): Promise<{ readonly success: boolean }>;
 }
 
-/** Whom a rate limiting binding limits, and how long for. */
+/** Options for `bindingRateLimit`. */
 export interface BindingRateLimitOptions extends RateLimitOptions {
   /** The `period` that wrangler.toml has for the binding, which callers are told to wait. Default: 60. */
   readonly periodSeconds?: 10 | 60;
@@ -21,8 +21,8 @@ export interface BindingRateLimitOptions extends RateLimitOptions {
  * export default edge(plugin, { rateLimit: bindingRateLimit("RATE_LIMITER") });
  * ```
  *
- * How many calls there may be stands in wrangler.toml. Without the binding the plugin does not start, and where it fails
- * no call passes.
+ * The number of calls stands in wrangler.toml. Without the binding the plugin does not start, and where it fails no
+ * call passes.
  * @throws PlugboardError PB-OPTION-UNKNOWN
  */
 export function bindingRateLimit(name: string, options: BindingRateLimitOptions = {}): RateLimit {

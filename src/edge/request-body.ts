@@ -2,11 +2,11 @@ import { within } from "../base/within.ts";
 
 /** Largest body that is read in one piece, in bytes. Larger ones come in pieces anyway. */
 const maxWholeBytes = 64 * 1024;
-/** How much of a request is still read once it has its response, in bytes: a message that is not much longer than is usual. */
+/** Bytes of a request that are still read once it has its response: a message that is not much longer than is usual. */
 const maxRestBytes = 5 * 1024 * 1024;
-/** How long that may take in all, in milliseconds. */
+/** Milliseconds that this may take in all. */
 const maxRestMs = 1_000;
-/** How long it may take until the next bytes come, in milliseconds. */
+/** Milliseconds until the next bytes must have come. */
 const maxIdleMs = 100;
 
 /**
@@ -16,7 +16,10 @@ const maxIdleMs = 100;
  */
 export interface RequestBody {
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Whether request and response are small, and faster in one piece: web streams cost more than all else in a small call. */
+  /**
+   * True if request and response are small, and faster in one piece: web streams cost more than all else in a small
+   * call.
+   */
   readonly small: boolean;
   /** Leaves a body that was not read to another handler. */
   release(): void;

@@ -58,7 +58,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
   // gRPC needs HTTP/2 trailers, which Workers can't send.
   const find = createHttpHandlers(table, [grpcWebProtocol, connectProtocol], policy, {
     acceptCompression: [gzip],
-    // Answers are left to the platform, which compresses what callers accept compressed.
+    // Responses are left to the platform, which compresses what callers accept compressed.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
   });
   return { find, serving: createTtrpcServing({ table, policy, keepalive: defaultKeepalive }), admit: policy.admit };

@@ -18,15 +18,18 @@ interface ServerWebSocket extends WebSocketLike {
   accept(): void;
 }
 
-/** What Workers have beyond the web's standards, see https://developers.cloudflare.com/workers/runtime-apis/websockets. */
+/**
+ * The extension of Workers to the web's standards, see
+ * https://developers.cloudflare.com/workers/runtime-apis/websockets.
+ */
 type WebSocketPair = new () => { readonly 0: object; readonly 1: ServerWebSocket };
 
-/** Whether this runtime turns requests into WebSockets as Workers do. */
+/** True if this runtime turns requests into WebSockets as Workers do. */
 export function servesWebSockets(): boolean {
   return "WebSocketPair" in globalThis;
 }
 
-/** How to serve a WebSocket. */
+/** Options for serving a WebSocket. */
 export interface WebSocketOptions extends Omit<UpgradeOptions, "admit"> {
   /** `Strict-Transport-Security`, over HTTPS. */
   readonly hsts: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * One open connection of a carrier, such as a socket or a WebSocket: the little that ttrpc needs of it. Whoever has
- * another carrier writes an adapter to this.
+ * One open connection of a carrier, such as a socket or a WebSocket: the little that ttrpc needs of it. For another
+ * carrier, write an adapter to this.
  */
 export interface CarrierConnection {
   /**
@@ -24,7 +24,7 @@ export interface CarrierConnection {
   resume?(): void;
 }
 
-/** What hears a carrier's connection. */
+/** The receiver of a connection's data and of its end. */
 export interface CarrierReceiver {
   /** Bytes have come in. */
   receive(bytes: Uint8Array): void;

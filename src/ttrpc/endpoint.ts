@@ -8,7 +8,7 @@ export const streamExtension = "plugboard.stream.v1";
 /** Our extension of that for messages that don't fit into a frame. */
 export const chunkExtension = "plugboard.chunk.v1";
 
-/** What a manifest says of a place where a plugin serves ttrpc: its address is where the manifest came from. */
+/** The endpoint in a manifest for a place where a plugin serves ttrpc: its address is where the manifest came from. */
 export function ttrpcEndpoint(carrier: Carrier): MessageInitShape<typeof EndpointSchema> {
   return { protocol: Protocol.TTRPC, carrier, extensions: [streamExtension, chunkExtension] };
 }

@@ -22,24 +22,24 @@ import { messagePortCarrier } from "./carriers/message-port.ts";
 import { ttrpcEndpoint } from "./endpoint.ts";
 import { createTtrpcServing } from "./server/server.ts";
 
-/** How to serve on a message port or a carrier of one's own. */
+/** Options for `serveOn`. */
 export interface ServeOnOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /** The configuration: a message of the plugin's config schema, its fields, or protobuf JSON. */
   readonly config?: ConfigInit<Config>;
-  /** What the plugin finds in `context.env`. Default: nothing. */
+  /** The plugin's `context.env`. Default: empty. */
   readonly env?: Readonly<Record<string, unknown>>;
-  /** What is served beside the plugin's own services. Default: `[health()]`. */
+  /** Services beside the plugin's own. Default: `[health()]`. */
   readonly services?: readonly StandardService[];
-  /** What callers may ask for. Default: messages of 4 MiB and 1,024 calls at once. */
+  /** Limits on calls. Default: messages of 4 MiB and 1,024 calls at once. */
   readonly limits?: Partial<CallLimits>;
   /**
-   * How it finds out that the other side has vanished without a word: it is then taken for closed. Default: a ping after 30 s of
-   * silence, 10 s to respond; on message ports none.
+   * Pings that find out that the other side has vanished without a word: it is then taken for closed. Default: a ping
+   * after 30 s of silence, 10 s to respond; on message ports none.
    */
   readonly keepalive?: Partial<Keepalive>;
   /**
-   * How long calls in flight may take when it is closed, and handlers when the other side has gone, in milliseconds; 0 for not
-   * at all, `Infinity` for as long as they like. Default: 5,000.
+   * Milliseconds that calls in flight may take when it is closed, and handlers when the other side has gone; 0 for
+   * none, `Infinity` for any number. Default: 5,000.
    */
   readonly gracePeriodMs?: number;
 }
@@ -65,8 +65,8 @@ export interface ServedPlugin extends AsyncDisposable {
 }
 
 /**
- * Serves a plugin to whoever has the other end: of a message port (a worker thread, a Web Worker, an iframe), or of a
- * connection of a carrier of one's own. The other side calls `connect` with its end.
+ * Serves a plugin on a message port (of a worker thread, a Web Worker, an iframe), or on a connection of a carrier of
+ * your own. The other side calls `connect` with its end.
  *
  * ```ts
  * import { parentPort } from "node:worker_threads";
@@ -111,7 +111,7 @@ export async function serveOn<Config extends DescMessage>(
     await running.stop();
   };
   const closed = stop();
-  // Whoever waits for it is told if stopping fails.
+  // A caller that waits for it is told if stopping fails.
   closed.catch(() => undefined);
   const finish = async () => {
     graceLeft();

@@ -11,8 +11,8 @@ const ofTheCall = /^(?:authorization|x-request-id|traceparent|tracestate|baggage
 const ofTheUpgrade = new RegExp(`^(?:${[...connectionFields, "content-length|sec-websocket-.+"].join("|")})$`);
 
 /**
- * What proxies, load balancers, CDNs and browsers say, and take from a request where they have nothing to say. Where they
- * have not said it, nobody has: a call over a WebSocket does not pass them.
+ * The headers that proxies, load balancers, CDNs and browsers set, and take from a request where they have nothing to
+ * say. Where they did not set them on the WebSocket, no call has them: it does not pass through them.
  */
 // allowed backtracking: names that stand here, between both ends of a text.
 const ofInfrastructure = new RegExp(

@@ -242,7 +242,7 @@ test("a server behind a proxy that lets in only whom it knows is told as such, n
   for (const each of [connect, connectPortably]) {
     const error = await refusal(each(server.address));
     expect(error).toMatchObject({ errorCode: "PB-CALLER-REFUSED", code: Code.Unauthenticated });
-    expect(error.message).toContain(`${server.address} answers HTTP 401`);
+    expect(error.message).toContain(`${server.address} responds with HTTP 401`);
     expect(error.hint).toContain("`token`");
   }
 });

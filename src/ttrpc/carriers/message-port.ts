@@ -11,7 +11,7 @@ export interface MessagePortLike {
 /** Ports that have closed: they never open again, and don't tell. */
 const closedPorts = new WeakSet<MessagePortLike>();
 
-/** Whether a port is known to be closed for good. */
+/** True if a port is known to be closed for good. */
 export function isClosedPort(port: MessagePortLike): boolean {
   return closedPorts.has(port);
 }

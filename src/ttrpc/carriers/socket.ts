@@ -14,7 +14,7 @@ export interface ByteStream {
   resume(): unknown;
 }
 
-/** How long what was sent may take to leave after the end, in milliseconds: the other side may never read it. */
+/** Milliseconds that sent bytes may take to leave after the end: the other side may never read them. */
 const lingerMs = 5_000;
 
 /**

@@ -22,7 +22,7 @@ export function upgradeAuthorization(
   if (offered === undefined) {
     return header ?? undefined;
   }
-  // What can't be read is still an attempt to be somebody, and refused as such.
+  // A token that can't be read is still an attempt to authenticate, and refused as such.
   const token = tokens.length === 1 ? decode(offered.slice(prefix.length)) : "";
   return bearerAuthorization(token);
 }

@@ -17,7 +17,7 @@ export interface WebSocketLike {
   addEventListener(type: "error", listener: (event: object) => void): void;
 }
 
-/** Why a WebSocket is closed, by a server: RFC 6455, section 7.4.1. */
+/** The reasons of a server for closing a WebSocket: RFC 6455, section 7.4.1. */
 const serverCloseCode = { normal: 1000, protocolError: 1002, unsupportedData: 1003 } as const;
 
 /** The same by a client: the classes of browsers and of Node throw for all codes but 1000 and 3000 to 4999. */
@@ -28,10 +28,10 @@ function closeReason(message: string): string {
   return message.slice(0, 100).replace(/[^ -~]/g, "?");
 }
 
-/** How many bytes may wait in a WebSocket before it takes no more. */
+/** Bytes that may wait in a WebSocket before it takes no more. */
 const highWaterBytes = 1024 * 1024;
 
-/** How often to look whether they have left, in milliseconds; a WebSocket does not tell. */
+/** Milliseconds between looks whether they have left; a WebSocket does not tell. */
 const pollMs = 5;
 
 /** Carries ttrpc over a WebSocket that is open: each binary message holds one or more whole frames. */

@@ -14,7 +14,7 @@ import { fromStatus } from "../wire/status.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
 import { requestTooLarge } from "./client-connection.ts";
 
-/** What a caller asks for. */
+/** Options of a call. */
 export interface CallOptions extends StreamExtensions {
   readonly signal: AbortSignal | undefined;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
@@ -24,14 +24,14 @@ export interface CallOptions extends StreamExtensions {
   readonly maxMessageBytes: number;
   /** Largest request message that the server takes, in bytes. */
   readonly maxRequestBytes: number;
-  /** How many calls the connection may have in flight, with this one. */
+  /** Calls that the connection may have in flight, with this one. */
   readonly maxConcurrentCalls: number;
 }
 
 /** A call that is open. */
 export interface CallWatch {
   readonly id: number;
-  /** Ends the call before its answer has come, and tells the server. */
+  /** Ends the call before its response has come, and tells the server. */
   cancel(error: ConnectError): void;
   /** The call has ended. */
   end(): void;
@@ -82,7 +82,7 @@ export function watchCall(
   return watch;
 }
 
-/** What a response frame says of a call that went well. */
+/** The content of a response frame of a call that succeeded. */
 export interface Settled {
   readonly payload: Uint8Array;
   readonly header: Headers;
@@ -90,8 +90,8 @@ export interface Settled {
 }
 
 /**
- * What a response frame says.
- * @throws ConnectError that it tells, or internal if it is none.
+ * Reads a response frame.
+ * @throws ConnectError that the frame carries, or internal if it is no response.
  */
 export function settle(data: Uint8Array): Settled {
   let response: ReturnType<typeof readResponse>;
@@ -121,7 +121,7 @@ export function appendAll(to: Headers, from: Headers) {
 
 const encodedMethods = new WeakMap<DescMethod, Uint8Array>();
 
-/** What the request frame of a call is made of. */
+/** The parts of a call's request frame. */
 export function requestParts(method: DescMethod, payload: Uint8Array, options: CallOptions): RequestParts {
   let encoded = encodedMethods.get(method);
   if (encoded === undefined) {
@@ -141,7 +141,7 @@ export function checkRequestSize({ payload }: RequestParts, { maxRequestBytes }:
   }
 }
 
-/** Whether the message of a request does not fit into its frame, and has to follow in chunks. */
+/** True if the message of a request does not fit into its frame, and has to follow in chunks. */
 export function needsChunks(parts: RequestParts, { chunked }: CallOptions): boolean {
   // Rarely near the limit, so that the length is seldom counted twice.
   return chunked && parts.payload.byteLength > maxDataBytes / 2 && requestLength(parts) > maxDataBytes;
@@ -204,7 +204,7 @@ export function decodeMessage<O extends DescMessage>(
   }
 }
 
-/** What a call fails with whose server does not keep to the protocol. */
+/** The error of a call whose server does not keep to the protocol. */
 export function protocolError(what: string): ConnectError {
   return new ConnectError(`protocol error: ${what}`, Code.Internal);
 }

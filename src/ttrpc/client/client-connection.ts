@@ -11,30 +11,30 @@ import type { FrameLink } from "../wire/frame-link.ts";
 import { createFrameLink } from "../wire/frame-link.ts";
 import type { PeerWatch } from "../wire/peer-watch.ts";
 import { createPeerWatch } from "../wire/peer-watch.ts";
-import { createPingAnswerer } from "../wire/ping.ts";
+import { createPingResponder } from "../wire/ping.ts";
 import { callError } from "./errors.ts";
 
 /** A call in flight, as its connection sees it. */
 export interface ClientCall {
   /** A frame for it has come in; `data` is there. */
   frame(frame: Frame & { readonly data: Uint8Array }): void;
-  /** What has come in for it can't be taken: it fails, and the server is told, where it can be. */
+  /** Its incoming data can't be taken: it fails, and the server is told, where it can be. */
   refuse(error: ConnectError): void;
   /** It has failed, by what the connection knows. */
   fail(error: ConnectError): void;
 }
 
-/** How a client's end of a connection behaves. */
+/** Options of a client's end of a connection. */
 export interface ClientConnectionOptions {
-  /** Where it leads, for messages. */
+  /** The server's address, for messages. */
   readonly address: string;
-  /** What to do when it is lost, where it can't be opened again. Default: it can be. */
+  /** The cure for a lost connection, where it can't be opened again. Default: it can be. */
   readonly again?: string | undefined;
   /** The last stream id it uses. When that is taken, it ends with its last call. */
   readonly lastId: number;
   /** Called when it has one call less. */
   readonly onRoom: () => void;
-  /** How it finds out that a server that knows our extension has vanished. Default: it does not. */
+  /** Pings that find out that a server that knows our extension has vanished. Default: none. */
   readonly keepalive?: Keepalive | undefined;
 }
 
@@ -44,7 +44,7 @@ export const maxStreamId = 0x7fffffff;
 /** The client's end of a ttrpc connection: opens streams, and hands what comes in to the call it is for. */
 export class ClientConnection {
   readonly link: FrameLink;
-  readonly #answerPing: (ping: Frame) => void;
+  readonly #respondToPing: (ping: Frame) => void;
   readonly #peer: PeerWatch;
   readonly #calls = new Map<number, ClientCall>();
   readonly #lastId: number;
@@ -65,7 +65,7 @@ export class ClientConnection {
       frame: (frame) => this.#frame(frame),
       ended: (error) => this.#end(lost({ address, again }, error)),
     });
-    this.#answerPing = createPingAnswerer(this.link);
+    this.#respondToPing = createPingResponder(this.link);
     this.link.start();
   }
 
@@ -81,7 +81,7 @@ export class ClientConnection {
     }
   }
 
-  /** How many calls are in flight. */
+  /** Calls in flight. */
   get calls(): number {
     return this.#calls.size;
   }
@@ -121,7 +121,7 @@ export class ClientConnection {
     this.#onRoom();
   }
 
-  /** The server answers pings: a call has asked for our extension. */
+  /** The server responds to pings: a call has asked for our extension. */
   expectPings(): void {
     this.#peer.begin();
   }
@@ -142,7 +142,7 @@ export class ClientConnection {
   #frame(frame: Frame) {
     const { streamId, type, data } = frame;
     if (type === frameType.ping) {
-      this.#answerPing(frame);
+      this.#respondToPing(frame);
       return;
     }
     if (type === frameType.goAway && streamId === 0) {
@@ -193,7 +193,7 @@ export class ClientConnection {
   }
 }
 
-/** What a call fails with of which nothing was sent, as its message does not fit. */
+/** The error of a call of which nothing was sent, as its message does not fit. */
 export function requestTooLarge(bytes: number, limit: number, remark = ""): PlugboardError {
   return callError(
     "PB-MESSAGE-TOO-LARGE",

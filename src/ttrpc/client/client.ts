@@ -9,34 +9,34 @@ import { ClientConnection, maxStreamId } from "./client-connection.ts";
 import { callServerStreaming, callStreaming, takeRequest } from "./streaming-call.ts";
 import { callUnary } from "./unary-call.ts";
 
-/** How to call over ttrpc. */
+/** Options for calls over ttrpc. */
 export interface TtrpcClientOptions {
   /**
-   * Opens a connection. What it rejects with is what a call fails with that needed it.
-   * @param signal Is aborted when nobody needs it any more, as the client was closed.
+   * Opens a connection. If it rejects, the calls that need the connection fail with the same error.
+   * @param signal Aborted when the connection is no longer needed, as the client was closed.
    */
   readonly open: (signal: AbortSignal) => Promise<CarrierConnection>;
-  /** Where that leads, for messages. */
+  /** The server's address, for messages. */
   readonly address: string;
-  /** What to do when the connection is lost, where it can't be opened again. Default: it can be. */
+  /** The cure for a lost connection, where it can't be opened again. Default: it can be. */
   readonly again?: string;
   /** Largest response message, in bytes. */
   readonly maxMessageBytes: number;
-  /** How a connection finds out that a server that knows our extension has vanished. Default: it does not. */
+  /** Pings that find out that a server that knows our extension has vanished. Default: none. */
   readonly keepalive?: Keepalive | undefined;
   /** The last stream id that a connection uses, before there is another one. Default: the last there is. */
   readonly lastStreamId?: number;
 }
 
-/** What is known of a server. */
+/** The known traits of a server. */
 interface TtrpcServerTraits {
-  /** Whether it knows plugboard.stream.v1. */
+  /** True if it knows plugboard.stream.v1. */
   readonly extended: boolean;
-  /** Whether it knows plugboard.chunk.v1. Default: no. */
+  /** True if it knows plugboard.chunk.v1. Default: false. */
   readonly chunked?: boolean;
   /** Largest request message it takes, in bytes. Default: not known. */
   readonly maxRequestBytes?: number | undefined;
-  /** How many calls it takes at once on one connection; further ones wait. Default: as many as are made. */
+  /** Calls that it takes at once on one connection; further ones wait. Default: any number. */
   readonly maxConcurrentCalls?: number | undefined;
 }
 

@@ -22,7 +22,7 @@ export interface UpgradeRequest {
   readonly signal: AbortSignal;
 }
 
-/** Who may open a WebSocket. */
+/** Options for admitting WebSockets. */
 export interface UpgradeOptions {
   readonly admit: CallPolicy["admit"];
   /** Hosts that requests may be for. Default: any. */
@@ -33,7 +33,7 @@ export interface UpgradeOptions {
   readonly originRefused?: ((origin: string) => void) | undefined;
 }
 
-/** What becomes of such a request: who makes the calls to come, or why there are none. */
+/** The result for such a request: the peer of the calls to come, or why there are none. */
 export type Admission = { readonly peer: Peer } | { readonly refusal: RequestRefusal };
 
 /**
@@ -55,7 +55,7 @@ export async function admitUpgrade(request: UpgradeRequest, options: UpgradeOpti
     : { refusal: { status: upgradeStatus(error), code: error.code, message: error.rawMessage } };
 }
 
-/** Whether a request wants to become a WebSocket that speaks ttrpc. */
+/** True if a request wants to become a WebSocket that speaks ttrpc. */
 export function wantsTtrpc(header: Headers): boolean {
   return header.get("Upgrade")?.toLowerCase() === "websocket" && offersTtrpc(header);
 }

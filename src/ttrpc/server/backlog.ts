@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * What a server's connection holds that came in and that nobody has taken yet, over all its calls: messages of streams, as
- * far as no window bounds them, requests whose gate has not decided, and messages in chunks that are not whole.
+ * Data that came in on a server's connection and was not taken yet, over all its calls: messages of streams, as far as
+ * no window bounds them, requests whose gate has not decided, and messages in chunks that are not complete.
  */
 export interface Backlog {
   /** True once the limit is reached. The last message may exceed it. */

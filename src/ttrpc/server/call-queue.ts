@@ -4,7 +4,7 @@ import { untilCallEnds } from "../../call/until-call-ends.ts";
 import type { CallOptions } from "../client/client-call.ts";
 import type { ClientConnection } from "../client/client-connection.ts";
 
-/** What a call waits for. */
+/** The connection that a call waits for. */
 export interface CallPlace {
   /** The connection for new calls, if it is open. */
   connection(): ClientConnection | undefined;
@@ -62,7 +62,7 @@ export function createCallQueue(place: CallPlace): CallQueue {
       begin(connection) {
         try {
           const outcome = begin(connection, { ...options, timeoutMs: deadline?.left() });
-          // It may have been given up in this very turn, and then nobody else looks at it.
+          // It may have been given up in this very turn, and then nothing else handles its failure.
           outcome.catch(() => undefined);
           resolve({ outcome });
         } catch (error) {

@@ -25,7 +25,7 @@ import type { Backlog } from "./backlog.ts";
 import { backlogFull } from "./backlog.ts";
 import { ServerResponse } from "./server-response.ts";
 
-/** What a call needs to know of the connection it came by. */
+/** The connection of a call, as far as the call needs it. */
 export interface ServerCallParts {
   readonly link: FrameLink;
   readonly backlog: Backlog;
@@ -33,7 +33,7 @@ export interface ServerCallParts {
   readonly entry: ServiceTableEntry;
   readonly request: Request;
   readonly policy: CallPolicy;
-  /** Who is at the other end of the connection. */
+  /** The other end of the connection. */
   readonly peer: Peer | undefined;
   /** Called once, when it has ended in whatever way. */
   readonly onEnd: () => void;
@@ -41,7 +41,7 @@ export interface ServerCallParts {
 
 const cancelled = () => new ConnectError("the caller has cancelled the call", Code.Canceled);
 
-/** One call on the server's side, from its request to its answer. */
+/** One call on the server's side, from its request to its response. */
 export class ServerCall extends Call {
   readonly #parts: ServerCallParts;
   readonly #context: CallContext;
@@ -174,7 +174,7 @@ export class ServerCall extends Call {
     } else {
       if ((flags & frameFlag.noData) === 0) {
         if (this.#waitsForGate && !link.canPause && messages.waiting >= initialWindowBytes) {
-          // Nobody knows yet who sends this, and nothing can have it wait elsewhere.
+          // The caller is not known yet, and can't be held back otherwise.
           this.end(backlogFull(), backlogFull());
           return;
         }
@@ -222,8 +222,8 @@ export class ServerCall extends Call {
 
   /**
    * Ends the call before its handler has.
-   * @param reason What the handler's signal says.
-   * @param error What the caller is told. Default: nothing.
+   * @param reason The abort reason of the handler's signal.
+   * @param error The caller's error. Default: the caller is told nothing.
    */
   end(reason: unknown, error?: ConnectError): void {
     if (!this.ended) {
@@ -351,8 +351,8 @@ export class ServerCall extends Call {
   }
 
   /**
-   * @param reason What the handler's signal says. Default: that the call has ended.
-   * @param error What the call has failed with.
+   * @param reason The abort reason of the handler's signal. Default: that the call has ended.
+   * @param error The call's failure; `undefined` if it succeeded.
    */
   #finish(reason?: unknown, error?: ConnectError) {
     this.markEnded();

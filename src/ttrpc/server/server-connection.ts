@@ -19,30 +19,30 @@ import type { FrameLink } from "../wire/frame-link.ts";
 import { createFrameLink } from "../wire/frame-link.ts";
 import type { PeerWatch } from "../wire/peer-watch.ts";
 import { createPeerWatch } from "../wire/peer-watch.ts";
-import { createPingAnswerer } from "../wire/ping.ts";
+import { createPingResponder } from "../wire/ping.ts";
 import { toStatus } from "../wire/status.ts";
 import type { Backlog } from "./backlog.ts";
 import { createBacklog } from "./backlog.ts";
 import { ServerCall } from "./server-call.ts";
 
-/** How to serve. */
+/** Options for serving a connection. */
 export interface TtrpcServerOptions {
   readonly table: ServiceTable;
   readonly policy: CallPolicy;
-  /** Who is at the other end. */
+  /** The other end of the connection. */
   readonly peer?: Peer | undefined;
   /** Takes no call at all: who makes one is told so. Default: false. */
   readonly draining?: boolean;
-  /** How long the bytes of one frame may take to come in, in milliseconds. Default: for ever. */
+  /** Milliseconds that the bytes of one frame may take to come in. Default: for ever. */
   readonly frameTimeoutMs?: number;
-  /** How it finds out that a client that knows our extension has vanished. Default: it does not. */
+  /** Pings that find out that a client that knows our extension has vanished. Default: none. */
   readonly keepalive?: Keepalive | undefined;
 }
 
-/** How much of a name that a caller gave it is told again: with more, the answer might not fit into a frame. */
+/** Characters of a caller's name that are repeated: with more, the response might not fit into a frame. */
 const maxNameLength = 200;
 
-/** How long a client that is told to go away may take, in milliseconds. */
+/** Milliseconds that a client that is told to go away may take. */
 const lingerMs = 1000;
 
 /** The server's end of a ttrpc connection: starts a call for each request, and hands it what comes in for it. */
@@ -54,12 +54,12 @@ export class ServerConnection {
   readonly #options: TtrpcServerOptions;
   readonly #link: FrameLink;
   readonly #backlog: Backlog;
-  readonly #answerPing: (ping: Frame) => void;
+  readonly #respondToPing: (ping: Frame) => void;
   readonly #peer: PeerWatch;
   /** Ends the connection if no call comes. */
   readonly #idle: ReturnType<typeof setTimeout> | undefined;
   readonly #calls = new Map<number, ServerCall>();
-  /** How many handlers run. One that does not heed its signal goes on when its call has ended. */
+  /** Running handlers. One that does not heed its signal goes on when its call has ended. */
   #handlers = 0;
   #lastId = 0;
   /** Set once no more calls are taken: the last stream that was. */
@@ -104,7 +104,7 @@ export class ServerConnection {
       options.frameTimeoutMs,
     );
     this.#backlog = createBacklog(this.#link.canPause);
-    this.#answerPing = createPingAnswerer(this.#link);
+    this.#respondToPing = createPingResponder(this.#link);
     const { idleTimeoutMs } = options.policy.limits;
     if (idleTimeoutMs !== undefined) {
       this.#idle = setDeadlineTimer(() => this.#link.close(), idleTimeoutMs);
@@ -128,7 +128,7 @@ export class ServerConnection {
     this.#closeIfDone();
   }
 
-  /** What is to end at once, whatever the other side does. */
+  /** Set once it is to end at once, whatever the other side does. */
   #aborted = false;
   #lingering: ReturnType<typeof setTimeout> | undefined;
 
@@ -175,7 +175,7 @@ export class ServerConnection {
         call?.cancel();
         break;
       case frameType.ping:
-        this.#answerPing(frame);
+        this.#respondToPing(frame);
         break;
       default:
       // Something newer than this, or what only servers send. Ignored, as containerd does.
@@ -219,7 +219,7 @@ export class ServerConnection {
       this.#extended ||= request.extended;
       const onEnd = () => {
         this.#calls.delete(streamId);
-        // Who does not read its answers gets no more work done.
+        // A caller that does not read its responses gets no more work done.
         link.holdBack();
         this.#closeIfDone();
       };
@@ -240,14 +240,14 @@ export class ServerConnection {
         };
         call.start(flags).then(over, (error: unknown) => {
           over();
-          this.#unanswered(call, request, error);
+          this.#failUnexpectedly(call, request, error);
         });
       }
     }
   }
 
-  /** Must not throw: nobody would catch it, and the process would end. */
-  #unanswered(call: ServerCall, { service, method }: Request, error: unknown) {
+  /** Must not throw: the process would end. */
+  #failUnexpectedly(call: ServerCall, { service, method }: Request, error: unknown) {
     try {
       log("ERROR", `${service}/${method} failed before its response began:`, error);
       call.fail("internal error", Code.Internal);
@@ -293,7 +293,7 @@ export class ServerConnection {
   }
 }
 
-/** The id of a request, as each answer over HTTP has it. */
+/** The id of a request, as each response over HTTP has it. */
 function requestIdFrom({ metadata }: Request): KeyValue {
   const name = requestIdHeader.toLowerCase();
   const given = metadata.find(({ key }) => key.toLowerCase() === name)?.value;

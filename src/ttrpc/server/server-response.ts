@@ -9,30 +9,30 @@ import type { MessageStream } from "../wire/message-stream.ts";
 import { messageTooLong } from "../wire/message-stream.ts";
 import { toStatus } from "../wire/status.ts";
 
-/** What comes with a message in an envelope, in bytes: its tag and its length. */
+/** Bytes that a message's tag and length take in an envelope. */
 const fieldOverheadBytes = 5;
 
-/** What a call is answered by. */
-interface ServerAnswerParts {
+/** The call that a response belongs to, as far as the response needs it. */
+interface ServerResponseParts {
   readonly link: FrameLink;
   readonly streamId: number;
-  /** Whether the caller knows of metadata. */
+  /** True if the caller knows of metadata. */
   readonly extended: boolean;
   readonly context: CallContext;
 }
 
-/** What a caller is told of its call, beside the messages of a stream. */
+/** The response to a call, beside the messages of a stream. */
 export class ServerResponse {
   /** Bytes of all messages that were sent. */
   bytes = 0;
-  readonly #parts: ServerAnswerParts;
+  readonly #parts: ServerResponseParts;
   #headerSent = false;
 
-  constructor(parts: ServerAnswerParts) {
+  constructor(parts: ServerResponseParts) {
     this.#parts = parts;
   }
 
-  /** Whether the only message fits into the response, with its metadata. */
+  /** True if the only message fits into the response, with its metadata. */
   fits(payload: Uint8Array): boolean {
     return (
       payload.byteLength < maxDataBytes / 2 ||
@@ -42,7 +42,7 @@ export class ServerResponse {
 
   /**
    * Sends the only message.
-   * @returns What the caller is told instead, if it can't be sent.
+   * @returns The error that the caller got instead, if it can't be sent.
    */
   sendMessage(payload: Uint8Array): ConnectError | undefined {
     const { link, streamId } = this.#parts;
@@ -70,7 +70,7 @@ export class ServerResponse {
 
   /**
    * Ends a stream, with the metadata that was not sent yet, if there is any.
-   * @returns What the caller is told instead, if that can't be sent.
+   * @returns The error that the caller got instead, if that can't be sent.
    */
   endStream(messages: MessageStream): ConnectError | undefined {
     const metadata = this.#metadata();
@@ -95,7 +95,7 @@ export class ServerResponse {
     }
   }
 
-  /** The metadata of an error, with the id under which the request is in the log; over HTTP every answer has it. */
+  /** The metadata of an error, with the id under which the request is in the log; over HTTP every response has it. */
   #named(metadata: Headers): Headers {
     if (metadata.has(requestIdHeader)) {
       return metadata;
@@ -107,7 +107,7 @@ export class ServerResponse {
 
   /**
    * A frame that is too long would be skipped by the other side, and one of 16 MiB break the connection.
-   * @returns What the caller is told instead, if that is so.
+   * @returns The error that the caller got instead, if that is so.
    */
   #respond(response: Parameters<typeof encodeResponse>[0]): ConnectError | undefined {
     const { link, streamId } = this.#parts;
@@ -116,12 +116,12 @@ export class ServerResponse {
       link.send(streamId, frameType.response, frameFlag.none, data);
       return undefined;
     }
-    const error = answerTooLong(data);
+    const error = responseTooLong(data);
     link.send(streamId, frameType.response, frameFlag.none, encodeResponse({ status: toStatus(error) }));
     return error;
   }
 
-  /** What rides in a response beside status and message: only for those who know of it. */
+  /** The metadata of a response beside status and message: only for callers who know of it. */
   #metadata() {
     const { extended, context } = this.#parts;
     const { responseHeaderIfAny, responseTrailerIfAny } = context;
@@ -133,7 +133,7 @@ export class ServerResponse {
   }
 }
 
-function answerTooLong({ byteLength }: Uint8Array): ConnectError {
+function responseTooLong({ byteLength }: Uint8Array): ConnectError {
   return new ConnectError(
     `the response with its metadata has ${byteLength} bytes, which is more than ttrpc can carry (${maxDataBytes})`,
     Code.ResourceExhausted,

@@ -6,13 +6,13 @@ import type { ServiceTable } from "../../plugin/service-table.ts";
 import type { CarrierConnection } from "../carrier.ts";
 import { ServerConnection } from "./server-connection.ts";
 
-/** How to serve. */
+/** Options for serving ttrpc. */
 export interface TtrpcServingOptions {
   readonly table: ServiceTable;
   readonly policy: CallPolicy;
-  /** How long the bytes of one frame may take to come in, in milliseconds. Default: 10,000. */
+  /** Milliseconds that the bytes of one frame may take to come in. Default: 10,000. */
   readonly frameTimeoutMs?: number;
-  /** How a connection finds out that its client has vanished. Default: it does not. */
+  /** Pings that find out that a client has vanished. Default: none. */
   readonly keepalive?: Keepalive | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface TtrpcServingOptions {
 export interface TtrpcServing {
   /**
    * Serves a client, until it or its connection ends.
-   * @param peer Who it is, if that is known.
+   * @param peer The client, if it is known.
    */
   accept(connection: CarrierConnection, peer?: Peer): ServerConnection;
   /** Takes no new calls, and ends each connection when it has no call any more. Settles when all have ended, and no handler runs. */

@@ -6,9 +6,9 @@ export const maxAnnouncedBytes = 0x7fffffff;
 
 /** A message of which not all pieces have come yet. */
 export interface Assembly {
-  /** How many bytes were announced. */
+  /** The announced length, in bytes. */
   readonly length: number;
-  /** How many of them have not come. */
+  /** Bytes that have not come yet. */
   readonly missing: number;
   /** Takes the next piece, which must not be longer than what is missing. */
   add(piece: Uint8Array): void;

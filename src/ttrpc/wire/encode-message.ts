@@ -51,7 +51,7 @@ type Members = { readonly $typeName?: unknown; readonly $unknown?: readonly unkn
 
 type Write = (writer: BinaryWriter, message: Members) => void;
 
-/** How large a message may be whose memory is kept for the next, in bytes. */
+/** Largest message whose memory is kept for the next, in bytes. */
 const maxKeptBytes = 1024 * 1024;
 
 let shared = new BinaryWriter();

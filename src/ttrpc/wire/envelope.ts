@@ -12,7 +12,7 @@ import type { FrameWriter } from "./frame-writer.ts";
 const extensionKeys = { extended: "plugboard-stream", chunked: "plugboard-chunk" } as const;
 const extensionValue = "1";
 
-/** Which of our extensions a caller asks for on a stream. */
+/** The extensions of ours that a caller asks for on a stream. */
 export interface StreamExtensions {
   /** plugboard.stream.v1 */
   readonly extended: boolean;
@@ -20,7 +20,7 @@ export interface StreamExtensions {
   readonly chunked: boolean;
 }
 
-/** What opens a stream. */
+/** The request that opens a stream. */
 export interface Request extends StreamExtensions {
   readonly service: string;
   readonly method: string;
@@ -30,7 +30,7 @@ export interface Request extends StreamExtensions {
   readonly metadata: readonly KeyValue[];
 }
 
-/** What ends a stream. */
+/** The response that ends a stream. */
 export interface Response {
   /** Missing if all went well. */
   readonly status?: Status | undefined;
@@ -81,7 +81,7 @@ function writeMetadata(key: string, value: string) {
   writer.join();
 }
 
-/** What a request frame is made of. */
+/** The parts of a request frame. */
 export interface RequestParts {
   /** Made by `encodeMethod`. */
   readonly method: Uint8Array;
@@ -91,7 +91,7 @@ export interface RequestParts {
   readonly metadata: Uint8Array;
 }
 
-/** How long the data of a request frame will be. */
+/** Bytes of the data of a request frame. */
 export function requestLength({ method, payload, timeoutMs, metadata }: RequestParts): number {
   return method.byteLength + fieldLength(payload) + timeoutLength(timeoutMs) + metadata.byteLength;
 }
@@ -183,7 +183,7 @@ export function writePayloadResponse(writer: FrameWriter, streamId: number, payl
   writeField(writer.bytes, at, tag.responsePayload, payload);
 }
 
-/** Whether a message fits into a response frame. */
+/** True if a message fits into a response frame. */
 export function fitsResponse(payload: Uint8Array): boolean {
   return fieldLength(payload) <= maxDataBytes;
 }
@@ -260,7 +260,7 @@ const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
 const noHeaderValue = /[\0-\x08\n-\x1f\x7f\u0100-\uffff]/;
 
-/** What no HTTP server lets through: a terminal or a log that shows it may take it for a command. */
+/** The characters that no HTTP server lets through: a terminal or a log that shows them may take them for a command. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
 const controlCharacter = /[\0-\x08\n-\x1f\x7f]/;
 
@@ -271,8 +271,8 @@ export function nameWithControlCharacters(metadata: readonly KeyValue[]): string
 
 /**
  * Other implementations allow any text, of which Headers takes only what HTTP allows; the rest is left out, as neither
- * side has an answer to it. Headers itself is not asked: two million errors, as many as a frame has room for, take
- * it ten seconds.
+ * side could do anything about it. Headers itself is not asked: two million errors, as many as a frame has room for,
+ * take it ten seconds.
  */
 function appendHeader(headers: Headers, key: string, value: string) {
   if (headerName.test(key) && !noHeaderValue.test(value)) {

@@ -4,14 +4,14 @@ import { createFrameDecoder } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { createFrameWriter } from "./frame-writer.ts";
 
-/** How many bytes may wait for a carrier before streams hold back, and are sent at once instead of collected. */
+/** Bytes that may wait for a carrier before streams hold back, and are sent at once instead of collected. */
 const highWaterBytes = 256 * 1024;
 
 /** Frames over a carrier's connection, for a client or a server. */
 export interface FrameLink {
-  /** Begins to hear the carrier, which may deliver at once: whoever hears it must be ready. Called once. */
+  /** Begins to receive from the carrier, which may deliver at once: the receiver must be ready. Called once. */
   start(): void;
-  /** Where frames are written; `flush` sends them. */
+  /** Writes frames; `flush` sends them. */
   readonly writer: FrameWriter;
   /** Sends what was written, together with what else is written in this turn of the event loop. */
   flush(): void;
@@ -21,7 +21,7 @@ export interface FrameLink {
   readonly congested: boolean;
   /** Settles when the carrier takes more, or has ended. */
   writable(): Promise<void>;
-  /** Whether `pause` can do anything. */
+  /** True if `pause` has an effect. */
   readonly canPause: boolean;
   /** Stops hearing frames for a while, if the carrier can do that. Returns whether it can. */
   pause(): boolean;
@@ -40,7 +40,7 @@ export interface FrameLink {
 /** From how many bytes on the data of a frame is rather sent as it is than copied. */
 const apartBytes = 16 * 1024;
 
-/** What hears frames. */
+/** The receiver of frames. */
 export interface FrameReceiver {
   /** Bytes have come in, a whole frame or not; or the carrier, which took no more, goes on. */
   heard?(): void;
@@ -55,7 +55,7 @@ const endOfTurn: (run: () => void) => void =
 
 /**
  * Makes what exchanges frames over a connection, once it is started.
- * @param frameTimeoutMs How long the bytes of one frame may take to come in, in milliseconds. Default: for ever.
+ * @param frameTimeoutMs Milliseconds that the bytes of one frame may take to come in. Default: for ever.
  */
 export function createFrameLink(
   connection: CarrierConnection,
@@ -76,10 +76,10 @@ export function createFrameLink(
   let pauses = 0;
   let frameTimer: ReturnType<typeof setTimeout> | undefined;
   let frameEnded = false;
-  /** What the carrier has thrown. */
+  /** The carrier's error. */
   let failure: Error | undefined;
   let sending = false;
-  /** What the carrier has told from within `send`, in order: the call that is just being written has yet to begin. */
+  /** Events of the carrier from within `send`, in order: the call that is just being written has yet to begin. */
   const told: (() => void)[] = [];
 
   function sendWritten() {
@@ -165,7 +165,7 @@ export function createFrameLink(
       }
       watchFrame();
     } catch (error) {
-      // Only what the other side has sent can fail here: whoever hears a frame does not throw.
+      // Only the other side's data can fail here: receivers of frames don't throw.
       link.close(asError(error));
     }
   }

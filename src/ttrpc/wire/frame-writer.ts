@@ -14,7 +14,7 @@ export interface FrameWriter {
    * data must not be written to any more.
    */
   writeApart(data: Uint8Array, streamId: number, type: number, flags: number): void;
-  /** How many bytes wait to be taken. */
+  /** Bytes that wait to be taken. */
   readonly pendingBytes: number;
   /** Takes what was written since the last time, each chunk with whole frames. */
   take(): readonly Uint8Array[];

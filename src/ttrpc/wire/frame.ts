@@ -20,13 +20,13 @@ export const frameFlag = {
   remoteOpen: 0x02,
   /** There is no message in this frame, as opposed to an empty one. */
   noData: 0x04,
-  /** Of a ping: this is the answer. */
-  pingAnswer: 0x01,
+  /** On a ping: this is the reply. */
+  pingReply: 0x01,
   /** Of a chunk: this is the length of a message whose pieces follow. */
   chunkLength: 0x01,
 } as const;
 
-/** How a request says which messages follow. */
+/** The flags of a request: which messages follow. */
 export const openFlags = {
   /** None: it carries the only one, and has one response. */
   unary: frameFlag.none,

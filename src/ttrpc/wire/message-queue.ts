@@ -1,13 +1,13 @@
 import { headerBytes } from "./frame.ts";
 
-/** What a message weighs: its whole frame, so that empty ones weigh something, too. */
+/** The weight of a message: its whole frame, so that empty ones weigh something, too. */
 export function weightOf(message: Uint8Array): number {
   return headerBytes + message.byteLength;
 }
 
 /** Messages of a stream that have come in and were not read yet. */
 export interface MessageQueue {
-  /** What those weigh that wait to be read. */
+  /** The weight of the messages that wait to be read. */
   readonly weight: number;
   /** True while a reader waits for a message. */
   readonly awaited: boolean;
@@ -26,7 +26,7 @@ export interface MessageQueue {
  */
 export function createMessageQueue(onRead: (weight: number) => void): MessageQueue {
   const messages: (Uint8Array | undefined)[] = [];
-  /** How many at the start of `messages` were read, and are empty; taking them off one by one would cost time. */
+  /** Messages at the start of `messages` that were read, and are empty; taking them off one by one would cost time. */
   let read = 0;
   let weight = 0;
   let ended: { readonly error: unknown } | undefined;

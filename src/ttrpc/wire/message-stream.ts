@@ -11,7 +11,7 @@ import { createSendWindow, initialWindowBytes } from "./send-window.ts";
 
 /** The messages of one stream in both directions, which are the same for a client and for a server. */
 export interface MessageStream {
-  /** What the messages weigh that have come in and were not read yet. */
+  /** The weight of the messages that have come in and were not read yet. */
   readonly waiting: number;
   /** A message has come in with the request, for which there is no window. */
   receivedFirst(message: Uint8Array): void;
@@ -40,28 +40,28 @@ export interface MessageStream {
   fail(error: unknown): void;
 }
 
-/** What a plain peer may send ahead before the connection is not read any more for a while, in bytes. */
+/** Bytes that a plain peer may send ahead before the connection is not read any more for a while. */
 const plainPauseBytes = 1024 * 1024;
 
-/** What a plain peer may send ahead in all, in bytes: where the carrier can't wait, or a reader takes many minutes. */
+/** Bytes that a plain peer may send ahead in all: where the carrier can't wait, or a reader takes many minutes. */
 const plainLimitBytes = 16 * 1024 * 1024;
 
 /**
- * How long a connection is not read, in milliseconds for each byte that waits to be read. Then one more message is let
- * in, be it that nobody takes those before: a connection that is not read does not tell its end, and the calls beside
- * this one would wait for ever.
+ * Milliseconds that a connection is not read, for each byte that waits to be read. Then one more message is let in,
+ * even if none was taken meanwhile: a connection that is not read does not tell its end, and the calls beside this one
+ * would wait for ever.
  */
 const plainPauseMsPerByte = 10_000 / (1024 * 1024);
 
-/** What the messages of a stream travel on. */
+/** The link and the limits of a message stream. */
 export interface MessageStreamParts extends StreamExtensions {
   readonly link: FrameLink;
   readonly streamId: number;
   /** Longest message that is taken in chunks, in bytes. */
   readonly maxMessageBytes: number;
-  /** What waits on the connection, with this stream's. Default: it is not counted. */
+  /** The connection's count of waiting data, with this stream's. Default: it is not counted. */
   readonly backlog?: Backlog;
-  /** What a stream fails with whose other side does not keep to the protocol. */
+  /** The code of the error when the other side does not keep to the protocol. */
   readonly violationCode: Code;
   /** Called if the other side sends what it must not. */
   readonly onViolation: (error: ConnectError) => void;
@@ -80,15 +80,15 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   let receiving = true;
   let paused = false;
   let pauseTimer: ReturnType<typeof setTimeout> | undefined;
-  /** What was read and not given back to the sender yet. */
+  /** Bytes that were read and not given back to the sender yet. */
   let owed = 0;
-  /** What the sender may still send; one message may be larger than that. */
+  /** Bytes that the sender may still send; one message may be larger than that. */
   let allowed = initialWindowBytes;
   /** A message that comes in chunks. */
   let assembly: Assembly | undefined;
   /** Its room on the connection, once a reader waits for it. */
   let room: Reservation | undefined;
-  /** What of this stream the backlog counts: what waits, or where there is a window, what waits beyond it. */
+  /** This stream's part of the backlog: its waiting bytes, or where there is a window, those beyond it. */
   let counted = 0;
 
   const queue = createMessageQueue((weight) => {
@@ -307,12 +307,12 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
   return stream;
 }
 
-/** Where nothing is counted. */
+/** The room where nothing is counted. */
 const unlimitedRoom: Reservation = { end: () => undefined };
 
 const beyondWindow = () => new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted);
 
-/** What a message fails with that is longer than its receiver takes. */
+/** The error for a message that is longer than its receiver takes. */
 export function longerThanTaken(bytes: number, maxMessageBytes: number): ConnectError {
   return new ConnectError(
     `the message has ${bytes} bytes, and only ${maxMessageBytes} are accepted (maxMessageBytes)`,
@@ -320,7 +320,7 @@ export function longerThanTaken(bytes: number, maxMessageBytes: number): Connect
   );
 }
 
-/** What a message that does not fit into a frame fails with. */
+/** The error for a message that does not fit into a frame. */
 export function messageTooLong(bytes: number): ConnectError {
   return new ConnectError(
     `the message has ${bytes} bytes, which is more than ttrpc can carry (${maxDataBytes} with its envelope)`,

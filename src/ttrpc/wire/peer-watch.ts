@@ -6,7 +6,7 @@ import { pingBytes } from "./ping.ts";
 
 /** Watches over the peer of one connection. */
 export interface PeerWatch {
-  /** The peer has shown that it answers pings. Does nothing the second time. */
+  /** The peer has shown that it responds to pings. Does nothing the second time. */
   begin(): void;
   /** Bytes have come in, or what waited for the carrier has left. */
   heard(): void;
@@ -15,8 +15,7 @@ export interface PeerWatch {
 }
 
 /**
- * How much of what waits for the carrier excuses one missing answer, in bytes: the ping waits behind it, and a link may be
- * slow.
+ * Bytes waiting for the carrier that excuse one missing reply: the ping waits behind them, and a link may be slow.
  */
 const bytesPerExcuse = 1024 * 1024;
 
@@ -24,14 +23,14 @@ const bytesPerExcuse = 1024 * 1024;
 export function createPeerWatch(link: () => FrameLink, keepalive: Keepalive | undefined): PeerWatch {
   let liveness: Liveness | undefined;
   let ended = false;
-  /** How many answers were excused in a row by what waits. */
+  /** Missing replies in a row that were excused by waiting bytes. */
   let excused = 0;
 
   function watch(options: Keepalive) {
     const ping = () => link().send(0, frameType.ping, frameFlag.none, new Uint8Array(pingBytes));
     liveness = watchLiveness(options, ping, () => {
       if (link().paused) {
-        // It may have answered: it is us who do not read on.
+        // It may have responded: this side does not read.
         watch(options);
       } else if (link().waitingBytes > excused * bytesPerExcuse) {
         excused += 1;

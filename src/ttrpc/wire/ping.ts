@@ -6,23 +6,23 @@ import type { FrameLink } from "./frame-link.ts";
 export const pingBytes = 8;
 
 /**
- * Makes what answers pings with their own data. While the carrier takes no more, only the last one waits for its answer:
- * whoever pings without reading must not fill the memory.
+ * Makes a function that responds to pings with their own data. While the carrier takes no more, only the reply to the
+ * last one waits: a peer that pings without reading must not fill the memory.
  */
-export function createPingAnswerer(link: FrameLink): (ping: Frame) => void {
+export function createPingResponder(link: FrameLink): (ping: Frame) => void {
   let waiting: Uint8Array | undefined;
-  const answer = (data: Uint8Array) => link.send(0, frameType.ping, frameFlag.pingAnswer, data);
+  const reply = (data: Uint8Array) => link.send(0, frameType.ping, frameFlag.pingReply, data);
 
-  async function answerWaiting() {
+  async function replyWaiting() {
     await link.writable();
     if (waiting !== undefined) {
-      answer(waiting);
+      reply(waiting);
       waiting = undefined;
     }
   }
 
   return ({ flags, data }) => {
-    if (data?.byteLength !== pingBytes || (flags & frameFlag.pingAnswer) !== 0) {
+    if (data?.byteLength !== pingBytes || (flags & frameFlag.pingReply) !== 0) {
       return;
     }
     if (waiting !== undefined) {
@@ -30,9 +30,9 @@ export function createPingAnswerer(link: FrameLink): (ping: Frame) => void {
     } else if (link.congested) {
       waiting = data;
       // Where it fails, the connection has ended.
-      answerWaiting().catch(() => undefined);
+      replyWaiting().catch(() => undefined);
     } else {
-      answer(data);
+      reply(data);
     }
   };
 }

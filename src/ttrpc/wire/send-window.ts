@@ -1,7 +1,7 @@
-/** What each side of a stream may send before it is given more, in bytes of frames with messages. */
+/** Bytes of frames with messages that each side of a stream may send before it is given more. */
 export const initialWindowBytes = 256 * 1024;
 
-/** How many bytes of messages one side may still send on a stream of plugboard.stream.v1. */
+/** Bytes of messages that one side may still send on a stream of plugboard.stream.v1. */
 export interface SendWindow {
   /** True if a message may be sent. One may be larger than what is left. */
   readonly open: boolean;
@@ -11,7 +11,7 @@ export interface SendWindow {
   give(bytes: number): void;
   /** Settles when a message may be sent, or when the stream has ended. */
   opened(): Promise<void>;
-  /** The stream has ended: nobody waits any longer. */
+  /** The stream has ended: no writer waits any longer. */
   end(): void;
 }
 

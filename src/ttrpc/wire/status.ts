@@ -26,7 +26,7 @@ export function fromStatus(status: Status, metadata: Headers): ConnectError {
   // The codes of Connect are those of gRPC.
   const code = Code[status.code] === undefined ? Code.Unknown : (status.code as Code);
   const error = new ConnectError(status.message, code, metadata);
-  // A handler that lets it through answers another call, whose metadata this is not.
+  // A handler that lets it through responds to another call, whose metadata this is not.
   error.isWireError = true;
   error.details = status.details.map(({ typeUrl, value }) => ({
     type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
