@@ -4,13 +4,13 @@ import type { Duplex } from "node:stream";
 import type { Peer } from "../call/peer.ts";
 import type { TrustedProxy } from "./trusted-proxy.ts";
 
-/** Who is at the other end of a connection, as far as the system tells. */
+/** The other end of a connection, as far as the system tells. */
 export function peerOf(connection: Duplex | undefined): Peer {
   const address = connection instanceof net.Socket ? connection.remoteAddress : undefined;
   return address === undefined ? {} : { address };
 }
 
-/** Who has sent a request: whoever is at the other end of its connection, or whom a proxy there names. */
+/** The peer that has sent a request: the other end of its connection, or the caller that a trusted proxy there names. */
 export function requestPeer(
   { socket, headers }: Pick<http.IncomingMessage, "socket" | "headers">,
   proxy?: TrustedProxy,

@@ -7,20 +7,20 @@ const othersAct = 0o077;
 const othersWrite = 0o022;
 const sticky = 0o1000;
 
-/** Whether something belongs to this user, and nobody but root may write to it besides. */
+/** True if something belongs to this user, and only root may write to it besides. */
 export function isOwn({ uid, mode }: fs.Stats): boolean {
   return uid === process.geteuid?.() && (mode & othersWrite) === 0;
 }
 
-/** Whether nobody but root and this user can get at what lies in a directory. */
+/** True if only root and this user have any rights to a directory. */
 export function isPrivate(directory: string): boolean {
   const found = fs.statSync(directory, { throwIfNoEntry: false });
   return found !== undefined && isOwn(found) && (found.mode & othersAct) === 0;
 }
 
 /**
- * Whether nobody but root and this user can put something else in place of a file or directory: all directories above it
- * belong to either, and are writable for nobody else, or sticky.
+ * True if only root and this user can put something else in place of a file or directory: all directories above it
+ * belong to either, and are writable for no one else, or sticky.
  * @param real A path without links.
  */
 export function isFixed(real: string): boolean {
@@ -32,15 +32,15 @@ export function isFixed(real: string): boolean {
   return isOurs(uid) && ((mode & othersWrite) === 0 || (mode & sticky) !== 0) && isFixed(parent);
 }
 
-/** Whether nobody but root and this user can change a file, or put another in its place. */
+/** True if only root and this user can change a file, or put another in its place. */
 export function isFixedFile(real: string): boolean {
   const { uid, mode } = fs.statSync(real);
   return isOurs(uid) && (mode & othersWrite) === 0 && isFixed(real);
 }
 
 /**
- * Whether a directory for sockets can be made in another one, where nobody can put another in its place: what others may
- * write to has to be sticky, as /tmp is.
+ * True if a directory for sockets can be made in another one, and no other user can put another in its place: a
+ * directory that others may write to has to be sticky, as /tmp is.
  */
 export function keepsEntries(directory: string): boolean {
   const { mode } = fs.statSync(directory);
@@ -57,7 +57,7 @@ export function strangerAt(socket: string): number | undefined {
 }
 
 /**
- * Whether nobody but root, this user and one more can put anything at a path, or on the way there. The sticky bit doesn't
+ * True if only root, this user and one more can put anything at a path, or on the way there. The sticky bit doesn't
  * count: it keeps what is there, and anybody can be the first with a name.
  */
 function isPlaceOf(owner: number, file: string): boolean {
@@ -85,7 +85,7 @@ function isPlaceOf(owner: number, file: string): boolean {
   return true;
 }
 
-/** How many links Linux follows in one path. */
+/** Links that Linux follows in one path. */
 const maxLinks = 40;
 
 function isOurs(uid: number): boolean {

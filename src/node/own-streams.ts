@@ -1,7 +1,7 @@
 const keptAlive = new WeakSet<NodeJS.WriteStream>();
 
 /**
- * Lets the process live when nobody reads any more what it prints: the line is lost, as with console.error(). Without it
+ * Keeps the process alive when its output is not read any more: the line is lost, as with console.error(). Without it
  * the first line after the end of a log collector is an uncaught EPIPE.
  */
 export function outliveReader(stream: NodeJS.WriteStream): void {

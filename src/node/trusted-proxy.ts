@@ -6,8 +6,8 @@ import { nodeHttpError } from "./http/errors.ts";
 /** A reverse proxy in front of a plugin, which ends TLS for it. */
 export interface ProxyOptions {
   /**
-   * Where its connections come from: addresses and networks, such as "10.0.0.7" and "10.1.0.0/16". Others are not served,
-   * but for this machine.
+   * The proxy's addresses and networks, such as "10.0.0.7" and "10.1.0.0/16". Connections from others are not served,
+   * but for those from this machine.
    */
   readonly from: readonly string[];
   /**
@@ -17,9 +17,9 @@ export interface ProxyOptions {
   readonly header?: "X-Forwarded-For" | "Forwarded";
 }
 
-/** What is made of it. */
+/** A trusted proxy, ready for use. */
 export interface TrustedProxy {
-  /** Whether a connection of that address may be served. */
+  /** True if a connection of that address may be served. */
   accepts(address: string | undefined): boolean;
   /**
    * The address that a request has come from.
@@ -76,7 +76,7 @@ export function trustProxy(options: ProxyOptions): TrustedProxy {
   };
 }
 
-/** What X-Forwarded-For names, the last first. */
+/** The hops that X-Forwarded-For names, the last first. */
 function* forwardedForHops(value: string): Generator<string> {
   let end = value.length;
   while (end > 0) {
@@ -94,8 +94,8 @@ const forwardedParameter =
   /(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~:[\]-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*([;,]|$)[ \t]*/y;
 
 /**
- * What Forwarded names (RFC 7239, section 4), the last first; "" where an element names nobody. Nothing at all if the value
- * is not well-formed: what a caller has begun could go on into what the proxy has added.
+ * The hops that Forwarded names (RFC 7239, section 4), the last first; "" for an element that names none. Nothing at
+ * all if the value is not well-formed: what a caller has begun could go on into what the proxy has added.
  */
 function forwardedHops(header: string): readonly string[] {
   const value = header.trim();

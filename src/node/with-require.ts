@@ -6,8 +6,8 @@ const loads = Symbol.for("plugboard.withRequire.loads");
  * a global `require` to load Node's own modules, and there is none. It is there only while modules are loaded, and knows
  * nothing but Node's modules; those that a package can do without are then not found, as it expects.
  *
- * Who bundles a plugin could define it by esbuild's `banner`, but that is theirs to say: a package can't, and a bundle without
- * it would fail with its first WebSocket. Our own bundle has no use for it, as packages stay outside.
+ * A plugin's author could define it by esbuild's `banner`; a package can't, and a bundle without it would fail with its
+ * first WebSocket. Our own bundle has no use for it, as packages stay outside.
  */
 export async function withRequire<Module>(load: () => Promise<Module>): Promise<Module> {
   const found: unknown = Reflect.get(globalThis, "require");

@@ -128,7 +128,7 @@ function common(options: DialOptions, address: Address, ...interceptors: readonl
   };
 }
 
-/** How each connection for HTTP/2 is opened. */
+/** Opens the connections for HTTP/2. */
 function openerFor(address: Address, options: DialOptions, signal: AbortSignal) {
   const { tls, token } = options;
   if (tls === undefined && token === undefined) {
@@ -168,7 +168,7 @@ function http1Address(address: Address, { tls }: DialOptions) {
   return { baseUrl, ...(address.carrier === "unix" && { socketPath: address.path }), agent: keepAlive(http.Agent) };
 }
 
-/** What a request for a socket's address names as its host. */
+/** The host that a request for a socket's address names. */
 function hostOf(address: Address): string {
   switch (address.carrier) {
     case "unix":

@@ -20,14 +20,14 @@ import { readHttp2Stream } from "./read-http2-stream.ts";
 
 type SessionProvider = NonNullable<Extract<NodeHttpClientOptions, { httpVersion: "2" }>["sessionProvider"]>;
 
-/** What connect-node's transports send their requests to. */
+/** The connection that connect-node's transports send their requests to. */
 type SessionManager = ReturnType<SessionProvider>;
 
 /** An HTTP/2 connection that is opened when it is needed, and again when it was lost. */
 export interface Http2Connection extends SessionManager {
   /**
    * Opens the connection, unless it is open.
-   * @throws PlugboardError PB-DIAL-FAILED if nobody answers in HTTP/2.
+   * @throws PlugboardError PB-DIAL-FAILED if nothing responds in HTTP/2.
    */
   open(): Promise<void>;
   /** Pings as a peer of our own wants it, from now on: also while no call is in flight. */
@@ -36,13 +36,13 @@ export interface Http2Connection extends SessionManager {
   close(): void;
 }
 
-/** How to connect. */
+/** Options for a connection. */
 export interface Http2ConnectionOptions {
   readonly baseUrl: string;
-  /** Where to connect, or what opens a connection each time that one is needed. */
+  /** The address to connect to, or a function that opens a connection each time that one is needed. */
   readonly opener: net.NetConnectOpts | (() => Promise<Duplex>);
   readonly address: Pick<Address, "text">;
-  /** How it finds out that the server has vanished, looked for while a call is in flight. */
+  /** Pings that find out that the server has vanished, sent while a call is in flight. */
   readonly keepalive: Keepalive;
   /** Says more of an error that has ended a connection. Default: as it is. */
   readonly explain?: (error: Error) => Error;
@@ -195,7 +195,7 @@ function connectionLost(): Error {
   return Object.assign(new Error("the other side closed the connection"), { code: "ECONNRESET" });
 }
 
-/** As the system says it of a connection whose packets nobody acknowledges. */
+/** As the system says it of a connection whose packets are not acknowledged. */
 function pingTimedOut({ pingTimeoutMs }: Keepalive): Error {
   return Object.assign(new Error(`the other side did not respond to a ping within ${pingTimeoutMs} ms`), {
     code: "ETIMEDOUT",

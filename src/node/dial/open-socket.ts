@@ -14,14 +14,14 @@ export interface SecureSocket {
   readonly explain: (error: Error) => Error;
 }
 
-/** Where a socket connects to. */
+/** The place that a socket connects to. */
 export interface SocketPlace {
   readonly options: net.NetConnectOpts;
   /** The host that the address names. */
   readonly host: string;
 }
 
-/** Where the socket of an address connects to. */
+/** The place that the socket of an address connects to. */
 export function placeOf(address: Address): SocketPlace {
   switch (address.carrier) {
     case "unix":

@@ -2,10 +2,10 @@ import type * as http2 from "node:http2";
 import type { ResetWatch } from "../http2/reset.ts";
 
 /**
- * Reads what comes in on a stream of HTTP/2, to its end.
+ * Reads the incoming data of an HTTP/2 stream, to its end.
  *
- * Node's own iteration takes a stream for broken off if it was closed before anybody has begun to read. Where HTTP/2 runs
- * on a stream of Node's instead of a socket, that is so for each short answer: all of its events wait until all of its
+ * Node's own iteration takes a stream for broken off if it was closed before reading began. Where HTTP/2 runs on a
+ * stream of Node's instead of a socket, that is so for each short response: all of its events wait until all of its
  * bytes are taken apart. And it takes a reset with CANCEL for an end.
  */
 export async function* readHttp2Stream(

@@ -9,14 +9,14 @@ import { mapRefusal } from "../../client/dialers/failures/refused-response.ts";
 import { callError } from "../../ttrpc/client/errors.ts";
 import { keepReading } from "../http/keep-reading.ts";
 
-/** A server that ends a connection so soon after its answer, in milliseconds, may do so after each. */
+/** A server that ends a connection within so many milliseconds after its response may do so after each. */
 const atOnceMs = 1_000;
 
 /** So many ends in a row are no accident: no connection is used again then, for so many milliseconds. */
 const endsInARow = 3;
 const freshMs = 60_000;
 
-/** How the system, and Node, say that a connection is no more. */
+/** The error codes of the system and of Node for a connection that is no more. */
 const ended: readonly unknown[] = ["ECONNRESET", "EPIPE"];
 
 /**
@@ -43,8 +43,8 @@ function onRequests(agent: http.Agent, meet: (request: http.ClientRequest) => vo
 }
 
 /**
- * Keeps no connection whose request was answered before its end, such as a stream that its handler has left: the server may be
- * about to break it, so as not to read the rest.
+ * Keeps no connection whose response came before the end of its request, such as a stream that its handler has left:
+ * the server may be about to break it, so as not to read the rest.
  */
 function keepOnlyFinished(request: http.ClientRequest) {
   request.once("response", () => {
@@ -62,12 +62,12 @@ function dropIdle(agent: http.Agent) {
 }
 
 /**
- * Heeds that servers of HTTP/1.1 end connections without saying so, some right after an answer: the next request goes into a
- * dead socket. A call that may be made twice is then made again, on a fresh connection; any other fails, as the server may
- * have begun with it.
+ * Heeds that servers of HTTP/1.1 end connections without saying so, some right after a response: the next request goes
+ * into a dead socket. A call that may be made twice is then made again, on a fresh connection; any other fails, as the
+ * server may have begun with it.
  */
 function heedDeadSockets(agent: http.Agent, { text }: Pick<Address, "text">): Interceptor {
-  /** What requests failed with that were sent on a socket used before, without any answer. */
+  /** Errors of requests that were sent on a socket used before, and had no response. */
   const failures = new WeakSet<Error>();
   const freedAt = new WeakMap<Duplex, number>();
   const { maxFreeSockets } = agent;

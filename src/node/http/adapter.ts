@@ -20,13 +20,13 @@ export type NodeRequest = http.IncomingMessage | http2.Http2ServerRequest;
 /** Handles requests of both HTTP versions. */
 export type HttpHandler = (request: NodeRequest, response: NodeResponse) => void;
 
-/** What Node's requests don't tell by themselves. */
+/** Options for requests of Node's, which don't tell these by themselves. */
 export interface AdapterOptions {
-  /** Whether connections are in TLS. */
+  /** True if connections are in TLS. */
   readonly secure: boolean;
-  /** Whose word on where requests come from counts. Default: no proxy's. */
+  /** The proxy that is trusted to say where requests come from. Default: none. */
   readonly proxy?: TrustedProxy | undefined;
-  /** How long a caller may take nothing of a response, in milliseconds. Default: for ever. */
+  /** Milliseconds that a caller may take nothing of a response. Default: for ever. */
   readonly idleTimeoutMs: number | undefined;
   /** Is given what may run on when its call has ended: a handler. */
   readonly waitUntil: (running: Promise<unknown>) => void;
@@ -128,10 +128,10 @@ function ensureUrl(request: NodeRequest): void {
   }
 }
 
-/** What goes beside a handler's headers in each response, in bytes, generously. */
+/** Bytes of a response's headers beside a handler's, generously. */
 const ofEveryResponse = 1024;
 
-/** How long headers or trailers may be: what the caller takes, if it says so. Statuses have to get through in any case. */
+/** Bytes of headers or trailers: what the caller takes, if it says so. Statuses have to get through in any case. */
 function maxFieldBytes(request: NodeRequest): number {
   if (!("stream" in request)) {
     return maxOwnHeaderBytes;

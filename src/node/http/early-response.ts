@@ -1,10 +1,10 @@
 import type * as http from "node:http";
 
 /**
- * Lets a request over HTTP/1.1 be answered before it was read to its end: one that is too large, or of no interest.
- * Node would break the connection when its reader stops, which can cost the answer, or leave the rest where it is, which
- * blocks the connection for the requests that follow. Here the rest is read and thrown away.
- * @param timeoutMs How long the caller may go on sending after the answer, in milliseconds.
+ * Lets a request over HTTP/1.1 have its response before it was read to its end: one that is too large, or of no
+ * interest. Node would break the connection when its reader stops, which can cost the response, or leave the rest where
+ * it is, which blocks the connection for the requests that follow. Here the rest is read and thrown away.
+ * @param timeoutMs Milliseconds that the caller may go on sending after the response.
  */
 export function allowEarlyResponse(
   request: http.IncomingMessage,

@@ -11,10 +11,10 @@ import type { TrustedProxy } from "../trusted-proxy.ts";
 import type { HttpHandler } from "./adapter.ts";
 import { adapt } from "./adapter.ts";
 
-/** What Node serves over HTTP. */
+/** Options for serving a plugin over HTTP. */
 export interface HttpHandlerOptions {
   readonly table: ServiceTable;
-  /** What holds for every call. */
+  /** The limits, gates and observer of every call. */
   readonly policy: CallPolicy;
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
@@ -22,7 +22,7 @@ export interface HttpHandlerOptions {
   readonly hsts?: string | undefined;
   /** Hosts that requests may be for. Default: any. */
   readonly hosts?: HostRule | undefined;
-  /** Whose word on where requests come from counts. Default: no proxy's. */
+  /** The proxy that is trusted to say where requests come from. Default: none. */
   readonly proxy?: TrustedProxy | undefined;
   /** Origins whose pages may call. */
   readonly origins: readonly string[];

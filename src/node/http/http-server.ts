@@ -13,7 +13,7 @@ import { createHttp1Connections } from "./http1-connections.ts";
 import { limitPipeline } from "./limit-pipeline.ts";
 import type { WebSocketUpgrade } from "./websocket.ts";
 
-/** What Node takes of a request's headers over HTTP/2, and so over HTTP/1.1, in bytes: more than what our clients send. */
+/** Bytes of a request's headers that Node takes over HTTP/2, and so over HTTP/1.1: more than our clients send. */
 const maxNodeHeaderBytes = 64 * 1024;
 
 /** Serves both versions of HTTP, and WebSockets, which begin in HTTP/1.1. */
@@ -53,7 +53,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     };
     const server = http.createServer(
       {
-        // Said by our own answers.
+        // Our own responses say it.
         requireHostHeader: false,
         // Calls whose headers are too long are told so in their protocol; what is far beyond that is not even read.
         maxHeaderSize: Math.max(maxNodeHeaderBytes, 4 * (maxHeaderBytes ?? 0)),
@@ -151,7 +151,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   }
 }
 
-/** As Node itself would answer. */
+/** The same responses as Node's. */
 function refusalOf({ code }: NodeJS.ErrnoException): PlainResponse {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":

@@ -6,7 +6,7 @@ import { refuseRequest } from "../../call/refuse-request.ts";
 import { lastCallMs } from "../listen/protocol-server.ts";
 import { sendBareResponse } from "./bare-response.ts";
 
-/** How long a client may take to end its side, and an answer to leave, when the server stops; in milliseconds. */
+/** Milliseconds that a client may take to end its side, and a response to leave, when the server stops. */
 const partingMs = 500;
 
 /** The connections of a server of HTTP/1.1, and how they end: so that a client knows of each request what became of it. */
@@ -15,21 +15,21 @@ export interface Http1Connections {
   add(socket: Duplex): void;
   /** Lets go of one that speaks HTTP no longer. */
   leave(socket: Duplex): void;
-  /** Begins with a request. Returns false if the connection has ended: it is nobody's then. */
+  /** Begins with a request. Returns false if the connection has ended: the request gets no response then. */
   begin(request: http.IncomingMessage, response: http.ServerResponse): boolean;
   /**
-   * Ends one on which no request is being answered. A request that crosses this on its way finds an answer: that no handler
-   * sees it.
+   * Ends one on which no request waits for its response. A request that crosses this on its way gets the response that
+   * no handler sees it.
    */
   endIdle(socket: Duplex): void;
-  /** Ends each when its requests are answered, and those that are added later. Settles when none is left. */
+  /** Ends each when its responses are sent, and those that are added later. Settles when none is left. */
   drain(): Promise<void>;
   /** Waits for no more requests while it drains. */
   hurry(): void;
 }
 
 interface Open {
-  readonly answers: Set<http.ServerResponse>;
+  readonly responses: Set<http.ServerResponse>;
   idleSince: number;
   /** A request has come when it had ended. */
   crossed: boolean;
@@ -39,7 +39,7 @@ interface Open {
 
 /**
  * Keeps the connections of one server.
- * @param endTimeoutMs How long a client may go on sending after the last answer, in milliseconds.
+ * @param endTimeoutMs Milliseconds that a client may go on sending after the last response.
  */
 export function createHttp1Connections(endTimeoutMs: number, hsts: string | undefined): Http1Connections {
   const connections = new Map<Duplex, Open>();
@@ -62,7 +62,9 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
     open.timer = setTimeout(run, milliseconds);
   }
 
-  /** What has been said reaches a client only if all that it sends is read: at anything else the system resets the connection. */
+  /**
+   * A response reaches a client only if all that the client sends is read: otherwise the system resets the connection.
+   */
   function part(socket: Duplex, open: Open) {
     after(draining ? partingMs : endTimeoutMs, open, () => socket.destroy());
     if (!socket.writableEnded) {
@@ -72,10 +74,10 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
 
   function endIdle(socket: Duplex) {
     const open = connections.get(socket);
-    if (open === undefined || open.answers.size > 0 || socket.writableEnded) {
+    if (open === undefined || open.responses.size > 0 || socket.writableEnded) {
       return;
     }
-    // Browsers and others know an answer without a request, of this status, for the end of an idle connection.
+    // Browsers and others know a response without a request, of this status, for the end of an idle connection.
     const message = "the connection was about to end: nothing was done";
     const { headers, ...refusal } = refuseRequest({ status: 408, code: Code.Unavailable, message }, undefined);
     sendBareResponse(socket, { ...refusal, headers: { ...headers, [refusedHeader]: "draining" } }, hsts);
@@ -85,12 +87,12 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
   function endSoon(socket: Duplex, open: Open) {
     if (socket.writableEnded) {
       part(socket, open);
-    } else if (open.answers.size === 0) {
+    } else if (open.responses.size === 0) {
       after(Math.max(0, open.idleSince + waitMs - performance.now()), open, () => endIdle(socket));
     } else {
-      for (const answer of open.answers) {
+      for (const response of open.responses) {
         // Node says so, if it still can.
-        answer.shouldKeepAlive = false;
+        response.shouldKeepAlive = false;
       }
     }
   }
@@ -103,10 +105,10 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
 
   return {
     add(socket) {
-      const open: Open = { answers: new Set(), idleSince: performance.now(), crossed: false };
+      const open: Open = { responses: new Set(), idleSince: performance.now(), crossed: false };
       connections.set(socket, open);
       socket.once("close", () => forget(socket));
-      // Node would not read on after an answer that is the last.
+      // Node would not read on after the last response.
       Object.assign(socket, { destroySoon: () => part(socket, open) });
       if (draining) {
         endSoon(socket, open);
@@ -129,9 +131,9 @@ export function createHttp1Connections(endTimeoutMs: number, hsts: string | unde
         }
         return false;
       }
-      open.answers.add(response);
+      open.responses.add(response);
       response.once("close", () => {
-        open.answers.delete(response);
+        open.responses.delete(response);
         open.idleSince = performance.now();
         if (draining && connections.has(socket)) {
           endSoon(socket, open);

@@ -1,11 +1,11 @@
 import type { Duplex } from "node:stream";
 
-/** How the system says that the other side has closed the connection. */
+/** The error codes of the system for a connection that the other side has closed. */
 const closed: readonly unknown[] = ["EPIPE", "ECONNRESET"];
 
 type Written = (error?: Error | null) => void;
 
-/** What Node calls to write to a socket, and what only its types leave out. */
+/** The functions that Node calls to write to a socket, which its types leave out. */
 interface Writing {
   _write(chunk: unknown, encoding: BufferEncoding, written: Written): void;
   _writev?(chunks: readonly unknown[], written: Written): void;

@@ -6,13 +6,13 @@ import { securityHeaders } from "../../http/response-headers.ts";
 type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 
 /**
- * Lets a connection of HTTP/1.1 have so many requests in flight. Node hands out all that a caller sends without waiting for
- * answers; the first beyond the limit is answered 429, as the last on its connection, and those behind it not at all: they
- * stay with the caller until that answer has left, but for what was read together with it.
+ * Limits the requests that a connection of HTTP/1.1 may have in flight. Node hands out all requests that a caller sends
+ * without waiting for responses; the first beyond the limit gets 429, as the last on its connection, and those behind
+ * it nothing: they stay with the caller until that response has left, but for what was read together with it.
  */
 export function limitPipeline(handle: Handler, maxRequests: number, hsts: string | undefined): Handler {
   const running = new WeakMap<Socket, number>();
-  /** Their last answers. */
+  /** Their last responses. */
   const full = new WeakMap<Socket, http.ServerResponse>();
   return (request, response) => {
     const { socket } = request;
@@ -25,7 +25,7 @@ export function limitPipeline(handle: Handler, maxRequests: number, hsts: string
     if (count > maxRequests) {
       full.set(socket, response);
       hold(socket, response);
-      // An end that is not read on from would be a reset, which can cost the answer.
+      // An end that is not read on from would be a reset, which can cost the response.
       response.once("finish", () => socket.resume());
       refuse(request, response, hsts);
       return;
@@ -36,7 +36,7 @@ export function limitPipeline(handle: Handler, maxRequests: number, hsts: string
   };
 }
 
-/** Reads no more until the last answer has left. */
+/** Reads no more until the last response has left. */
 function hold(socket: Socket, last: http.ServerResponse) {
   // Node goes on with the end of each request.
   process.nextTick(() => {

@@ -7,11 +7,11 @@ import type { HttpResponse } from "../../http/request-handler.ts";
 /** A response of either version of HTTP. */
 export type NodeResponse = http.ServerResponse | http2.Http2ServerResponse;
 
-/** How a response is sent. */
+/** Options for sending a response. */
 export interface WriteOptions {
-  /** How long the caller may take nothing of it, in milliseconds; then it is broken off. Default: for ever. */
+  /** Milliseconds that the caller may take nothing of it; then it is broken off. Default: for ever. */
   readonly idleTimeoutMs: number | undefined;
-  /** How long its trailers may be, in bytes as HTTP/2 counts them. */
+  /** Bytes that its trailers may have, as HTTP/2 counts them. */
   readonly maxFieldBytes: () => number;
 }
 

@@ -3,9 +3,9 @@ import type { Keepalive, Liveness } from "../../call/time/keepalive.ts";
 import { watchLiveness } from "../../call/time/keepalive.ts";
 
 /**
- * Tells once when the other side of an HTTP/2 connection does not respond to pings any more. They go out whatever comes in, as
- * nobody is told of that here.
- * @param due Whether to ping at all when it is time to. Default: always.
+ * Tells once when the other side of an HTTP/2 connection does not respond to pings any more. They go out whatever comes
+ * in, which is not observed here.
+ * @param due Called when it is time for a ping; false leaves it out. Default: always true.
  */
 export function watchHttp2(
   session: http2.Http2Session,

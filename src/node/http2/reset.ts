@@ -4,7 +4,7 @@ import { callError } from "../../ttrpc/client/errors.ts";
 
 const { constants } = http2;
 
-/** What a call ends with when its stream is reset: gRPC's table, for every protocol. What is not in it is `internal`. */
+/** The code of a call whose stream is reset: gRPC's table, for every protocol. Other resets are `internal`. */
 const codes: Readonly<Record<number, Code>> = {
   [constants.NGHTTP2_REFUSED_STREAM]: Code.Unavailable,
   [constants.NGHTTP2_CANCEL]: Code.Canceled,
@@ -15,13 +15,13 @@ const codes: Readonly<Record<number, Code>> = {
 interface Reset {
   readonly rstCode: number;
   /** Headers had come before. */
-  readonly answered: boolean;
+  readonly responded: boolean;
 }
 
-/** What Node says of a reset has its code only in its text. */
+/** The resets of errors: Node has the code only in the error's text. */
 const resets = new WeakMap<Error, Reset>();
 
-/** What a stream fails with of which Node has sent nothing, as its connection was about to end. */
+/** The error codes of streams of which Node has sent nothing, as their connection was about to end. */
 const unsent: readonly unknown[] = ["ERR_HTTP2_GOAWAY_SESSION", "ERR_HTTP2_INVALID_SESSION"];
 
 /** The last stream that a server says it has processed, or will yet, of those who have said so. */
@@ -34,17 +34,17 @@ export function watchGoaway(session: http2.ClientHttp2Session): void {
   });
 }
 
-/** Lets `resetIn` know why a stream has failed, and a call fail whose stream ends before anything was answered. */
+/** Lets `resetIn` know why a stream has failed, and fails a call whose stream ends before its response began. */
 export function watchResets(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): ResetWatch {
-  let answered = false;
+  let responded = false;
   let trailers = false;
   const reset = () => {
     const error = new Error("the stream was reset before its end");
-    resets.set(error, { rstCode: stream.rstCode, answered });
+    resets.set(error, { rstCode: stream.rstCode, responded });
     return error;
   };
   stream.once("response", () => {
-    answered = true;
+    responded = true;
   });
   stream.once("trailers", () => {
     trailers = true;
@@ -52,14 +52,14 @@ export function watchResets(session: http2.ClientHttp2Session, stream: http2.Cli
   stream.on("error", (error: NodeJS.ErrnoException) => {
     const { id, rstCode } = stream;
     if (unsent.includes(error.code) || (id !== undefined && id > (lastProcessed.get(session) ?? id))) {
-      resets.set(error, { rstCode: constants.NGHTTP2_REFUSED_STREAM, answered });
+      resets.set(error, { rstCode: constants.NGHTTP2_REFUSED_STREAM, responded });
     } else if (error.code === "ERR_HTTP2_STREAM_ERROR") {
-      resets.set(error, { rstCode, answered });
+      resets.set(error, { rstCode, responded });
     }
   });
   stream.once("close", () => {
     // For Node, NO_ERROR and CANCEL are no errors; who waits for headers would wait for ever.
-    if (!answered && !stream.errored) {
+    if (!responded && !stream.errored) {
       stream.emit("error", reset());
     }
   });
@@ -67,9 +67,9 @@ export function watchResets(session: http2.ClientHttp2Session, stream: http2.Cli
   return { resetAtEnd: () => (stream.rstCode === constants.NGHTTP2_NO_ERROR || trailers ? undefined : reset()) };
 }
 
-/** What is known of a stream's end. */
+/** The end of a stream, as far as it is known. */
 export interface ResetWatch {
-  /** What reading a stream fails with whose end is none: Node takes a reset with CANCEL for one. */
+  /** The error for a stream that was reset: Node takes a reset with CANCEL for an ordinary end. */
   resetAtEnd(): Error | undefined;
 }
 
@@ -83,7 +83,7 @@ export function resetIn(error: unknown, address: { readonly text: string }): Con
     return resetIn(error.cause, address);
   }
   // By HTTP/2 this says that nothing was processed; also what GOAWAY leaves out ends so.
-  return reset.rstCode === constants.NGHTTP2_REFUSED_STREAM && !reset.answered
+  return reset.rstCode === constants.NGHTTP2_REFUSED_STREAM && !reset.responded
     ? callError("PB-CALL-REFUSED", `${address.text} accepts no more calls on this connection`, {
         cause: error,
       })

@@ -3,21 +3,21 @@ import { setDeadlineTimer } from "../../base/within.ts";
 import { maxFields } from "../../call/messages/connection-fields.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
 import type { HttpHandler } from "../http/adapter.ts";
-import { countAnswers } from "../http/responses-in-flight.ts";
+import { countResponses } from "../http/responses-in-flight.ts";
 import type { ProtocolServer } from "../listen/protocol-server.ts";
 import { closeAfterResponse } from "./close-after-response.ts";
 import { maxSessionMemory } from "./limits.ts";
 import { watchHttp2 } from "./liveness.ts";
 
-/** How to serve HTTP/2. */
+/** Options for serving HTTP/2. */
 export interface Http2Limits {
-  /** How many requests a connection may have in flight. */
+  /** Requests that a connection may have in flight. */
   readonly maxConcurrentStreams: number;
-  /** How long a connection may take until it has said something in HTTP/2, in milliseconds. */
+  /** Milliseconds that a connection may take until its first frame. */
   readonly headerTimeoutMs: number;
-  /** How long a connection without a request in flight may be silent, in milliseconds. Default: for ever. */
+  /** Milliseconds that a connection without a request in flight may be silent. Default: for ever. */
   readonly idleTimeoutMs: number | undefined;
-  /** How a connection finds out that its client has vanished. */
+  /** Pings that find out that a client has vanished. */
   readonly keepalive: Keepalive;
 }
 
@@ -26,7 +26,7 @@ export function createHttp2Server(
   handler: HttpHandler,
   { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs, keepalive }: Http2Limits,
 ): Omit<ProtocolServer, "abort"> {
-  const { handle, idle } = countAnswers(handler);
+  const { handle, idle } = countResponses(handler);
   const sessions = new Set<http2.Http2Session>();
   let draining = false;
   const handleToEnd = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
@@ -37,7 +37,7 @@ export function createHttp2Server(
     { maxSessionMemory, maxHeaderListPairs: maxFields, settings: { maxConcurrentStreams } },
     handleToEnd,
   );
-  // Node would answer these itself.
+  // Node would respond to these itself.
   server.on("checkExpectation", handleToEnd).on("connect", handleToEnd);
   server.on("session", (session) => {
     sessions.add(session);

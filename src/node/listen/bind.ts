@@ -94,7 +94,7 @@ function listenOnce(server: net.Server, address: ListenAddress): Promise<void> {
     return promise;
   }
   if (isPrivate(dirname(address.path))) {
-    // Nobody else gets at it, before it is narrowed either; and the umask is the whole process's.
+    // No other user can connect before the mode is narrowed either; and the umask is the whole process's.
     server.listen({ path: address.path }, onListening);
     if (server.listening) {
       chmodSync(address.path, 0o600);

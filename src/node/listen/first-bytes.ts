@@ -2,11 +2,11 @@ import type { Duplex } from "node:stream";
 import type { Sniffed } from "./sniff.ts";
 import { sniff } from "./sniff.ts";
 
-/** How to wait for first bytes. */
+/** Options for waiting for first bytes. */
 export interface FirstBytesOptions {
-  /** How long they may take, in milliseconds; then the connection is destroyed. */
+  /** Milliseconds until they must have come; then the connection is destroyed. */
   readonly timeoutMs: number;
-  /** How many bytes a protocol has to have sent. Default: as many as tell it from the others. */
+  /** Bytes that a protocol must have sent at least. Default: as many as tell it from the others. */
   readonly leastBytes?: Partial<Readonly<Record<Sniffed, number>>>;
 }
 

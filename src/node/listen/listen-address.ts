@@ -8,7 +8,7 @@ import { Carrier, Protocol } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { ttrpcEndpoint } from "../../ttrpc/endpoint.ts";
 import { listenError } from "./errors.ts";
 
-/** Where a plugin process listens. */
+/** An address that a plugin process listens on. */
 export type ListenAddress =
   | { readonly carrier: "unix"; readonly path: string }
   | {
@@ -28,13 +28,13 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return address?.carrier === "tcp" ? { carrier: "tcp", host: address.host, port: address.port } : undefined;
 }
 
-/** Who will use an address. */
+/** The callers of an address. */
 export interface Exposure {
   /** The plugin's host, by a handshake. */
   readonly hosted: boolean;
-  /** Whether callers have to say who they are. */
+  /** True if callers have to identify themselves. */
   readonly guarded: boolean;
-  /** Whether a proxy is in front that ends TLS, and nobody else is served. */
+  /** True if a proxy is in front that ends TLS, and only the proxy is served. */
   readonly proxied: boolean;
 }
 
@@ -65,7 +65,7 @@ export function checkExposure(
   }
 }
 
-/** Whether others than this machine can reach an address. */
+/** True if others than this machine can reach an address. */
 export function isOnNetwork(address: ListenAddress): boolean {
   return address.carrier === "tcp" && !isLoopback(address.host);
 }
@@ -78,8 +78,8 @@ export function formatListenAddress(address: ListenAddress): string {
 }
 
 /**
- * What a listener's manifest offers. The address stays empty: where the manifest was got from.
- * @param encrypted Whether TLS is spoken there.
+ * The endpoints of a listener, for its manifest. The address stays empty: where the manifest was got from.
+ * @param encrypted True if TLS is spoken there.
  */
 export function listenerEndpoints(
   { carrier }: ListenAddress,
@@ -91,7 +91,7 @@ export function listenerEndpoints(
   return endpoints.map((endpoint) => ({ ...endpoint, encrypted }));
 }
 
-/** What browsers can use of a server. */
+/** The endpoints of a server that browsers can use. */
 const webEndpoints = [
   { protocol: Protocol.CONNECT, carrier: Carrier.HTTP },
   { protocol: Protocol.GRPC_WEB, carrier: Carrier.HTTP },

@@ -28,9 +28,11 @@ import { createReception } from "./reception.ts";
 import type { Multiplexing } from "./single-connection.ts";
 import { createSingleConnection } from "./single-connection.ts";
 
-/** How to listen. */
+/** Options for listening. */
 export interface ListenOptions {
-  /** What holds for every call. Default: messages of 4 MiB, and 1,024 calls at once on a connection. */
+  /**
+   * The limits, gates and observer of every call. Default: messages of 4 MiB, and 1,024 calls at once on a connection.
+   */
   readonly policy?: CallPolicy;
   /** Origins whose pages may call. Default: none. */
   readonly origins?: readonly string[];
@@ -38,13 +40,13 @@ export interface ListenOptions {
   readonly hosts?: readonly string[];
   /** Is in front. Without TLS, connections of others are not served. Default: none. */
   readonly proxy?: TrustedProxy;
-  /** How long a connection may take for its first bytes, and for its request headers, in milliseconds. Default: 10,000. */
+  /** Milliseconds that a connection may take for its first bytes, and for its request headers. Default: 10,000. */
   readonly headerTimeoutMs?: number;
-  /** How a connection finds out that its client has vanished. Default: a ping after 30 s of silence, 10 s to respond. */
+  /** Pings that find out that a client has vanished. Default: a ping after 30 s of silence, 10 s to respond. */
   readonly keepalive?: Keepalive;
-  /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. Default: 75,000. */
+  /** Milliseconds that a connection of HTTP/1.1 may wait for its next request. Default: 75,000. */
   readonly idleConnectionMs?: number;
-  /** How many connections may be open at once, of every protocol; those beyond are closed. Default: any number. */
+  /** Connections that may be open at once, of every protocol; those beyond are closed. Default: any number. */
   readonly maxConnections?: number;
   /** `Strict-Transport-Security` of responses in TLS. Default: two years, of this host alone. */
   readonly hsts?: Hsts | false | undefined;
@@ -64,7 +66,7 @@ export interface ListenOptions {
 
 /** One address at which a plugin speaks every protocol it knows. */
 export interface Listener {
-  /** Where it listens; for tcp with the port that was chosen. */
+  /** The address that it listens on; for tcp with the port that was chosen. */
   readonly address: ListenAddress;
   /** Serves on a connection that did not come to the address. */
   accept(connection: Duplex): void;

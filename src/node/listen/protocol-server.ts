@@ -7,12 +7,12 @@ import type { ServiceTable } from "../../plugin/service-table.ts";
 import type { TrustedProxy } from "../trusted-proxy.ts";
 
 /**
- * How long a connection that waits for a request when the server stops, or later, is there for one, in milliseconds: for one
- * that is on its way, and so that clients of HTTP/1.1 that call all the time hear by `Connection: close` that it ends.
+ * Milliseconds that an idle connection stays open when the server stops, or later: for a request that is on its way,
+ * and so that clients of HTTP/1.1 that call all the time hear by `Connection: close` that it ends.
  */
 export const lastCallMs = 250;
 
-/** What serves one protocol on the connections that a listener hands it. */
+/** Serves one protocol on the connections that a listener hands it. */
 export interface ProtocolServer {
   /** Serves on a connection: also on one that comes while it drains, which it tells so. */
   accept(socket: Duplex): void;
@@ -22,29 +22,29 @@ export interface ProtocolServer {
   abort(reason: ConnectError): void;
 }
 
-/** How to serve a protocol. */
+/** Options for serving a protocol. */
 export interface ProtocolServerOptions {
   readonly table: ServiceTable;
-  /** What holds for every call. */
+  /** The limits, gates and observer of every call. */
   readonly policy: CallPolicy;
-  /** How long a connection may take to say what it wants, in milliseconds. */
+  /** Milliseconds that a connection may take until its request's headers are there. */
   readonly headerTimeoutMs: number;
-  /** How a connection finds out that its client has vanished. */
+  /** Pings that find out that a client has vanished. */
   readonly keepalive: Keepalive;
 }
 
-/** How to serve HTTP. */
+/** Options for serving HTTP. */
 export interface HttpServerOptions extends ProtocolServerOptions {
   /** Origins whose pages may call. */
   readonly origins: readonly string[];
   /** Gets an origin that is refused. */
   readonly originRefused?: (origin: string) => void;
-  /** How long a connection of HTTP/1.1 may wait for its next request, in milliseconds. */
+  /** Milliseconds that a connection of HTTP/1.1 may wait for its next request. */
   readonly idleConnectionMs: number;
   /** `Strict-Transport-Security` of responses, where connections are in TLS. */
   readonly hsts?: string | undefined;
   /** Hosts that requests may be for. Default: any. */
   readonly hosts?: HostRule | undefined;
-  /** Whose word on where requests come from counts. Default: nobody's. */
+  /** The proxy that is trusted to say where requests come from. Default: none. */
   readonly proxy?: TrustedProxy | undefined;
 }

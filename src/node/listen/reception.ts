@@ -9,13 +9,13 @@ import { onFirstBytes } from "./first-bytes.ts";
 import type { ProtocolServers } from "./protocol-servers.ts";
 import type { Sniffed } from "./sniff.ts";
 
-/** What connections are received with. */
+/** Options for receiving connections. */
 export interface ReceptionOptions {
   readonly connections: Connections;
   readonly serverFor: ProtocolServers["serverFor"];
   /** Speaks TLS on them; then nothing else is spoken. */
   readonly secureServer: SecureServer | undefined;
-  /** How long one may take for its first bytes, in milliseconds. */
+  /** Milliseconds that one may take for its first bytes. */
   readonly headerTimeoutMs: number;
   /** Gets each connection that is refused for TLS. */
   readonly onRefused: ((error: PlugboardError) => void) | undefined;

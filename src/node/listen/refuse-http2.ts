@@ -5,7 +5,7 @@ import type { PlugboardError } from "../../base/errors.ts";
 import { requestIdFor } from "../../call/request-id.ts";
 import { securityHeaders } from "../../http/response-headers.ts";
 
-/** Answers every call on a connection with an error, without reading more of it than its headers. */
+/** Fails every call on a connection with an error, without reading more of it than its headers. */
 export function refuseHttp2(connection: Duplex, error: PlugboardError): void {
   const server = http2.createServer({ maxSessionMemory: 1, settings: { maxConcurrentStreams: 16 } });
   server.on("sessionError", () => connection.destroy());

@@ -10,9 +10,9 @@ import { onFirstBytes } from "./first-bytes.ts";
 import type { Sniffed } from "./sniff.ts";
 
 /**
- * Tells the peer why it is not served, in the protocol that it speaks, and closes the connection. No more is read of what it
- * sends than that takes, as nothing is known of it.
- * @param timeoutMs How long all of that may take, in milliseconds.
+ * Tells the peer why it is not served, in the protocol that it speaks, and closes the connection. Nothing is known of
+ * the peer, so no more is read of it than that takes.
+ * @param timeoutMs Milliseconds that all of that may take.
  */
 export function refusePeer(connection: Duplex, error: PlugboardError, timeoutMs: number): void {
   const timer = setTimeout(() => connection.destroy(), timeoutMs);

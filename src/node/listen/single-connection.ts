@@ -17,7 +17,7 @@ export interface SingleConnection {
   close(): Promise<void>;
 }
 
-/** @param timeoutMs How long a socket may take to say something, in milliseconds. */
+/** @param timeoutMs Milliseconds until a socket must have sent its first bytes. */
 export function createSingleConnection(
   { attach, close }: Multiplexing,
   accept: (stream: Duplex) => void,

@@ -1,4 +1,4 @@
-/** What a connection speaks, told by its first bytes. */
+/** The protocol of a connection, told by its first bytes. */
 export type Sniffed = "http/1.1" | "http/2" | "tls" | "ttrpc" | "unknown";
 
 const tlsHandshake = 0x16;

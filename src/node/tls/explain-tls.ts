@@ -4,18 +4,18 @@ import { printableLine } from "../../base/printable.ts";
 import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
 import { tlsError } from "./errors.ts";
 
-/** Who has failed to speak TLS with us, and how we have tried. */
+/** The peer of a failed TLS handshake, and our side of it. */
 export interface TlsPeer {
   /** For messages: "the server at tcp:localhost:4000", "a client". */
   readonly who: string;
-  /** Whether we have shown it a certificate. */
+  /** True if we have shown it a certificate. */
   readonly ownCertificate: boolean;
 }
 
 /** The code and the message of an error, without who it is about. */
 type Verdict = readonly [Parameters<typeof tlsError>[0] | Parameters<typeof tlsRefusal>[0], string];
 
-/** What OpenSSL calls what is wrong with the other side's certificate (openssl-verification-options(1)). */
+/** OpenSSL's words for a fault of the other side's certificate (openssl-verification-options(1)). */
 const verdicts: readonly (readonly [RegExp, Verdict])[] = [
   [/^CERT_HAS_EXPIRED$/, ["PB-TLS-EXPIRED", "has a certificate that has expired"]],
   [/^CERT_NOT_YET_VALID$/, ["PB-TLS-NOT-YET-VALID", "has a certificate that is not valid yet"]],

@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import { isPlugboardError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 
-/** What was read last. */
+/** The last reading of the files. */
 interface Followed<Parts> {
-  /** How the files were before they were read. */
+  /** The files' state before they were read. */
   readonly state: string;
   readonly parts: Promise<Parts>;
 }

@@ -6,7 +6,7 @@ import { tlsError } from "./errors.ts";
 import { followFiles } from "./follow-files.ts";
 import { certificatesIn } from "./pem.ts";
 
-/** What each part is called in messages. */
+/** The name of each part in messages. */
 type Names<Parts> = { readonly [Name in Exclude<keyof Parts, "serverName">]-?: string };
 
 const serverNames = {
@@ -77,7 +77,7 @@ async function readIdentity(
   try {
     privateKey = createPrivateKey(pem.key);
   } catch {
-    // What OpenSSL says of it is of no use, and nobody knows what future versions quote.
+    // OpenSSL's message is of no use, and future versions might quote the key.
     throw tlsError("PB-TLS-UNREADABLE", `${names.key} contains no private key that can be read`, {
       hint: "Give a private key in PEM, without a passphrase.",
     });

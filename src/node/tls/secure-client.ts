@@ -6,11 +6,11 @@ import { tlsError } from "./errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
 import { currentClientTls } from "./read-pem.ts";
 
-/** How to speak TLS as a client. */
+/** Options for speaking TLS as a client. */
 export interface SecureClientOptions {
   /** Protocols to offer (RFC 7301). Default: "h2". */
   readonly alpn?: readonly string[];
-  /** Where the connection leads, for messages. Default: the other side. */
+  /** The other side's name in messages. Default: the other side. */
   readonly place?: string;
   /** The host that the address names: the server's certificate has to carry it unless `serverName` says else. */
   readonly host?: string;
@@ -18,7 +18,7 @@ export interface SecureClientOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How long the other side may take for its part, in milliseconds. */
+/** Milliseconds that the other side may take for its part. */
 const handshakeTimeoutMs = 10_000;
 
 /**
@@ -38,7 +38,7 @@ export async function secureClient(
       explainTls(error, peer) ??
         tlsError("PB-TLS-FAILED", `TLS with ${who} failed (${reasonOf(error)})`, { cause: error }),
     );
-  // For good, and from the start, as reading files takes a while: what comes when nobody waits must not become an
+  // For good, and from the start, as reading files takes a while: an error that comes meanwhile must not become an
   // uncaught exception.
   connection.on("error", fail);
   promise.catch(() => undefined);

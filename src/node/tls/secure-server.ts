@@ -10,18 +10,18 @@ import { currentServerTls } from "./read-pem.ts";
 /** Speaks TLS, as the server, on one connection after the other. */
 export interface SecureServer {
   /**
-   * Speaks TLS on a connection that is open. If that fails, the connection is closed; whoever has a certificate that will
+   * Speaks TLS on a connection that is open. If that fails, the connection is closed; a client whose certificate will
    * not do is told so first.
    * @throws PlugboardError PB-TLS-*
    */
   secure(connection: Duplex): Promise<tls.TLSSocket>;
 }
 
-/** How to speak TLS as a server. */
+/** Options for speaking TLS as a server. */
 export interface SecureServerOptions {
   /** Protocols to choose from, best first (RFC 7301). Default: "h2". */
   readonly alpn?: readonly string[];
-  /** How long the other side may take for its part, in milliseconds. Default: 10,000. */
+  /** Milliseconds that the other side may take for its part. Default: 10,000. */
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -58,7 +58,8 @@ export async function createSecureServer(
       ...(clientRoots !== undefined && {
         ca: clientRoots,
         requestCert: true,
-        // allowed tls: Node would just hang up, and the client would never learn why. Nobody unauthorized gets past `checkClient`.
+        // allowed tls: Node would just hang up, and the client would never learn why. `checkClient` lets in no one
+        // without authorization.
         rejectUnauthorized: false,
       }),
     };
@@ -111,7 +112,7 @@ export async function createSecureServer(
   };
 }
 
-/** Why a client is not served: for us, and for itself. */
+/** The reason why a client is not served: for us, and for itself. */
 function whyUnauthorized(socket: tls.TLSSocket): { readonly error: PlugboardError; readonly said: PlugboardError } {
   if (socket.getPeerX509Certificate() === undefined) {
     const error = tlsRefusal("PB-TLS-CLIENT-CERTIFICATE", "a client has no certificate", {

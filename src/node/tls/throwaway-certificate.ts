@@ -12,7 +12,7 @@ import {
 } from "@peculiar/x509";
 import { derToPem } from "./pem.ts";
 
-/** A certificate that one process makes for itself, and that nobody else has to know. */
+/** A certificate that one process makes for itself, and that no one else has to know. */
 export interface ThrowawayCertificate {
   /** PEM. */
   readonly certificate: string;
@@ -32,7 +32,7 @@ const validMs = 262_980 * 3_600_000;
 
 /**
  * Makes a certificate for "localhost" that is its own root, for server and client alike, as HashiCorp go-plugin makes
- * them: whoever trusts just this one trusts nobody but the process that has its key.
+ * them: trusting just this one is trusting the process that has its key, and no other.
  */
 export async function createThrowawayCertificate(): Promise<ThrowawayCertificate> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
