@@ -7,8 +7,8 @@ const stopMs = 500;
 
 /**
  * Lets the host end the plugin, as go-plugin's hosts do.
- * @param end Begins to end the process, with the times in milliseconds that calls in flight and the stop hook may take. It
- * is called once the answer is on its way.
+ * @param end Begins to end the process, with the milliseconds that calls in flight and the stop hook may take. It is
+ * called once the response is on its way.
  */
 export function controllerRoutes(end: (graceMs: number, stopMs: number) => void): Routes {
   return (router) =>

@@ -46,7 +46,7 @@ export interface Handshake {
   readonly protocol: string;
   /** The plugin's certificate, raw DER in unpadded base64; empty without TLS. */
   readonly certificate: string;
-  /** Whether the plugin knows how to multiplex the broker's connections over the one that there is. */
+  /** True if the plugin can multiplex the broker's connections over the one that there is. */
   readonly multiplex: boolean;
 }
 

@@ -17,7 +17,7 @@ import { createLineSplitter, maxLineBytes } from "./process-output.ts";
 
 /** The services that plugins made with go-plugin have for their host. A plugin may lack any of them. */
 export interface GoPluginServices {
-  /** The connection's, for the calls of whoever uses the plugin. */
+  /** The connection's transport, for the calls of the plugin's user. */
   readonly transport: Transport;
   /** For further connections; undefined if none were wanted. */
   readonly broker: Broker | undefined;
@@ -29,7 +29,7 @@ export interface GoPluginServices {
   close(): Promise<void>;
 }
 
-/** What they need from the host. */
+/** The parts of the host that they need. */
 export interface GoPluginServicesOptions {
   /** Gets what the plugin prints. */
   readonly printed: (line: OutputLine) => void;
@@ -37,15 +37,15 @@ export interface GoPluginServicesOptions {
   readonly broker?: Pick<BrokerOptions, "socketDirectory" | "maxMessageBytes" | "secure">;
 }
 
-/** How much of a message is split into lines at once, in bytes; pieces of go-plugin have 1 KiB. */
+/** Bytes of a message that are split into lines at once; pieces of go-plugin have 1 KiB. */
 const maxTurnBytes = 16 * 1024;
 
-/** How long a plugin that ends may take to say what it has printed, in milliseconds. */
+/** Milliseconds that a plugin that ends may take to send its last output. */
 const lateOutputMs = 500;
 
 /**
- * Uses them as go-plugin's hosts do: both streams are opened at once, as the plugin's printing waits for somebody to take
- * what it prints, and its dialling for somebody to tell it where.
+ * Uses them as go-plugin's hosts do: both streams are opened at once, as the plugin's printing waits until its output
+ * is taken, and its dialling until it is told where.
  */
 export function useGoPluginServices(
   connection: Pick<Connection, "transport">,
@@ -70,7 +70,7 @@ export function useGoPluginServices(
         await untilAborted(AbortSignal.timeout(lateOutputMs), mirrored).catch(() => undefined);
         return true;
       } catch (error) {
-        // Plugins made with go-plugin break the connection before they have answered.
+        // Plugins made with go-plugin break the connection before they have responded.
         return !isDialFailure(error) && ConnectError.from(error).code !== Code.Unimplemented;
       }
     },

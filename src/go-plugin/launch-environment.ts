@@ -5,7 +5,7 @@ import { checkProtocolVersions } from "../plugin/protocol-version.ts";
 import type { MagicCookie } from "./handshake.ts";
 import { checkCookie, magicCookie } from "./handshake.ts";
 
-/** What the author of a plugin made for go-plugin's hosts has agreed on with them. */
+/** The handshake that the author of a plugin made for go-plugin's hosts has agreed on with them. */
 export interface GoPluginHandshake {
   /** The environment variable by which the plugin knows that a host has started it. It is no security measure. */
   readonly cookie: MagicCookie;
@@ -13,13 +13,13 @@ export interface GoPluginHandshake {
   readonly protocolVersions?: readonly number[];
 }
 
-/** What a plugin process is told by its environment. */
+/** The handshake variables in a plugin process's environment. */
 export interface LaunchEnvironment {
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly config: ConfigInit | undefined;
   readonly cookie: MagicCookie | undefined;
   readonly protocolVersions: readonly number[] | undefined;
-  /** Whether a plugin of Plugboard, too, is to treat the host as one of go-plugin's, with a broker over gRPC. */
+  /** True if a plugin of Plugboard, too, is to treat the host as one of go-plugin's, with a broker over gRPC. */
   readonly asGoPlugin: boolean;
 }
 

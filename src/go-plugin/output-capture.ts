@@ -1,12 +1,12 @@
 import { outliveReader } from "../node/own-streams.ts";
 
-/** What a plugin process has printed. */
+/** A piece of a plugin process's output. */
 interface OutputPiece {
   readonly channel: "stdout" | "stderr";
   readonly data: Uint8Array;
 }
 
-/** What a plugin process prints, taken from its streams until somebody wants it. */
+/** The output of a plugin process, taken from its streams until it is read. */
 export interface OutputCapture {
   /** Begins to take it. */
   take(): void;
@@ -14,17 +14,17 @@ export interface OutputCapture {
   writeToStderr(text: string): void;
   /** All that is printed from now on, and what waits; for one reader at a time. Ends after `end`. */
   read(signal: AbortSignal): AsyncIterable<OutputPiece>;
-  /** No more will come; what waits can still be read. Settles when it was, or nobody reads. */
+  /** No more will come; waiting output can still be read. Settles when it was, or if there is no reader. */
   end(): Promise<void>;
 }
 
 /** Longest piece, in bytes: that of go-plugin. */
 const maxPieceBytes = 1024;
 
-/** How much waits while nobody reads, in bytes; beyond that the oldest is dropped. */
+/** Most bytes that wait without a reader; beyond that the oldest is dropped. */
 const maxUnreadBytes = 256 * 1024;
 
-/** How much waits for a reader that is slow; beyond that the oldest is dropped, too. */
+/** Most bytes that wait for a reader that is slow; beyond that the oldest is dropped, too. */
 const maxWaitingBytes = 16 * 1024 * 1024;
 
 /** From how much on who prints is asked to wait, as a pipe would. */
@@ -84,7 +84,7 @@ export function createOutputCapture(): OutputCapture {
     return piece;
   }
 
-  /** Whoever was asked to wait may go on. */
+  /** Writers that were asked to wait may go on. */
   function drain() {
     for (const stream of full) {
       full.delete(stream);

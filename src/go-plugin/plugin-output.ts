@@ -11,7 +11,7 @@ export interface OutputLine {
   readonly text: string;
 }
 
-/** Who wants what a plugin prints and logs. What a listener throws is logged once, and changes nothing. */
+/** Listeners to a plugin's output and log. What a listener throws is logged once, and changes nothing. */
 export interface OutputListeners {
   /**
    * Gets every line that the plugin prints after the handshake, and all of stderr; as the plugin printed them, with what a
@@ -25,7 +25,7 @@ export interface OutputListeners {
   readonly onLog?: (record: LogRecord) => void;
 }
 
-/** Where the lines of a plugin go. */
+/** The destinations of a plugin's lines. */
 export interface PluginOutput {
   printed(line: OutputLine): void;
   /** A line of the process's own stderr. */

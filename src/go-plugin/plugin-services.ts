@@ -10,12 +10,12 @@ import { stdioRoutes } from "./stdio.ts";
 import type { Multiplexer } from "./yamux/multiplexer.ts";
 import { createMultiplexer } from "./yamux/multiplexer.ts";
 
-/** What a plugin serves beside its own services where the host is one written with go-plugin. */
+/** The services beside the plugin's own where the host is one written with go-plugin. */
 export interface GoPluginServices {
   readonly routes: readonly Routes[];
   /** Further connections with the host that has started the process. */
   readonly broker?: Broker;
-  /** Where the host wants all of them in one. */
+  /** The multiplexer, if the host wants all connections in one. */
   readonly multiplexer?: Multiplexer;
   /** From now on, what the process prints goes to the host by a stream, and what it logs to stderr. */
   takeOutput(): void;
@@ -25,7 +25,7 @@ export interface GoPluginServices {
   close(): Promise<void>;
 }
 
-/** What the services depend on. */
+/** The parts of the process that the services depend on. */
 export interface GoPluginServicesOptions {
   /** The plugin's, for its log. */
   readonly name: string;
@@ -36,7 +36,7 @@ export interface GoPluginServicesOptions {
   /** Lets the group in that the host has named. */
   readonly shareSocket: (path: string) => void;
   readonly maxMessageBytes: number;
-  /** Whether the host wants the broker's connections within the one that it has. */
+  /** True if the host wants the broker's connections within the one that it has. */
   readonly multiplex: boolean;
   /** TLS on the broker's connections. */
   readonly secure?: BrokerOptions["secure"];

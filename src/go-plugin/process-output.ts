@@ -3,7 +3,7 @@ import { printable } from "../base/printable.ts";
 /** Keeps the end of what a process printed, for error messages. */
 export interface OutputTail {
   add(chunk: Buffer): void;
-  /** What was kept, without control characters; empty if nothing was printed. */
+  /** The kept output, without control characters; empty if nothing was printed. */
   text(): string;
 }
 
@@ -18,7 +18,7 @@ const burstGapMs = 1_000;
 export function createOutputTail(maxBytes: number): OutputTail {
   let kept = Buffer.alloc(0);
   let cut = false;
-  /** How many bytes were printed since the last silence. */
+  /** Bytes that were printed since the last silence. */
   let burstBytes = 0;
   let lastAt = Number.NEGATIVE_INFINITY;
   return {
@@ -61,7 +61,7 @@ export function createLineSplitter(maxBytes: number, onLine: (line: string) => v
         const isWhole = lineEnd !== -1 && lineEnd <= maxBytes + (rest[maxBytes] === carriageReturn ? 1 : 0);
         const length = isWhole ? lineEnd : characterStart(rest, maxBytes);
         const text = rest.subarray(0, length).toString("utf8");
-        // Before the line is handed on: whoever takes it may throw.
+        // Before the line is handed on: its listener may throw.
         rest = rest.subarray(isWhole ? length + 1 : length);
         onLine(isWhole ? text.replace(/\r$/, "") : text);
       }

@@ -21,25 +21,25 @@ import { describeExit } from "./child/spawn.ts";
 import { hostError } from "./errors.ts";
 import { printedErrors } from "./printed-error.ts";
 
-/** How to reach a plugin process. */
+/** Options for reaching a plugin process. */
 export interface ReachOptions extends Omit<ConnectOptions, "dialTimeoutMs" | "tls"> {
-  /** Longest wait for the handshake and the first answer together, in milliseconds. Default: what the settings say. */
+  /** Milliseconds to wait for the handshake and the first response together. Default: as the settings say. */
   readonly startTimeoutMs: number | undefined;
   readonly settings: ReachSettings;
   readonly signal: AbortSignal;
   /** It was made for go-plugin's hosts: if it says that it speaks gRPC, that is all it speaks. */
   readonly isGoPlugin: boolean;
-  /** Whether it was given a configuration. */
+  /** True if it was given a configuration. */
   readonly hasConfig: boolean;
   /** Undefined: no TLS. */
   readonly hostTls: HostTls | undefined;
 }
 
-/** A plugin process that has answered. */
+/** A plugin process that has responded. */
 export interface ReachedPlugin {
   readonly handshake: Handshake;
   readonly connection: Connection;
-  /** How TLS is spoken, if it is. */
+  /** Its TLS, if it speaks TLS. */
   readonly tls: AgreedTls | undefined;
 }
 
@@ -76,7 +76,7 @@ export async function connectChild(child: PluginProcess, options: ReachOptions):
     if (handshake.network === "unix") {
       child.listensAt(handshake.address);
     }
-    awaited = "first answer";
+    awaited = "first response";
     hint =
       "The plugin listens, but does not say what it offers. If it only needs longer, raise startTimeoutMs or " +
       "PLUGIN_CONNECTION_TIMEOUT.";
@@ -107,7 +107,7 @@ export async function connectChild(child: PluginProcess, options: ReachOptions):
   }
 }
 
-/** What a plugin refuses its host with that asks what it is, if it does so for who asks. */
+/** The error of a plugin that does not tell this host what it is, because of who the host is. */
 async function refusesToTell(connection: Connection, signal: AbortSignal): Promise<PlugboardError | undefined> {
   try {
     await connection.client(PluginService).describe({}, { signal });
@@ -139,7 +139,7 @@ function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allo
   }
 }
 
-/** A certificate in the handshake is the plugin's answer to one of the host's, and trusted as that alone. */
+/** A certificate in the handshake is the plugin's reply to one of the host's, and trusted as that alone. */
 function agreeOnTls(handshake: Handshake, hostTls: HostTls | undefined): AgreedTls | undefined {
   if (handshake.certificate !== "" && hostTls?.env.PLUGIN_CLIENT_CERT === undefined) {
     throw hostError(

@@ -8,7 +8,7 @@ import { readSettings } from "../go-plugin/settings/read.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
 
-/** How often, and after what waits, a start is made again that failed in a way that may pass. */
+/** Retries of a start that failed in a way that may pass, and the waits before them. */
 export interface StartRetry {
   /** Retries after the first attempt, from 0 to 1,000. Default: 3. */
   readonly maxRetries?: number;
@@ -23,13 +23,13 @@ export interface StartRetry {
 }
 
 /**
- * How a host treats its plugins. What is left out here is read from the environment, by the names in docs/settings.md; what
- * is in neither has its default.
+ * Options of a host for all its plugins. An option that is left out is read from the environment, by the names in
+ * docs/settings.md, and else has its default.
  */
 export interface HostOptions {
   /**
-   * How long a plugin may take to end after it was told to, in milliseconds; then it is killed. `Infinity` for as long as it
-   * takes. Default: 5,000.
+   * Milliseconds that a plugin may take to end after it was told to; then it is killed. `Infinity` for any number.
+   * Default: 5,000.
    */
   readonly gracePeriodMs?: number;
   /**
@@ -46,9 +46,9 @@ export interface HostOptions {
   readonly connectionTimeoutMs?: number;
   /** Retries of a start that failed in a way that may pass; `false` for none. Default: as the fields of StartRetry say. */
   readonly retry?: StartRetry | false;
-  /** Where a plugin may listen; one that listens elsewhere is refused. Default: ["unix", "tcp"]. */
+  /** Transports that a plugin may listen on; one that listens on another is refused. Default: ["unix", "tcp"]. */
   readonly transports?: readonly ("unix" | "tcp")[];
-  /** Whether load() may have `tls: "auto"`. Default: true. */
+  /** True if load() may have `tls: "auto"`. Default: true. */
   readonly autoMtls?: boolean;
   /** The cookie that plugins are shown, where load() has no `handshake`. Default: Plugboard's own. */
   readonly cookie?: MagicCookie;

@@ -77,8 +77,8 @@ export class Host implements AsyncDisposable {
   }
 
   /**
-   * Connects to a plugin that runs already and that somebody else has started: another host, or a debugger.
-   * @param target Also a value of what the environment variable TF_REATTACH_PROVIDERS holds.
+   * Connects to a plugin that runs already and that this host has not started, but another host, or a debugger.
+   * @param target Also an entry of the environment variable TF_REATTACH_PROVIDERS.
    * @throws PlugboardError PB-REATTACH-* or PB-HANDSHAKE-UNSUPPORTED if there is no such plugin, and what connect() throws.
    */
   async reattach(target: ReattachTarget | TerraformReattach, options: ReattachOptions = {}): Promise<ReattachedPlugin> {
@@ -243,7 +243,7 @@ const withValue: readonly (string | undefined)[] = [
   "--env-file",
 ];
 
-/** What a command is called: the file of a script, as that says more than "node". */
+/** The name of a command: the file of a script, as that says more than "node". */
 function programOf([program, ...args]: LoadOptions["command"]): string {
   const script = args.find((each, index) => !each.startsWith("-") && !withValue.includes(args[index - 1]));
   return path.basename(/^node(?:$|js|[.-])/.test(path.basename(program)) ? (script ?? program) : program);
@@ -260,7 +260,10 @@ async function tlsFor(wanted: "auto" | ClientTls | undefined, settings: HostSett
   return prepareTls(wanted, settings);
 }
 
-/** Who names gRPC in the handshake means it as go-plugin does: plugins of Plugboard name something better to their host. */
+/**
+ * A plugin that names gRPC in the handshake means it as go-plugin does: those of Plugboard name something better to
+ * their host.
+ */
 async function ownServices({ handshake, connection }: ReachedPlugin, options: GoPluginServicesOptions) {
   if (handshake.protocol !== "grpc") {
     return undefined;

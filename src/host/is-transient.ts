@@ -5,10 +5,10 @@ import { printedErrors } from "./printed-error.ts";
 const lacksCookie = /^ {2}\| This binary is a plugin/m;
 
 /**
- * Whether another attempt may succeed where a start has failed with this error. Nothing of the plugin was called by then,
- * so that each start may be repeated; for the most of them it would be in vain:
+ * True if another attempt may succeed where a start has failed with this error. Nothing of the plugin was called by
+ * then, so that each start may be repeated; for the most of them it would be in vain:
  *
- * - a command that can't be executed, or that answers with something else than a handshake that fits, is what it is;
+ * - a command that can't be executed, or that prints something else than a handshake that fits, is what it is;
  * - a plugin of Plugboard that names its trouble by a code does so because of how it was called or configured, unless it
  *   was its own start hook that failed; a module that is missing or misspelt stays so;
  * - one made with go-plugin that did not get its cookie says so, and would say it again;

@@ -10,7 +10,7 @@ import { checkOptions } from "../plugin/check-options.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import { hostError } from "./errors.ts";
 
-/** What to load, and how. */
+/** Options for loading a plugin. */
 export interface LoadOptions
   extends OutputListeners,
     Pick<
@@ -25,7 +25,7 @@ export interface LoadOptions
    */
   readonly timeoutMs?: number;
   /**
-   * Who the host is, for a plugin with `auth` that others can call, too, as it listens at an endpoint of its own; see
+   * The host's token, for a plugin with `auth` that others can call, too, as it listens at an endpoint of its own; see
    * connect(). Elsewhere a plugin trusts its host without. Default: none.
    */
   readonly token?: Token;
@@ -41,8 +41,8 @@ export interface LoadOptions
   /** The plugin's configuration: a message of its config schema, its fields, or protobuf JSON. */
   readonly config?: ConfigInit;
   /**
-   * Longest wait for the handshake and the first answer together, in milliseconds. Default: 10 s for the handshake
-   * (PLUGIN_HANDSHAKE_TIMEOUT), and then 30 s for the answer (PLUGIN_CONNECTION_TIMEOUT).
+   * Milliseconds to wait for the handshake and the first response together. Default: 10 s for the handshake
+   * (PLUGIN_HANDSHAKE_TIMEOUT), and then 30 s for the response (PLUGIN_CONNECTION_TIMEOUT).
    */
   readonly startTimeoutMs?: number;
   /**
@@ -52,9 +52,9 @@ export interface LoadOptions
    */
   readonly handshake?: GoPluginHandshake;
   /**
-   * What the SHA-256 of the command's file has to be, in hexadecimal; else it is not started. Of an interpreter and a
-   * script it is the interpreter that is checked. Where others than this user and root could change or replace it, a copy
-   * is started, from a directory of this user's own. Default: any.
+   * The SHA-256 of the command's file, in hexadecimal; a file with another is not started. Of an interpreter and a
+   * script it is the interpreter that is checked. Where others than this user and root could change or replace it, a
+   * copy is started, from a directory of this user's own. Default: any.
    */
   readonly sha256?: string;
   /**
@@ -79,8 +79,8 @@ const isRecordOfTexts = (value: unknown): boolean =>
 type Check = readonly [fits: (value: unknown) => boolean, wanted: string];
 
 /**
- * What each option has to be, as commands come from files, and callers in JavaScript have no types. What is checked where it is used has
- * `true`.
+ * The check of each option, as commands come from files, and callers in JavaScript have no types. `true` for an option
+ * that is checked where it is used.
  */
 const checks: Readonly<Record<keyof LoadOptions, Check | true>> = {
   command: [(value) => isTexts(value) && (value as readonly string[]).length > 0, "a list of texts, the program first"],

@@ -21,7 +21,7 @@ export interface LoadedPlugin extends Connection {
   readonly exited: Promise<ProcessExit>;
 }
 
-/** What a loaded plugin is made of. */
+/** The parts of a loaded plugin. */
 export interface LoadedPluginParts {
   readonly pid: number;
   readonly child: PluginProcess;
@@ -58,7 +58,7 @@ export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
   // Here, as the host's own calls, such as for the plugin's output, last as long as the plugin.
   const told = reportExit(own?.transport ?? connection.transport, exited);
   const transport = readLate(withDefaultTimeout(told, timeoutMs));
-  // Nobody waits for this, and it must not end the host; whoever calls close() is told.
+  // This must not end the host: a failure goes to the callers of close().
   void exited.then((reason) => close(reason, true)).catch(() => undefined);
   return {
     ...connection,

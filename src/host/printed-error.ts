@@ -12,7 +12,7 @@ export interface PrintedError {
 const printedError =
   /^ {2}\| (?:Uncaught )?(?:\w*Error(?: \[\w+\])?: )?(?:\[\w+\] )?(PB-[A-Z-]+): (.*)$(?:\n {2}\| (.*)$)?/gm;
 
-/** What Node prints of a module that is missing or misspelt; the beginning of it may be cut off. */
+/** The output of Node for a module that is missing or misspelt; the beginning of it may be cut off. */
 const unloadable =
   /^ {2}\| [ \t]*((?:SyntaxError\b|Error(?: \[ERR_MODULE_NOT_FOUND\])?: Cannot find (?:module|package) |code: '(?:ERR_)?MODULE_NOT_FOUND').*)$/gm;
 

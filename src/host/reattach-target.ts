@@ -7,13 +7,13 @@ type Protocol = NonNullable<Requirements["protocols"]>[number];
 
 const protocols: readonly Protocol[] = ["ttrpc", "grpc", "grpc-web", "connect"];
 
-/** Where a plugin runs. */
+/** The process of a running plugin, and its address. */
 export interface ReattachTarget {
   /** Its process. */
   readonly pid: number;
-  /** Where it listens: "unix:/path", or "tcp:127.0.0.1:4000". */
+  /** The address that it listens on: "unix:/path", or "tcp:127.0.0.1:4000". */
   readonly address: string;
-  /** What to speak: "grpc" for plugins made with go-plugin. Default: whatever the plugin understands. */
+  /** The protocol to speak: "grpc" for plugins made with go-plugin. Default: any that the plugin understands. */
   readonly protocol?: Protocol;
   /** The application protocol version that it was started with, for the caller's own information. */
   readonly protocolVersion?: number;
@@ -34,7 +34,7 @@ export interface TerraformReattach {
  * @throws PlugboardError PB-REATTACH-TARGET, or PB-HANDSHAKE-UNSUPPORTED if the plugin does not speak gRPC
  */
 export function readReattachTarget(target: ReattachTarget | TerraformReattach): ReattachTarget {
-  // Callers in JavaScript, and whoever reads it from JSON, may give anything.
+  // Callers in JavaScript, and those that read it from JSON, may give anything.
   if (typeof target !== "object" || target === null) {
     throw hostError(
       "PB-REATTACH-TARGET",

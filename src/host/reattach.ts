@@ -20,7 +20,7 @@ import type { ReattachTarget, TerraformReattach } from "./reattach-target.ts";
 import { readReattachTarget } from "./reattach-target.ts";
 import { reportExit } from "./report-exit.ts";
 
-/** How to connect to a plugin that runs already. */
+/** Options for connecting to a plugin that runs already. */
 export interface ReattachOptions
   extends Pick<
       ConnectOptions,
@@ -34,7 +34,7 @@ export interface ReattachOptions
   readonly timeoutMs?: number;
 }
 
-/** A plugin that this host has not launched. Closing it leaves the process as it is: it is somebody else's. */
+/** A plugin that this host has not launched. Closing it leaves the process as it is: it belongs to another. */
 export interface ReattachedPlugin extends Connection {
   readonly pid: number;
   /** The application protocol version of the target, if it named one. */
@@ -68,7 +68,7 @@ interface ReattachContext extends Omit<ReattachOptions, "timeoutMs"> {
   readonly onClose: () => void;
 }
 
-/** What a process that did not end when it was asked has left after SIGTERM, in milliseconds. */
+/** Milliseconds after SIGTERM for a process that did not end when it was asked. */
 const lastChanceMs = 1_000;
 
 /** Connects to a plugin that runs already; see Host.reattach. */
@@ -134,7 +134,7 @@ export async function reattach(
   const close = (reason?: Error) => ending ?? detach(reason);
   const told = reportExit(own?.transport ?? connection.transport, exited, followed.hurry);
   const transport = readLate(withDefaultTimeout(told, timeoutMs));
-  // Nobody waits for this; whoever calls close() is told.
+  // A failure goes to the callers of close().
   void exited
     .then((reason) => {
       hasEnded = true;

@@ -3,12 +3,12 @@ import { isPlugboardError } from "../base/errors.ts";
 import { forwardIterator } from "../base/iterables.ts";
 import { within } from "../base/within.ts";
 
-/** How long the end of a process may take to be noticed after its connections broke, in milliseconds. */
+/** Milliseconds until the end of a process must have been noticed after its connections broke. */
 const noticeMs = 1_000;
 
 /**
  * Tells callers whose connection broke that the plugin's process has ended, if it has: that says more.
- * @param exited What to tell them, once the process has ended.
+ * @param exited Resolves with the callers' error, once the process has ended.
  * @param onLoss Runs when a connection broke.
  */
 export function reportExit(transport: Transport, exited: Promise<Error>, onLoss?: () => void): Transport {

@@ -4,7 +4,7 @@ import { log } from "../base/log.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
 import { isTransient } from "./is-transient.ts";
 
-/** How often and how long to repeat. */
+/** Options for retries. */
 interface RetryOptions {
   readonly settings: Pick<
     HostSettings,

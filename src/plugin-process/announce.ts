@@ -7,7 +7,7 @@ import type { HostedLaunch, Launch } from "./launch.ts";
 
 /**
  * Prints where the plugin listens: for a host as the handshake, else for people.
- * @param certificate What the handshake says of TLS: a certificate that was made for the host, if there is one.
+ * @param certificate The certificate for the handshake: one that was made for the host, if there is one.
  */
 export function announce(
   { name, version }: Plugin,

@@ -11,13 +11,13 @@ import type { ServeOptions } from "./serve-options.ts";
 import type { SocketPlace } from "./socket-place.ts";
 import { placeFor } from "./socket-place.ts";
 
-/** Where a plugin listens, and for whom. */
+/** The place where a plugin listens, and its callers. */
 export interface GuardedPlace extends SocketPlace {
   readonly tls: PluginTls | undefined;
   readonly proxy: TrustedProxy | undefined;
-  /** Whether the host alone can call. */
+  /** True if the host alone can call. */
   readonly hostAlone: boolean;
-  /** Whether strangers can: it stands alone on TCP. */
+  /** True if strangers can: it stands alone on TCP. */
   readonly isPublic: boolean;
 }
 
@@ -44,7 +44,7 @@ export async function choosePlace(
 }
 
 /**
- * Whether the host alone can call: at the socket in its own directory, or with the certificate that it has made for
+ * True if the host alone can call: at the socket in its own directory, or with the certificate that it has made for
  * this start. At an endpoint of the plugin's own, or as a member of a group, others can, too.
  */
 function isHostAlone(launch: Launch, madeForHost: string | undefined): boolean {

@@ -1,6 +1,9 @@
 import { isPlugboardError } from "../base/errors.ts";
 
-/** What is printed of what kept a plugin from starting. Our own errors say all in their message; what the plugin's own code threw needs its stack. */
+/**
+ * The output for an error that kept a plugin from starting. Our own errors say all in their message; those of the
+ * plugin's code need their stack.
+ */
 export function describeFailure(error: unknown): string {
   if (!isPlugboardError(error)) {
     return stacksOf(error);

@@ -10,26 +10,31 @@ import type { Plugin } from "../plugin/define-plugin.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import { processError } from "./errors.ts";
 
-/** How this process was started, and by whom. */
+/** The start of this process: by a host, or standalone. */
 export type Launch = HostedLaunch | { readonly kind: "standalone"; readonly listenAt: ListenAddress };
 
 /** It was started by a host, which waits for the handshake. */
 export interface HostedLaunch {
   readonly kind: "hosted";
-  /** Whether the host is one of ours, which says so, or one written with go-plugin, or that does as those do. */
+  /**
+   * "plugboard" for a host of ours, which says so; "go-plugin" for one written with go-plugin, or that does as those
+   * do.
+   */
   readonly host: "plugboard" | "go-plugin";
-  /** Whether the host wants its socket directory removed, even if it is gone itself. Those of go-plugin do not say so. */
+  /**
+   * True if the host wants its socket directory removed, even if it is gone itself. Those of go-plugin do not say so.
+   */
   readonly removesDirectory: boolean;
   readonly protocolVersion: number;
-  /** What the handshake names. */
+  /** The protocol that the handshake names. */
   readonly protocol: (typeof handshakeProtocols)[number];
-  /** Where to listen, if the command line or a setting says so. */
+  /** The address to listen on, if the command line or a setting says so. */
   readonly listenAt: ListenAddress | undefined;
-  /** Where the socket is to be; `undefined`: in a directory that we make. */
+  /** The directory for the socket; `undefined`: one that this process makes. */
   readonly socketDirectory: string | undefined;
-  /** Who else may use the socket: a group's name or number. */
+  /** The group that may use the socket, too: its name or number. */
   readonly socketGroup: string | undefined;
-  /** Whether the host asks if we know how to multiplex, and whether it wants it. */
+  /** The host's word on multiplexing: it did not ask, it can but does not want it, or it wants it. */
   readonly multiplex: "unasked" | "unwanted" | "wanted";
 }
 
@@ -44,7 +49,7 @@ type LaunchSettings = Pick<
 
 /**
  * Finds out how this process was started: by a host that knows the magic cookie, or with an address to listen on, by
- * `--listen` or a setting. Returns `undefined` if neither is so, as for somebody who just runs the program to see what it
+ * `--listen` or a setting. Returns `undefined` if neither is so, as when a user just runs the program to see what it
  * is.
  * @param cookie The application's own. Ours counts, too.
  * @throws PlugboardError PB-COMMAND-LINE, PB-SETTING-INVALID, PB-COOKIE-INVALID; PB-COOKIE-MISMATCH if it was a host that
@@ -87,7 +92,7 @@ export function readLaunch(
   };
 }
 
-/** What hosts set, whoever's they are, and nobody who runs a program by hand. */
+/** Variables that hosts of all kinds set, and that users who run a program by hand don't. */
 const signsOfHost = ["PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_MIN_PORT", "PLUGBOARD_PARENT"] as const;
 
 /** Refuses to be taken for run by hand if it was a host that has started this, with another cookie. */
@@ -134,7 +139,10 @@ function readPort(env: NodeJS.ProcessEnv, name: "PLUGIN_MIN_PORT" | "PLUGIN_MAX_
   return Number(text);
 }
 
-/** Refuses what somebody who runs the program by hand has misspelt. With a host, or --listen, options are the plugin's own. */
+/**
+ * Refuses misspelt options of a user who runs the program by hand. With a host, or --listen, options are the plugin's
+ * own.
+ */
 function refuseUnknownOption(args: readonly string[]): void {
   const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
   const unknown = tokens.find((token) => token.kind === "option" && !["help", "h"].includes(token.name));

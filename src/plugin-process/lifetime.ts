@@ -4,18 +4,18 @@ import { setDeadlineTimer } from "../base/within.ts";
 
 /**
  * Ends the process.
- * @param graceMs How long calls in flight may take, in milliseconds.
- * @param stopMs How long the plugin's stop hook may take after that. Default: 2,000.
+ * @param graceMs Milliseconds that calls in flight may take.
+ * @param stopMs Milliseconds that the plugin's stop hook may take after that. Default: 2,000.
  */
 type End = (graceMs: number, stopMs?: number) => void;
 
-/** What ends a plugin process, and what happens then. */
+/** Options for the end of a plugin process. */
 export interface LifetimeOptions {
-  /** How long calls in flight may take if a signal or the shutdown file ends it, in milliseconds. */
+  /** Milliseconds that calls in flight may take if a signal or the shutdown file ends it. */
   readonly gracePeriodMs: number;
-  /** Whether a host has started it. Ctrl-C reaches the whole process group; a host decides for its plugins itself. */
+  /** True if a host has started it. Ctrl-C reaches the whole process group; a host decides for its plugins itself. */
   readonly hosted: boolean;
-  /** Whether it ends with its stdin, which its host holds open. */
+  /** True if it ends with its stdin, which its host holds open. */
   readonly endsWithStdin: boolean;
   /** It ends when this file appears. */
   readonly shutdownFile: string | undefined;
@@ -23,7 +23,7 @@ export interface LifetimeOptions {
   readonly onExit: () => void;
 }
 
-/** What is served in a process until its end. */
+/** The server of a process, until its end. */
 interface Serving {
   /** Takes no new calls, lets those in flight finish within so many milliseconds, and closes the connections. */
   drain(graceMs: number): Promise<unknown>;

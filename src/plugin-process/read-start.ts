@@ -10,14 +10,14 @@ import type { Launch } from "./launch.ts";
 import { readLaunch } from "./launch.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
-/** What this process was started with. */
+/** The options and the environment of this process's start. */
 export interface Start<Config extends DescMessage> {
   readonly launch: Launch;
   readonly settings: PluginSettings;
-  /** What the plugin finds in `context.env`: nothing of the handshake. */
+  /** The plugin's `context.env`, without the handshake's variables. */
   readonly env: NodeJS.ProcessEnv;
   readonly config: ConfigInit<Config> | undefined;
-  /** Whether the process's stdin ends with its host. */
+  /** True if the process's stdin ends with its host. */
   readonly endsWithStdin: boolean;
 }
 

@@ -16,38 +16,38 @@ import type { Hsts } from "../policy/hsts.ts";
 import { hstsValue } from "../policy/hsts.ts";
 import type { StandardService } from "../services/standard-service.ts";
 
-/** How long calls in flight may take once the plugin was told to stop, in milliseconds. */
+/** Milliseconds that calls in flight may take once the plugin was told to stop. */
 export const defaultGracePeriodMs = 5_000;
 
-/** How to serve. */
+/** Options for `serve`. */
 export interface ServeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /**
-   * How much a caller may ask for. Default: messages of 4 MiB, and 1,024 calls at once on a connection; where the plugin
-   * stands alone on TCP, what holds at the edge, too.
+   * Limits on calls. Default: messages of 4 MiB, and 1,024 calls at once on a connection; where the plugin stands alone
+   * on TCP, the limits of the edge, too.
    */
   readonly limits?: Partial<CallLimits>;
   /** The configuration. Default: the JSON in the environment variable PLUGBOARD_CONFIG, or none. */
   readonly config?: ConfigInit<Config>;
   /**
-   * How long calls in flight, and handlers that go on after their calls, may take once the plugin was told to stop, in
-   * milliseconds; `Infinity` for as long as they like. Default: 5,000.
+   * Milliseconds that calls in flight, and handlers that go on after their calls, may take once the plugin was told to
+   * stop; `Infinity` for any number. Default: 5,000.
    */
   readonly gracePeriodMs?: number;
   /**
-   * How connections find out that their client has vanished. Default: a ping after 30,000 ms of silence, and 10,000 ms to
+   * Pings that find out that a client has vanished. Default: a ping after 30,000 ms of silence, and 10,000 ms to
    * respond to it; on a Unix socket none, as it tells when a client has ended. Over HTTP/1.1 there are no pings.
    */
   readonly keepalive?: Partial<Keepalive>;
   /**
-   * How long a connection of HTTP/1.1 may wait for its next request, in milliseconds: longer than a load balancer in front
+   * Milliseconds that a connection of HTTP/1.1 may wait for its next request: longer than a load balancer in front
    * keeps it. Default: 75,000.
    */
   readonly idleConnectionMs?: number;
-  /** How many connections may be open at once, of every protocol; those beyond are closed. Default: any number. */
+  /** Connections that may be open at once, of every protocol; those beyond are closed. Default: any number. */
   readonly maxConnections?: number;
   /**
-   * How long browsers reach this host over HTTPS alone, once they have; sent in TLS only. `false` sends nothing. Default: two
-   * years, without the hosts below this one.
+   * `Strict-Transport-Security`: how long browsers reach this host over HTTPS alone, once they have; sent in TLS only.
+   * `false` sends nothing. Default: two years, without the hosts below this one.
    */
   readonly hsts?: Hsts | false;
   /** Origins whose pages may call, such as "https://app.example.com", where the plugin listens on TCP. Default: none. */
@@ -64,14 +64,14 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
    */
   readonly behindProxy?: ProxyOptions;
   /**
-   * What is served beside the plugin's own services. Default: `[health(), reflection()]` on a Unix socket and for the host
-   * that has started the plugin; `[health()]` where it stands alone on TCP, as strangers may ask there. The setting
+   * Services beside the plugin's own. Default: `[health(), reflection()]` on a Unix socket and for the host that has
+   * started the plugin; `[health()]` where it stands alone on TCP, as strangers may ask there. The setting
    * PLUGIN_HEALTH_SERVICE_ENABLED takes health out of the default.
    */
   readonly services?: readonly StandardService[];
   /**
-   * What an application of the go-plugin family has agreed on with its plugins. Default: only hosts of Plugboard's can
-   * start this plugin.
+   * The handshake that an application of the go-plugin family has agreed on with its plugins. Default: only hosts of
+   * Plugboard's can start this plugin.
    */
   readonly handshake?: { readonly cookie: MagicCookie };
   /**

@@ -19,7 +19,7 @@ import { usage } from "./usage.ts";
  * TLS, and `auth` or certificates on both sides, or behind a proxy, it may listen on other interfaces, too.
  * It ends by itself, with code 0, on SIGTERM, on SIGINT if it stands alone, and when its host is gone.
  *
- * What keeps it from starting is printed to stderr, and the process exits with code 1.
+ * An error that keeps it from starting is printed to stderr, and the process exits with code 1.
  */
 export async function serve<Config extends DescMessage>(
   plugin: Plugin<Config>,
@@ -58,7 +58,7 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   goPlugin.takeOutput?.();
 }
 
-/** What is printed to stdout is for what has started the process. */
+/** Sends the log to stderr: stdout is for the one who has started the process. */
 function writeLogToStderr({ name }: Plugin, hosted: boolean) {
   const toStderr = (text: string) => {
     process.stderr.write(text);

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { log } from "../base/log.ts";
 
-/** How often to look, where nobody tells of changes: other machines' file systems, directories that come later. */
+/** Milliseconds between looks, where changes are not told: other machines' file systems, directories that come later. */
 const pollMs = 1_000;
 /** After so many failures in a row, looking is given up. */
 const maxFailures = 3;

@@ -8,7 +8,7 @@ import type { HostedLaunch, Launch } from "./launch.ts";
 /** The highest; the number above it means "none" (chown(2)). Directory services give out numbers of ten digits. */
 const maxGroupId = 0xffff_fffe;
 
-/** Where a plugin listens. */
+/** The place where a plugin listens. */
 export interface SocketPlace {
   readonly address: ListenAddress;
   /** Lets the group in that the host has named, once the socket is there. */
@@ -23,8 +23,8 @@ export interface SocketPlace {
 }
 
 /**
- * Where the command line or a setting says; else a socket in a directory that only this user can enter, and the group that the host
- * names.
+ * The place that the command line or a setting names; else a socket in a directory that only this user can enter, and
+ * the group that the host names.
  * @throws PlugboardError PB-SOCKET-DIRECTORY, PB-SOCKET-PATH, PB-SOCKET-GROUP
  */
 export function placeFor(launch: Launch): SocketPlace {
@@ -93,7 +93,9 @@ function createPlace(launch: HostedLaunch, giveToGroup: GiveToGroup): SocketPlac
   };
 }
 
-/** A Plugboard host makes one directory for each plugin; if the host was killed, nobody else removes it. */
+/**
+ * A Plugboard host makes one directory for each plugin; if the host was killed, only the plugin is left to remove it.
+ */
 function removeHostDirectory(launch: HostedLaunch) {
   if (launch.removesDirectory && launch.socketDirectory !== undefined) {
     try {

@@ -19,9 +19,9 @@ import type { ServeOptions } from "./serve-options.ts";
 
 /** A plugin that is served. */
 export interface Served {
-  /** Where it listens; for tcp with the port that was chosen. */
+  /** The address that it listens on; for tcp with the port that was chosen. */
   readonly address: ListenAddress;
-  /** What a host written with go-plugin gets beside the plugin's own services. */
+  /** The services for a host written with go-plugin, beside the plugin's own. */
   readonly goPlugin: Partial<GoPluginServices>;
 }
 
@@ -95,7 +95,7 @@ export async function startServing<Config extends DescMessage>(
   return { address: listener.address, goPlugin };
 }
 
-/** What a host written with go-plugin expects beside the plugin's own services; one of ours does without. */
+/** The services that a host written with go-plugin expects beside the plugin's own; one of ours does without. */
 async function goPluginServicesFor(
   { name }: Plugin,
   launch: Launch,

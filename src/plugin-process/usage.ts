@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { isOwn } from "../node/own-place.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 
-/** What a plugin says to somebody who just runs it: what it is, and how to run it. Three lines. */
+/** A plugin's output for a user who just runs it: what it is, and how to run it. Three lines. */
 export function usage({ name, version }: Plugin): string {
   const script = path.relative(process.cwd(), process.argv[1] ?? "plugin.js");
   const command = ["node", ...process.execArgv, script];
@@ -16,7 +16,7 @@ export function usage({ name, version }: Plugin): string {
   ].join("\n");
 }
 
-/** Where nobody else can put a socket before the plugin does, and be taken for it. */
+/** A directory in which no other user can make the plugin's socket first. */
 function placeForSocket(): string {
   const places = [process.env.XDG_RUNTIME_DIR, os.tmpdir(), os.homedir()];
   return (

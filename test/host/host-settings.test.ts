@@ -33,7 +33,7 @@ describe("the time that a plugin has", () => {
       "mute",
       {
         options: { connectionTimeoutMs: 500 },
-        message: "no first answer within 500 ms",
+        message: "no first response within 500 ms",
         named: "PLUGIN_CONNECTION_TIMEOUT",
       },
     ],

@@ -262,7 +262,7 @@ describe("a start that fails", () => {
   test("says so when the plugin does not answer in time after its handshake", async () => {
     const error = await failure({ command: misbehave("mute"), startTimeoutMs: 1_000 });
     expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
-    expect(error.message).toContain("no first answer within 1000 ms");
+    expect(error.message).toContain("no first response within 1000 ms");
     expect(error.message).toContain("| on stderr");
     expect(leftovers()).toEqual([]);
   });

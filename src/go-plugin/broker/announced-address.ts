@@ -7,7 +7,7 @@ import { untilAborted } from "../../base/until-aborted.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import { brokerError } from "./errors.ts";
 
-/** Where to dial, or why not. */
+/** The address to dial, or why there is none. */
 export type AnnouncedAddress = net.NetConnectOpts | PlugboardError;
 
 /** Longest address that is looked at; the path of a socket has 107 bytes at most. */
@@ -44,7 +44,9 @@ function parseTcp(text: string) {
   }
 }
 
-/** Connects a socket, which the signal destroys; so does a wait that is too long, as for one who accepts nobody. */
+/**
+ * Connects a socket, which the signal destroys; so does a wait that is too long, as for a listener that never accepts.
+ */
 export async function connectSocket(
   to: net.NetConnectOpts,
   signal: AbortSignal,

@@ -13,14 +13,14 @@ export interface ControlStream {
   close(): void;
 }
 
-/** What hears the other side. */
+/** The receiver of the other side's messages. */
 export interface ControlReceiver {
   receive(info: ConnInfo): void;
   /** The call that was open has ended, with an error if it has failed. */
   ended(error: unknown): void;
 }
 
-/** How many messages can wait: the other side may cause some that it then doesn't read. */
+/** Messages that can wait: the other side may cause some that it then doesn't read. */
 const maxWaiting = 1024;
 
 /** Makes a stream that waits for its first call. */

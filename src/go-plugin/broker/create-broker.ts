@@ -11,15 +11,15 @@ import { createControlStream } from "./control-stream.ts";
 import { brokerError } from "./errors.ts";
 import { createGrpcClient } from "./grpc-client.ts";
 import { createGrpcServer } from "./grpc-server.ts";
-import { createMultiplexedWay } from "./multiplexed.ts";
+import { createMultiplexedStrategy } from "./multiplexed.ts";
 import { createClassicWay } from "./socket-per-id.ts";
 import { waitMs } from "./strategy.ts";
 
-/** How to make one end of a broker. */
+/** Options for one end of a broker. */
 export interface BrokerOptions {
   /** A host's end is over when the plugin ends the stream of messages; a plugin's waits for the next host. */
   readonly side: "plugin" | "host";
-  /** Where to make sockets. Only this user should be able to enter it. Nothing is made there with a multiplexer. */
+  /** The directory for sockets. Only this user should be able to enter it. Nothing is made there with a multiplexer. */
   readonly socketDirectory: string;
   /** Lets others use a socket that was made there. Default: only this user can. */
   readonly shareSocket?: (path: string) => void;
@@ -37,7 +37,7 @@ export interface BrokerOptions {
 
 /** One end of a broker. */
 export interface BrokerEnd {
-  /** What a plugin, or the user of a host, gets. */
+  /** The broker of a plugin, or of a host's user. */
   readonly broker: Broker;
   /** Runs a StartStream call: messages of the other side in, ours out. */
   run(incoming: AsyncIterable<ConnInfo>): AsyncIterable<ConnInfo>;
@@ -50,7 +50,7 @@ export interface BrokerEnd {
   close(): Promise<void>;
 }
 
-/** How many servers there can be at once. */
+/** Servers that there can be at once. */
 const maxServers = 1024;
 
 const maxId = 0xffff_ffff;
@@ -66,17 +66,17 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
   let over: PlugboardError | undefined;
 
   const control = createControlStream({
-    receive: (info) => way.receive(info),
+    receive: (info) => strategy.receive(info),
     ended(error) {
       if (side === "host") {
         end(lost(error));
       }
     },
   });
-  const way =
+  const strategy =
     multiplexer === undefined
       ? createClassicWay(control, socketDirectory, shareSocket)
-      : createMultiplexedWay(control, multiplexer);
+      : createMultiplexedStrategy(control, multiplexer);
 
   /** No new connections from now on. */
   function end(reason: PlugboardError) {
@@ -116,7 +116,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
     const brokered = { id, close, [Symbol.asyncDispose]: close };
     servers.add(brokered);
     try {
-      stopListening = way.listen(id, server.accept);
+      stopListening = strategy.listen(id, server.accept);
       await stopListening;
     } catch (error) {
       await close();
@@ -144,7 +144,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
     try {
       const client = await createGrpcClient({
         name: `id ${id} of the broker`,
-        open: await way.reach(id, lifetime.signal),
+        open: await strategy.reach(id, lifetime.signal),
         maxMessageBytes,
         secure: secure?.client,
         timeoutMs: waitMs,
@@ -179,7 +179,7 @@ function closed(): PlugboardError {
   return brokerError("PB-BROKER-CLOSED", "the broker is closed");
 }
 
-/** What has become of the stream of messages, as a host sees it. */
+/** The error for a broken stream of messages, as a host sees it. */
 function lost(error: unknown): PlugboardError {
   const { code, rawMessage } = ConnectError.from(error);
   if (code === Code.Unimplemented) {

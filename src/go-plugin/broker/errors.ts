@@ -19,7 +19,7 @@ export const brokerError = /* @__PURE__ */ defineErrors({
     code: "PermissionDenied",
     hint: "Let the other side listen on a Unix socket, or on TCP at the loopback interface.",
   },
-  /** What was dialed is not an id of the broker. Ids are whole numbers from 1 to 4294967295. */
+  /** The number that was dialed is not an id of the broker. Ids are whole numbers from 1 to 4294967295. */
   "PB-BROKER-ID": {
     code: "InvalidArgument",
     hint: "Dial the id that the other side's serve() returned, a whole number from 1.",

@@ -14,9 +14,9 @@ import { createHttp2Connection, openFirst } from "../../node/dial/http2-connecti
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { brokerError } from "./errors.ts";
 
-/** How to call over gRPC. */
+/** Options for calls over gRPC. */
 export interface GrpcClientOptions {
-  /** What is called, as a person would say it. */
+  /** The server, as a person would name it. */
   readonly name: string;
   /** Opens a connection; again, if that is lost. */
   readonly open: () => Promise<Duplex>;
@@ -24,7 +24,7 @@ export interface GrpcClientOptions {
   readonly maxMessageBytes: number;
   /** Puts TLS on a connection, as its client. */
   readonly secure?: ((connection: Duplex) => Promise<Duplex>) | undefined;
-  /** How long the first connection may take to say something once it is open, in milliseconds. */
+  /** Milliseconds that the first connection may take until its first frame, once it is open. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }

@@ -17,7 +17,7 @@ export interface GrpcServer {
   close(): Promise<void>;
 }
 
-/** How to serve. */
+/** Options for serving. */
 export interface GrpcServerOptions {
   /** Largest request message, in bytes. */
   readonly maxMessageBytes: number;
@@ -25,7 +25,7 @@ export interface GrpcServerOptions {
   readonly secure?: ((connection: Duplex) => Promise<Duplex>) | undefined;
 }
 
-/** How long a connection may take to say something, and the calls in flight to finish, in milliseconds. */
+/** Milliseconds that a connection may take until its first frame, and the calls in flight to finish. */
 const headerTimeoutMs = 10_000;
 const graceMs = 2_000;
 

@@ -1,6 +1,6 @@
 import { untilAborted } from "../../base/until-aborted.ts";
 
-/** What was told of numeric ids, until somebody asks, and who asks before it was told: each waits only so long. */
+/** Values by numeric id, kept until they are taken. A taker may come first: then it waits, for a limited time. */
 export interface Mailbox<T> {
   /** Gives a value to who has waited for it longest, else keeps it. Only one is kept of an id: a further one is dropped. */
   put(id: number, value: T): void;
@@ -11,7 +11,7 @@ export interface Mailbox<T> {
   take(id: number, signal: AbortSignal): Promise<T>;
 }
 
-/** How many values are kept at most: the other side may tell of ids that nobody asks for. */
+/** Values that are kept at most: the other side may tell of ids that are never taken. */
 const maxKept = 1024;
 
 /** Makes a mailbox in which everything waits so many milliseconds. */
@@ -21,7 +21,7 @@ export function createMailbox<T>(waitMs: number, expired: (id: number) => Error)
 
   let willForget = false;
 
-  /** What nobody asks for must not stay until the next one comes. */
+  /** A value that is not taken must not stay until the next one comes. */
   function forgetLater() {
     if (willForget || kept.size === 0) {
       return;

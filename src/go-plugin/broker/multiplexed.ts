@@ -3,28 +3,30 @@ import { untilAborted } from "../../base/until-aborted.ts";
 import type { Multiplexer } from "../yamux/multiplexer.ts";
 import type { ControlStream } from "./control-stream.ts";
 import { brokerError } from "./errors.ts";
-import type { BrokerWay } from "./strategy.ts";
+import type { BrokerStrategy } from "./strategy.ts";
 import { waitMs } from "./strategy.ts";
 
-/** How many knocks are remembered: those that come before anything is served, and those of ours that were given up. */
+/**
+ * Knocks that are remembered at most: those that come before anything is served, and those of ours that were given up.
+ */
 const maxRemembered = 256;
 
 /**
- * Each connection is a stream of the multiplexer. As streams have no names, who dials knocks first, waits for the
- * answer, and opens the next stream at once; two dials must not get mixed up.
+ * Each connection is a stream of the multiplexer. As streams have no names, the dialing side knocks first, waits for
+ * the reply, and opens the next stream at once; two dials must not get mixed up.
  */
-export function createMultiplexedWay(control: Pick<ControlStream, "send">, multiplexer: Multiplexer): BrokerWay {
+export function createMultiplexedStrategy(control: Pick<ControlStream, "send">, multiplexer: Multiplexer): BrokerStrategy {
   const served = new Map<number, (connection: Duplex) => void>();
   let highestServed = 0;
   /** Until when the other side waits that something is served under an id. */
   const early = new Map<number, number>();
-  /** The knock of ours that waits for its answer. */
+  /** The knock of ours that waits for its reply. */
   let knocking: { readonly id: number; open(): void; fail(error: Error): void } | undefined;
-  /** Ids of knocks that nobody waits for any more, but that may be answered all the same. */
+  /** Ids of knocks that were given up, but that may still get a reply. */
   const givenUp = new Set<number>();
   let lastDial: Promise<unknown> = Promise.resolve();
 
-  function answer(id: number, accept: (connection: Duplex) => void) {
+  function welcome(id: number, accept: (connection: Duplex) => void) {
     const forget = multiplexer.expectStream((stream) => {
       if (served.get(id) === accept) {
         accept(stream);
@@ -34,7 +36,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     });
     const error = forget === undefined ? "too many connections are being made" : "";
     if (!control.send({ serviceId: id, knock: { knock: true, ack: true, error } })) {
-      // Nobody was told to open a stream: the next one would be taken for this.
+      // The other side does not know that it is to open a stream: its next one would be taken for this.
       forget?.();
     }
   }
@@ -42,7 +44,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
   function receiveKnock(id: number) {
     const accept = served.get(id);
     if (accept !== undefined) {
-      answer(id, accept);
+      welcome(id, accept);
       return;
     }
     if (id <= highestServed) {
@@ -61,7 +63,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     }
   }
 
-  function receiveAnswer(id: number, error: string) {
+  function receiveReply(id: number, error: string) {
     if (knocking?.id === id) {
       const { open, fail } = knocking;
       knocking = undefined;
@@ -102,7 +104,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     try {
       return await untilAborted(signal, stream);
     } catch (error) {
-      // It was answered in the last moment: the stream had to be opened, but nobody will use it.
+      // The reply came in the last moment: the stream had to be opened, but will not be used.
       stream.then(
         (unused) => unused.destroy(),
         () => undefined,
@@ -131,7 +133,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
       highestServed = Math.max(highestServed, id);
       const until = early.get(id);
       if (until !== undefined && until > performance.now()) {
-        answer(id, accept);
+        welcome(id, accept);
       }
       early.delete(id);
       return async () => {
@@ -148,7 +150,7 @@ export function createMultiplexedWay(control: Pick<ControlStream, "send">, multi
     receive({ serviceId, knock }) {
       // Addresses are of the other mode.
       if (knock?.knock && knock.ack) {
-        receiveAnswer(serviceId, knock.error);
+        receiveReply(serviceId, knock.error);
       } else if (knock?.knock) {
         receiveKnock(serviceId);
       }

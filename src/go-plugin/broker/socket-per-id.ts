@@ -7,7 +7,7 @@ import { connectSocket, readAnnouncedAddress } from "./announced-address.ts";
 import type { ControlStream } from "./control-stream.ts";
 import { brokerError } from "./errors.ts";
 import { createMailbox } from "./mailbox.ts";
-import type { BrokerWay } from "./strategy.ts";
+import type { BrokerStrategy } from "./strategy.ts";
 import { waitMs } from "./strategy.ts";
 
 /** Each id is a socket of its own, and the other side is told where: once, so it can be dialled once. */
@@ -15,7 +15,7 @@ export function createClassicWay(
   control: Pick<ControlStream, "send">,
   socketDirectory: string,
   shareSocket?: (path: string) => void,
-): BrokerWay {
+): BrokerStrategy {
   const announced = createMailbox<AnnouncedAddress>(waitMs, (id) =>
     brokerError("PB-BROKER-TIMEOUT", `the other side did not announce id ${id} of the broker within ${waitMs} ms`),
   );

@@ -1,11 +1,11 @@
 import type { Duplex } from "node:stream";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 
-/** How long anything of the other side is waited for, in milliseconds: as in go-plugin. */
+/** Longest wait for the other side, in milliseconds: as in go-plugin. */
 export const waitMs = 5_000;
 
-/** How a broker's connections are made: over sockets of their own, or over streams of one that exists. */
-export interface BrokerWay {
+/** A strategy for making a broker's connections: over sockets of their own, or over streams of one that exists. */
+export interface BrokerStrategy {
   /**
    * Lets the other side connect to an id. Returns what ends that.
    * @throws PlugboardError

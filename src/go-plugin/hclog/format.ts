@@ -5,10 +5,10 @@ import type { LogLevel } from "./record.ts";
 export interface LogLine {
   readonly level: LogLevel;
   readonly message: string;
-  /** Which part of the program it comes from, by convention the plugin's name. */
+  /** The part of the program that it comes from, by convention the plugin's name. */
   readonly module: string;
   readonly time: Date;
-  /** What else there is to say, by name. */
+  /** Further values, by name. */
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
@@ -28,7 +28,7 @@ export function formatLogLine({ level, message, module, time, fields }: LogLine)
   });
 }
 
-/** What `console` would print of its arguments, for a message. */
+/** Formats a message from the arguments of a `console` method, as that would print it. */
 export function formatMessage(values: readonly unknown[]): string {
   return format(...values);
 }

@@ -12,8 +12,8 @@ export interface LogRecord {
   readonly message: string;
   /** When it was logged, if the plugin said so. */
   readonly time?: Date;
-  /** Which part of the plugin it comes from, if the plugin said so. */
+  /** The part of the plugin that it comes from, if the plugin said so. */
   readonly module?: string;
-  /** What else the plugin said, by name. Empty for lines that are plain text. */
+  /** Further values that the plugin logged, by name. Empty for lines that are plain text. */
   readonly fields: Readonly<Record<string, JsonValue>>;
 }

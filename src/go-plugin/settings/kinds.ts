@@ -1,4 +1,4 @@
-/** What values a setting takes. */
+/** A kind of values that a setting takes. */
 export interface SettingKind<Value> {
   /** In words, to go on with "allowed is". */
   readonly allowed: string;

@@ -3,13 +3,13 @@ import { settingError } from "./errors.ts";
 import type { Setting, SettingsOf, Side } from "./schema.ts";
 import { settingsSchema } from "./schema.ts";
 
-/** What a plugin process reads; see docs/settings.md. */
+/** Settings of a plugin process; see docs/settings.md. */
 export type PluginSettings = SettingsOf<"plugin">;
 
-/** What a host reads; see docs/settings.md. */
+/** Settings of a host; see docs/settings.md. */
 export type HostSettings = SettingsOf<"host">;
 
-/** What is given in code, by the name of the setting. */
+/** Settings that are given in code, by name. */
 type Given<S extends Side> = { readonly [Name in keyof SettingsOf<S>]?: SettingsOf<S>[Name] | undefined };
 
 /**
@@ -37,7 +37,7 @@ export function readSettings<S extends Side>(side: S, given: Given<S>, env: Node
   return Object.fromEntries(read) as SettingsOf<S>;
 }
 
-/** A misspelt name would else be heeded by nobody, and noticed by nobody. */
+/** A misspelt name would otherwise have no effect, and no one would notice. */
 function refuseUnknown(names: readonly string[], known: ReadonlySet<string>, side: Side): void {
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined) {

@@ -2,7 +2,7 @@ import { logLevels } from "../../base/log.ts";
 import type { SettingKind } from "./kinds.ts";
 import { boolean, decimalNumber, listOf, oneOf, pem, text, wholeNumber } from "./kinds.ts";
 
-/** Who reads a setting: a plugin process, or a host. */
+/** The reader of a setting: a plugin process, or a host. */
 export type Side = "plugin" | "host";
 
 /** All there is to say of one setting. */
@@ -13,7 +13,7 @@ export interface Setting<Value = unknown, Reader extends Side | "both" = Side | 
   readonly default: Value;
   /** Never shown, in errors neither. */
   readonly secret?: boolean;
-  /** What it does, for the documentation. */
+  /** A description, for the documentation. */
   readonly meaning: string;
   /** The option of `new Host()` that says the same. */
   readonly option?: string;
@@ -70,7 +70,7 @@ export const settingsSchema = {
     "both",
     boolean,
     true,
-    "Whether a host may have both sides make throw-away certificates, and whether a plugin answers a host that does.",
+    "Whether a host may have both sides make throw-away certificates, and whether a plugin does so for a host that asks.",
     { option: "autoMtls" },
   ),
   PLUGIN_SERVER_CERT: setting("plugin", pem, undefined, "Certificate of the plugin.", secret),
@@ -128,7 +128,7 @@ export const settingsSchema = {
     "host",
     seconds,
     30,
-    "Longest wait after the handshake for the plugin's first answer, in seconds; `startTimeoutMs` goes before.",
+    "Longest wait after the handshake for the plugin's first response, in seconds; `startTimeoutMs` goes before.",
     { option: "connectionTimeoutMs" },
   ),
   PLUGIN_CLIENT_RETRY_ENABLED: setting(
@@ -205,7 +205,7 @@ type Schema = typeof settingsSchema;
 /** Name of a setting: that of its environment variable. */
 type SettingName = keyof Schema;
 
-/** What one side reads. */
+/** The settings of one side. */
 export type SettingsOf<S extends Side> = {
   readonly [Name in SettingName as Schema[Name]["readBy"] extends S | "both" ? Name : never]: Schema[Name]["default"];
 };

@@ -21,8 +21,8 @@ export type ServerTlsSettings = Pick<PluginSettings, (typeof serverNames)[keyof 
 export type ClientTlsSettings = Pick<HostSettings, (typeof clientNames)[keyof typeof clientNames]>;
 
 /**
- * What a plugin process is told by PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY and PLUGIN_CLIENT_ROOT_CERTS; undefined if none
- * is set. Files are checked, and named on, as they may change.
+ * The TLS options of a plugin process in PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY and PLUGIN_CLIENT_ROOT_CERTS; undefined
+ * if none is set. Files are checked, and named on, as they may change.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
 export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerTls | undefined> {
@@ -35,7 +35,8 @@ export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerTl
 }
 
 /**
- * What a host is told by PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY and PLUGIN_SERVER_ROOT_CERTS; undefined if none is set.
+ * The TLS options of a host in PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY and PLUGIN_SERVER_ROOT_CERTS; undefined if none is
+ * set.
  *
  * PLUGIN_CLIENT_CERT has two meanings. In the environment of a plugin process it is the certificate of the host that has
  * started it; `serve()` takes it out, and the key with it, so that a host in the same process does not take it for its

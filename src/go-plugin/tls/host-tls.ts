@@ -14,16 +14,16 @@ import { clientTlsOf } from "./environment.ts";
 
 /** TLS between a host and one plugin. */
 export interface HostTls {
-  /** What the plugin is told by its environment. */
+  /** Variables for the plugin's environment. */
   readonly env: Readonly<Record<string, string>>;
   /**
-   * How to speak with the plugin, once it has said what it knows.
+   * The TLS for this plugin, once it has said what it knows.
    * @throws PlugboardError PB-HANDSHAKE-*
    */
   agreeOn(handshake: Handshake): AgreedTls;
 }
 
-/** How to speak with a plugin. */
+/** The TLS that host and plugin speak. */
 export interface AgreedTls {
   readonly client: ClientTls;
   /** On connections of the broker, in both roles. */

@@ -12,13 +12,13 @@ import { secureConnections } from "./broker-tls.ts";
 import type { ServerTlsSettings } from "./environment.ts";
 import { serverTlsOf } from "./environment.ts";
 
-/** How a plugin process speaks TLS. */
+/** The TLS of a plugin process. */
 export interface PluginTls {
   /** On the listener. */
   readonly server: ServerTls;
   /** On connections of the broker, in both roles. */
   readonly secure: NonNullable<BrokerOptions["secure"]>;
-  /** What the handshake says of it: a certificate that was made for this host, or nothing. */
+  /** The certificate for the handshake: one that was made for this host, or nothing. */
   readonly certificate: string;
   /** Tells the log of connections that were refused. */
   readonly onRefused: (error: PlugboardError) => void;
@@ -28,10 +28,9 @@ export interface PluginTls {
 export type PluginTlsSettings = ServerTlsSettings & Pick<PluginSettings, "PLUGIN_CLIENT_CERT" | "PLUGIN_AUTO_MTLS">;
 
 /**
- * Finds out how a plugin process is to speak TLS: as its program says; else, if its host has sent a certificate, with one
- * that is made for it, and with nobody but that host; else as the environment says. Returns undefined if nobody wants
- * TLS.
- * @param hosted Whether a host has started it: only then PLUGIN_CLIENT_CERT is a host's.
+ * Finds out how a plugin process is to speak TLS: as its program says; else, if its host has sent a certificate, with
+ * one that is made for it, and with that host alone; else as the environment says. Returns undefined for no TLS.
+ * @param hosted True if a host has started it: only then PLUGIN_CLIENT_CERT is a host's.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
 export async function pluginTls(
@@ -39,8 +38,8 @@ export async function pluginTls(
   settings: PluginTlsSettings,
   hosted: boolean,
 ): Promise<PluginTls | undefined> {
-  const { PLUGIN_CLIENT_CERT: ofHost, PLUGIN_AUTO_MTLS: mayAnswer } = settings;
-  if (given === undefined && hosted && ofHost !== undefined && mayAnswer) {
+  const { PLUGIN_CLIENT_CERT: ofHost, PLUGIN_AUTO_MTLS: isAllowed } = settings;
+  if (given === undefined && hosted && ofHost !== undefined && isAllowed) {
     return automaticTls(ofHost);
   }
   if (given === undefined && hosted && ofHost !== undefined) {

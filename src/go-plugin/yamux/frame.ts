@@ -4,13 +4,13 @@ export const frameType = { data: 0, windowUpdate: 1, ping: 2, goAway: 3 } as con
 /** Flags of yamux frames; they can be combined. */
 export const frameFlag = { none: 0, syn: 1, ack: 2, fin: 4, rst: 8 } as const;
 
-/** Why a session ends, in a go-away frame. */
+/** The reasons for the end of a session, in a go-away frame. */
 export const goAwayReason = { normal: 0, protocolError: 1, internalError: 2 } as const;
 
 /** Length of a frame's header, in bytes: version and type, 8 bits each, flags, 16 bits, stream id and length, 32 bits each. */
 const headerBytes = 12;
 
-/** How many bytes may be on their way on a stream until its reader has taken some: what each side begins with. */
+/** Bytes that may be on their way on a stream until its reader has taken some: each side's first window. */
 export const initialWindow = 256 * 1024;
 
 /** The header of a frame. */
@@ -33,7 +33,7 @@ export function encodeHeader(type: number, flags: number, streamId: number, leng
   return header;
 }
 
-/** What hears frames. */
+/** The receiver of frames. */
 export interface FrameReceiver {
   /** A frame has begun. Comes before its data, so that data can be refused before there is any. */
   header(header: FrameHeader): void;

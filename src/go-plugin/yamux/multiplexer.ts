@@ -7,14 +7,14 @@ import { createYamuxSession } from "./session.ts";
 export interface Multiplexer {
   /**
    * Takes over the connection, once in the life of a multiplexer.
-   * @param accept Takes the streams of the other side that nobody expects. Default: they are refused.
+   * @param accept Takes the streams of the other side that are not expected. Default: they are refused.
    */
   attach(carrier: Duplex, accept?: (stream: Duplex) => void): void;
   /** Opens a stream: at once, or as soon as there is a connection. */
   openStream(signal?: AbortSignal): Promise<Duplex>;
   /**
-   * The next stream of the other side that nobody else expects goes to `take`, if it comes within 5 s. Returns what
-   * expects it no longer; undefined if already as many are expected as can be.
+   * The next stream of the other side that nothing else expects goes to `take`, if it comes within 5 s. Returns a
+   * function that stops expecting it; undefined if already as many are expected as can be.
    */
   expectStream(take: (stream: Duplex) => void): (() => void) | undefined;
   /** Settles when the connection has ended, or the multiplexer was closed. */
@@ -23,10 +23,10 @@ export interface Multiplexer {
   close(): Promise<void>;
 }
 
-/** How long a stream is expected, in milliseconds: as long as the other side may take for anything of the broker. */
+/** Milliseconds that a stream is expected: as long as the other side may take for anything of the broker. */
 const expectMs = 5_000;
 
-/** How many streams can be expected at once. */
+/** Streams that can be expected at once. */
 const maxExpected = 256;
 
 /**

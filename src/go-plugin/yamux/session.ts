@@ -5,13 +5,13 @@ import { createFrameDecoder, encodeHeader, frameFlag, frameType, goAwayReason } 
 import type { StreamLink } from "./stream.ts";
 import { YamuxStream } from "./stream.ts";
 
-/** How to speak yamux. */
+/** Options for a session. */
 export interface YamuxOptions {
   /** The client is who has opened the connection; it makes the only difference in how streams are numbered. */
   readonly role: "client" | "server";
   /** Takes a stream that the other side has opened. */
   readonly onStream: (stream: Duplex) => void;
-  /** How many streams of the other side may be open at once; more are refused. Default: 256. */
+  /** Streams of the other side that may be open at once; more are refused. Default: 256. */
   readonly maxStreams?: number;
 }
 
@@ -28,14 +28,14 @@ export interface YamuxSession {
   close(): Promise<void>;
 }
 
-/** How much may wait for a carrier, in bytes, that is not data: answers to a side that does not read them. */
+/** Bytes that may wait for a carrier and are not data: replies to a side that does not read them. */
 const maxWaitingBytes = 1024 * 1024;
 
 const maxStreamId = 0xffff_ffff;
 
 /**
- * Speaks yamux version 0, as HashiCorp's implementation does, over a connection. Whoever breaks the protocol is told so,
- * and loses the connection.
+ * Speaks yamux version 0, as HashiCorp's implementation does, over a connection. A peer that breaks the protocol is
+ * told so, and loses the connection.
  */
 export function createYamuxSession(carrier: Duplex, options: YamuxOptions): YamuxSession {
   const { role, onStream, maxStreams = 256 } = options;
@@ -50,7 +50,7 @@ export function createYamuxSession(carrier: Duplex, options: YamuxOptions): Yamu
   let refusesMore = false;
   let corked = false;
 
-  /** What is sent in one turn leaves in one go. */
+  /** All that is sent in one turn leaves in one go. */
   function write(...chunks: readonly Buffer[]) {
     if (over !== undefined) {
       return;

@@ -1,11 +1,11 @@
 import { Duplex } from "node:stream";
 import { frameFlag, initialWindow } from "./frame.ts";
 
-/** What a stream needs of its session. */
+/** The session of a stream, as far as the stream needs it. */
 export interface StreamLink {
   /** True while the carrier takes no more; the stream then waits for `flush` to be called. */
   congested(stream: YamuxStream): boolean;
-  /** Sends data, at most `maxDataBytes`. Nobody may write to it any more. */
+  /** Sends data, at most `maxDataBytes`. The data must not be written to any more. */
   sendData(streamId: number, chunks: readonly Buffer[]): void;
   sendWindowUpdate(streamId: number, flags: number, delta: number): void;
   /** The stream is over for this side: nothing that comes for it is of interest any more. */
@@ -25,16 +25,16 @@ const creditBytes = initialWindow / 2;
 export class YamuxStream extends Duplex {
   readonly id: number;
   readonly #link: StreamLink;
-  /** How much the other side takes. */
+  /** Bytes that the other side takes. */
   #sendWindow = initialWindow;
-  /** How much the other side may send. */
+  /** Bytes that the other side may send. */
   #receiveWindow = initialWindow;
-  /** What has come in and was not given back as credit yet. */
+  /** Bytes that have come in and were not given back as credit yet. */
   #uncredited = 0;
   #remoteEnded = false;
   #finSent = false;
   #reset = false;
-  /** What the writable side waits for. */
+  /** Data that waits for the send window. */
   #pending: Buffer[] = [];
   #onSent: (() => void) | undefined;
 
@@ -43,7 +43,7 @@ export class YamuxStream extends Duplex {
     super({ readableHighWaterMark: initialWindow / 4, writableHighWaterMark: maxDataBytes });
     this.id = id;
     this.#link = link;
-    // A connection that breaks while nobody listens must not become an uncaught exception.
+    // A connection that breaks without a listener must not become an uncaught exception.
     this.on("error", () => undefined);
   }
 
@@ -134,7 +134,7 @@ export class YamuxStream extends Duplex {
   /** Node asks for more before it takes out what it has, and then not again until some comes. */
   override _read(): void {}
 
-  /** So it is here that credit is given, once what is read was taken out: whoever takes all at once gets more, too. */
+  /** So it is here that credit is given, once data was taken out: a reader that takes all at once gets more, too. */
   override read(size?: number): Buffer | null {
     const taken: Buffer | null = super.read(size);
     const read = this.#uncredited - this.readableLength;

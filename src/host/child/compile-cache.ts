@@ -4,13 +4,13 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { isFixed, isOwn } from "../../node/own-place.ts";
 
-/** Whoever sets one of these has decided already; coverage is less exact with a cache. */
+/** A user who sets one of these has decided already; coverage is less exact with a cache. */
 const decisions = ["NODE_COMPILE_CACHE", "NODE_DISABLE_COMPILE_CACHE", "NODE_V8_COVERAGE"] as const;
 
 /**
- * What to add to the environment of a process so that Node, if it runs that, keeps what it compiles
- * (https://nodejs.org/api/module.html#module-compile-cache): plugins start faster from the second time on.
- * Each command has a directory of its own, so that no plugin writes into the cache of another.
+ * Variables for the environment of a process so that Node, if it runs that, keeps what it compiles
+ * (https://nodejs.org/api/module.html#module-compile-cache): plugins start faster from the second time on. Each command
+ * has a directory of its own, so that no plugin writes into the cache of another.
  * @param env All else that is in the environment of the process.
  */
 export function compileCacheEnvironment(
@@ -51,7 +51,7 @@ function fileAt(place: string): string | undefined {
   }
 }
 
-/** Where what programs cache for this user belongs (https://specifications.freedesktop.org/basedir-spec/latest/). */
+/** The user's cache directory (https://specifications.freedesktop.org/basedir-spec/latest/). */
 function userCacheDirectory({ XDG_CACHE_HOME = "" }: NodeJS.ProcessEnv): string {
   if (path.isAbsolute(XDG_CACHE_HOME)) {
     return XDG_CACHE_HOME;

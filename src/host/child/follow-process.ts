@@ -1,7 +1,7 @@
 import type { ProcessStat } from "./process-stat.ts";
 import { readProcessStat } from "./process-stat.ts";
 
-/** A process that somebody else has started. */
+/** A process that this one has not started. */
 export interface FollowedProcess {
   /** Settles when it has ended; never, if it is no longer followed by then. */
   readonly exited: Promise<void>;
@@ -15,7 +15,7 @@ export interface FollowedProcess {
 
 /** No event tells of processes that are not our own children. */
 const pollMs = 250;
-/** How often to look when it probably has ended, and for how long, in milliseconds. */
+/** Milliseconds between looks when it probably has ended, and until the usual pace again. */
 const hurry = { pollMs: 5, forMs: 1_000 };
 
 /** Follows a process until it ends, and keeps this one alive until then. Returns undefined if it does not run. */

@@ -1,4 +1,7 @@
-/** What programs need to run at all, find their files, write for this user, and trust certificates. None of it is a secret. */
+/**
+ * The variables that programs need to run at all, find their files, write for this user, and trust certificates. None
+ * of it is a secret.
+ */
 const named = new Set([
   ...[
     "PATH",
@@ -25,7 +28,7 @@ const families = /^(?:LC|XDG|NODE|PLUGIN)_/;
 const secrets = /(?:_KEY|TOKEN|PASSWORD|SECRET|_AUTH)$/;
 
 /**
- * What a plugin process gets of its host's environment.
+ * The variables that a plugin process inherits from its host.
  * @param inherit Names of further variables; true: all but the settings that hold private keys.
  */
 export function inheritedEnvironment(

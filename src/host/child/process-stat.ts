@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 
-/** What Linux tells of a process (proc_pid_stat(5)). */
+/** The state of a process as Linux tells it (proc_pid_stat(5)). */
 export interface ProcessStat {
-  /** False for one that has ended and that nobody has waited for. */
+  /** False for one that has ended and was not waited for. */
   readonly runs: boolean;
   readonly group: number;
   /** When it was started, in the clock's own unit; tells it from a later one of the same id. */

@@ -15,7 +15,7 @@ import { childError } from "./errors.ts";
 import { inheritedEnvironment } from "./inherited-environment.ts";
 import { signalGroup, untilGroupEnds } from "./process-group.ts";
 
-/** How to start a process. */
+/** Options for starting a process. */
 export interface SpawnOptions {
   readonly command: readonly [string, ...string[]];
   readonly cwd?: string;
@@ -27,14 +27,14 @@ export interface SpawnOptions {
   readonly file?: string;
   /** The process's own directory, if there is one already. It is removed, whatever becomes of the process. */
   readonly directory?: string;
-  /** Whether Node keeps what it compiles of the plugin. */
+  /** True if Node keeps what it compiles of the plugin. */
   readonly compileCache: boolean;
   /** Gets each line of stdout after the first. */
   readonly onStdout: (line: string) => void;
   readonly onStderr: (line: string) => void;
 }
 
-/** How a process has ended. */
+/** The end of a process. */
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -47,7 +47,7 @@ export interface PluginProcess {
    * @throws PlugboardError PB-LAUNCH-NOT-FOUND, PB-LAUNCH-NOT-EXECUTABLE, PB-LAUNCH-DIRECTORY or PB-LAUNCH-FAILED
    */
   readonly started: Promise<number>;
-  /** Where its socket is to be. Only this user can enter it. */
+  /** The directory for its socket. Only this user can enter it. */
   readonly directory: string;
   /** The first line on stdout; rejects with PB-HANDSHAKE-TOO-LONG if there is no end to it. */
   readonly firstLine: Promise<string>;
@@ -71,11 +71,11 @@ export interface PluginProcess {
 
 /** Longest first line that is taken for a handshake. With a certificate one has about 1,200 bytes. */
 const maxHandshakeBytes = 16 * 1024;
-/** How much of the output is kept for error messages. */
+/** Bytes of the output that are kept for error messages. */
 const maxTailBytes = 8 * 1024;
-/** How long output may come after the process that printed it has ended, in milliseconds. */
+/** Milliseconds that output may come after the process that printed it has ended. */
 const lateOutputMs = 200;
-/** What a process that did not end when it was asked has left after SIGTERM, in milliseconds. */
+/** Milliseconds after SIGTERM for a process that did not end when it was asked. */
 const lastChanceMs = 1_000;
 
 /**
@@ -194,12 +194,12 @@ export function startProcess(options: SpawnOptions): PluginProcess {
   };
 }
 
-/** How a process has ended, to go on with "the process ended". */
+/** The end of a process in words that go on after "the process ended". */
 export function describeExit({ code, signal }: ProcessExit): string {
   return signal === null ? `with code ${code}` : `by ${signal}`;
 }
 
-/** Waits until the output was read to its end, though not for long: whoever left the group can hold it open. */
+/** Waits until the output was read to its end, though not for long: a process that left the group can hold it open. */
 async function untilRead(closed: Promise<unknown>): Promise<void> {
   await within(lateOutputMs, closed);
 }
@@ -211,7 +211,7 @@ function readOutput(
   onStderr: (line: string) => void,
 ): Promise<string> {
   const { promise: firstLine, resolve, reject } = Promise.withResolvers<string>();
-  // Whoever waits for it also waits for the exit and a timeout, and may have gone when it fails.
+  // A caller that waits for it also waits for the exit and a timeout, and may have gone when it fails.
   firstLine.catch(() => undefined);
   const stdout = createLineSplitter(maxLineBytes, onStdout);
   const stderr = createLineSplitter(maxLineBytes, onStderr);

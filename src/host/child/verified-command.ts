@@ -8,8 +8,8 @@ import { makeSocketDirectory } from "../../go-plugin/socket-directory.ts";
 import { isFixedFile } from "../../node/own-place.ts";
 import { childError } from "./errors.ts";
 
-/** Where a command is looked for. */
-export interface Surroundings {
+/** The directories in which a command is looked for. */
+export interface CommandEnvironment {
   /** Working directory of the process to come. */
   readonly cwd: string;
   /** Its environment: PATH counts. */
@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-/** What is to be started. */
+/** A command that is to be started. */
 export interface VerifiedCommand {
   readonly file: string;
   /** A directory that was made for a copy of it, to be removed with it. */
@@ -28,23 +28,23 @@ export interface VerifiedCommand {
  * Finds the file that a command would start, and checks its SHA-256. Returns the file's own path, through all links, so
  * that the file that is started is the one that was read, whatever becomes of links and PATH; where others could put
  * another in its place, that of a copy in a directory of this user's own.
- * @param sha256 What it has to be, in hexadecimal.
+ * @param sha256 The expected checksum, in hexadecimal.
  * @throws PlugboardError PB-LAUNCH-CHECKSUM, PB-LAUNCH-NOT-FOUND or PB-LAUNCH-NOT-EXECUTABLE, PB-SOCKET-DIRECTORY if it can't
  * be copied
  */
 export async function verifiedCommand(
   file: string,
   sha256: string,
-  surroundings: Surroundings,
+  environment: CommandEnvironment,
 ): Promise<VerifiedCommand> {
   if (!/^[0-9a-f]{64}$/i.test(sha256)) {
     throw childError("PB-LAUNCH-CHECKSUM", "the expected SHA-256 does not have 64 hexadecimal digits", {
       hint: "Take it from where the plugin was published, or from: sha256sum FILE",
     });
   }
-  const found = await findCommand(file, surroundings);
+  const found = await findCommand(file, environment);
   if (isFixedFile(found)) {
-    await check(found, sha256, surroundings.signal);
+    await check(found, sha256, environment.signal);
     return { file: found };
   }
   const directory = makeSocketDirectory();
@@ -52,7 +52,7 @@ export async function verifiedCommand(
     const copy = path.join(directory, path.basename(found));
     await copyFile(found, copy);
     await chmod(copy, 0o500);
-    await check(copy, sha256, surroundings.signal, found);
+    await check(copy, sha256, environment.signal, found);
     return { file: copy, directory };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
@@ -62,7 +62,7 @@ export async function verifiedCommand(
 
 /**
  * Checks the SHA-256 of a file.
- * @param name What it is called in errors.
+ * @param name Its name in errors.
  */
 async function check(file: string, sha256: string, signal: AbortSignal, name = file): Promise<void> {
   const actual = await hash(file, signal);
@@ -104,7 +104,7 @@ async function hash(file: string, signal: AbortSignal): Promise<Buffer> {
 }
 
 /** Looks for a command as execvp does (POSIX, exec): in the directories of PATH, unless it is a path itself. */
-async function findCommand(file: string, { cwd, env }: Surroundings): Promise<string> {
+async function findCommand(file: string, { cwd, env }: CommandEnvironment): Promise<string> {
   const directories = file.includes("/") ? [""] : (env.PATH ?? "/bin:/usr/bin").split(":");
   let isThere = false;
   for (const directory of directories) {

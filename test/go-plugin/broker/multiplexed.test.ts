@@ -2,7 +2,7 @@ import { duplexPair } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { ConnInfoSchema } from "../../../src/gen/plugin/grpc_broker_pb.ts";
-import { createMultiplexedWay } from "../../../src/go-plugin/broker/multiplexed.ts";
+import { createMultiplexedStrategy } from "../../../src/go-plugin/broker/multiplexed.ts";
 import { createMultiplexer } from "../../../src/go-plugin/yamux/multiplexer.ts";
 
 test("a knock that is answered while its dial is given up gets its stream, which is closed again", async () => {
@@ -16,12 +16,12 @@ test("a knock that is answered while its dial is given up gets its stream, which
     opened.push(stream);
     return stream;
   };
-  const way = createMultiplexedWay({ send: () => true }, { ...real, openStream });
+  const strategy = createMultiplexedStrategy({ send: () => true }, { ...real, openStream });
   const giveUp = new AbortController();
-  const dialled = (await way.reach(1, giveUp.signal))();
+  const dialled = (await strategy.reach(1, giveUp.signal))();
   await new Promise((resolve) => setImmediate(resolve));
   giveUp.abort(new Error("given up"));
-  way.receive(create(ConnInfoSchema, { serviceId: 1, knock: { knock: true, ack: true } }));
+  strategy.receive(create(ConnInfoSchema, { serviceId: 1, knock: { knock: true, ack: true } }));
   await expect(dialled).rejects.toThrow("given up");
   expect(opened).toHaveLength(1);
   await expect.poll(async () => (await opened[0])?.destroyed).toBe(true);
@@ -38,12 +38,12 @@ test("a knock whose answer could not be sent leaves the next stream to whom it b
     stream.destroy();
   });
   other.attach(end);
-  const way = createMultiplexedWay({ send: () => false }, multiplexer);
-  await way.listen(1, (stream) => {
+  const strategy = createMultiplexedStrategy({ send: () => false }, multiplexer);
+  await strategy.listen(1, (stream) => {
     main.resolve("the service that was knocked at");
     stream.destroy();
   });
-  way.receive(create(ConnInfoSchema, { serviceId: 1, knock: { knock: true } }));
+  strategy.receive(create(ConnInfoSchema, { serviceId: 1, knock: { knock: true } }));
   await other.openStream();
   expect(await main.promise).toBe("the main server");
   await Promise.all([multiplexer.close(), other.close()]);
