@@ -35,7 +35,10 @@ function platformOf(name: string) {
   return { cpu: [cpu], os: [os], ...libc };
 }
 
-/** What npm has no checksum of is what was put back here. Workspaces are folders of this repository, and have none. */
+/**
+ * An entry without a checksum of npm's is one that was put back here. Workspaces are folders of this repository, and
+ * have none.
+ */
 function withIntegrity(path: string, { version, ...entry }: LockEntry): LockEntry {
   const isFolder = !path.includes("node_modules/");
   if (version === undefined || isFolder || entry.link || entry.inBundle || entry.integrity !== undefined) {

@@ -11,7 +11,7 @@ import { build, transform } from "esbuild";
 import { workerBundle } from "../bench/worker-bundle.ts";
 
 const entry = "workers/markdown.ts";
-/** What we would like it to be, gzipped. */
+/** Our goal, gzipped. */
 const goalBytes = 60 * 1024;
 /** Bundles to compare with, in bench/size. */
 const floors = ["contract", "connect", "hono", "micromark", "libraries", "empty-plugin"];
@@ -21,11 +21,11 @@ interface Module {
   readonly code: string;
 }
 
-/** What would be gone without a package, or a folder of ours. */
+/** A package, or a folder of ours, and the bytes that would be gone without it. */
 interface Contributor {
   readonly name: string;
   readonly bytes: number;
-  /** How much smaller the gzipped bundle is without it. What several have in common counts for none of them. */
+  /** Bytes that the gzipped bundle is smaller without it. Code that several have in common counts for none of them. */
   readonly gzipBytes: number;
 }
 
@@ -60,7 +60,7 @@ printTable(
   floorSizes.map(({ name, gzipBytes }) => [String(gzipBytes), `bench/size/${name}.ts`]),
 );
 
-/** What wrangler would upload. */
+/** The bundle that wrangler would upload. */
 function deployedBundle(): Buffer {
   using folder = mkdtempDisposableSync(join(tmpdir(), "plugboard-size-"));
   execFileSync("wrangler", ["deploy", "--dry-run", "--env", "production", "--outdir", folder.path], {

@@ -28,7 +28,7 @@ export default {
         },
       });
     } catch (error) {
-      // For whoever runs the Worker; strangers learn nothing of what is behind it.
+      // For those who run the Worker; strangers learn nothing of what is behind it.
       console.error(ConnectError.from(error).message);
       return new Response("The document could not be rendered\n", { status: 502 });
     }

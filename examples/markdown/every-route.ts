@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 type Connect = (require: Requirements) => Promise<Connection>;
 
-/** Where the plugin can run. `start` returns how to connect to it there; what it starts ends with the stack. */
+/** A place where the plugin can run. `start` returns how to connect to it there; what it starts ends with the stack. */
 interface Place {
   readonly name: string;
   start(stack: AsyncDisposableStack): Promise<Connect>;

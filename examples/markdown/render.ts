@@ -3,7 +3,7 @@ import { gfm, gfmHtml } from "micromark-extension-gfm";
 import { decodeString } from "micromark-util-decode-string";
 import type { Event, Token } from "micromark-util-types";
 
-/** Which Markdown to understand. */
+/** The dialect of Markdown to understand. */
 export interface Dialect {
   /** GitHub Flavored Markdown beside CommonMark. */
   readonly gfm: boolean;

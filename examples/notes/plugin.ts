@@ -12,7 +12,7 @@ export default definePlugin({
     router.service(NotesService, {
       list: () => ({ notes }),
       add({ text }, { values }) {
-        const note = create(NoteSchema, { text, author: values.get(callerKey)?.subject ?? "somebody" });
+        const note = create(NoteSchema, { text, author: values.get(callerKey)?.subject ?? "anonymous" });
         notes.push(note);
         return { note };
       },

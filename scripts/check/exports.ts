@@ -41,7 +41,7 @@ const exportedNames = new Set(exported.map(({ name }) => name));
 /** Types that compute others, of which an editor shows what comes of them. */
 const computing = new Set(["SettingsOf"]);
 
-/** Where each type is named that no entry point exports. */
+/** The places that name each type which no entry point exports. */
 const missing = new Map<string, Set<string>>();
 for (const symbol of exported) {
   for (const declaration of symbol.declarations) {
@@ -67,7 +67,7 @@ if (missing.size === 0) {
   console.log(`every type that the ${exported.length} exports name is exported, too`);
 }
 
-/** What a module exports, as it was declared. */
+/** A module's exports, as they were declared. */
 function exportsOf(file: string): readonly Declared[] {
   const source = program.getSourceFile(file);
   const module = source && checker.getSymbolAtLocation(source);
@@ -105,7 +105,7 @@ function isPrivate(member: Node): boolean {
   return found;
 }
 
-/** What a reference refers to is its first child: a name, or a name of a namespace. */
+/** Reads a reference. Its first child is a name, or a name of a namespace. */
 function readReference(reference: Node, place: string): void {
   let first: Node | undefined;
   reference.forEachChild((child) => {

@@ -1,4 +1,4 @@
-/** What V8 tells of a script when its process ends: https://chromedevtools.github.io/devtools-protocol/tot/Profiler/ */
+/** V8's coverage of a script when its process ends: https://chromedevtools.github.io/devtools-protocol/tot/Profiler/ */
 export interface ScriptCoverage {
   readonly url: string;
   readonly functions: readonly {

@@ -56,7 +56,7 @@ function groupOf(file: string): string {
   return /[\\/]packages[\\/]([^\\/]+)[\\/]/.exec(file.slice(resolve(".").length))?.[1] ?? "core";
 }
 
-/** What ran of the packages' files in the processes that the tests have started. */
+/** The parts of the packages' files that ran in the processes that the tests have started. */
 function ranIn(place: string): Ran {
   const ran: Ran = new Map();
   for (const name of readdirSync(place)) {

@@ -7,7 +7,7 @@ export interface FileReport {
   readonly statementMap: Readonly<
     Record<string, { readonly start: { readonly line: number; readonly column: number } }>
   >;
-  /** How often each statement ran in the tests' own processes. */
+  /** Runs of each statement in the tests' own processes. */
   readonly s: Readonly<Record<string, number>>;
 }
 

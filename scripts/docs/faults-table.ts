@@ -12,7 +12,7 @@ import { refusals } from "../../test/behaviour/refusals.ts";
 const file = "docs/reference/faults.md";
 const [begin, end] = ["<!-- faults: npm run faults -->", "<!-- end of faults -->"];
 
-/** What of a fault goes into the tables. */
+/** The columns of a fault in the tables. */
 interface Told {
   readonly fault: string;
   readonly code: Code;

@@ -15,7 +15,7 @@ export function openSection(changelog: string, version: string, date: string): s
   return changelog.replace(/^## Unreleased$/m, `## Unreleased\n\n## ${version} - ${date}`);
 }
 
-/** What is said under the heading of a version; undefined if there is none, or nothing. */
+/** The text under the heading of a version; undefined if there is none, or nothing. */
 export function sectionOf(changelog: string, version: string): string | undefined {
   const section = changelog.split(/^## /m).find((each) => each.split(/[ \n]/, 1)[0] === version);
   const body = section?.split("\n").slice(1).join("\n").trim();

@@ -4,7 +4,7 @@ const places =
   /^package\/(?:dist|docs|src|proto|examples|workers|bench\/results)\/|^package\/(?:package\.json|wrangler\.toml|(?:README|CHANGELOG|CONTRIBUTING)\.md|LICENSE)$/;
 const unwanted = /(?:^|\/)(?:\.env.*|.*\.(?:key|pem|tsbuildinfo|log|test\.[cm]?[jt]s)|node_modules|test|tests)(?:\/|$)/;
 
-/** What is wrong with the files of a tarball: some that users have no use for, or that are a secret, or that are missing. */
+/** The faults of a tarball's files: some that users have no use for, or that are a secret, or that are missing. */
 export function contentFaults(files: readonly string[], manifest: Pick<Manifest, "exports">): readonly string[] {
   const present = new Set(files);
   const needed = ["README.md", "LICENSE", "package.json", ...targetsOf(manifest.exports)];

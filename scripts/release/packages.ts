@@ -21,7 +21,7 @@ export interface Package {
   readonly manifest: Manifest;
 }
 
-/** Where one package may name the version of another. */
+/** The fields in which one package may name the version of another. */
 export const kinds = ["dependencies", "peerDependencies", "devDependencies"] as const;
 
 /**

@@ -52,7 +52,7 @@ test("where nobody else can call, the host is trusted without a token", async ()
   const env = { NOTES_BEARER: token };
   for (const own of [{ env }, { env: { ...env, PLUGIN_SERVER_TRANSPORTS: "tcp" }, tls: "auto" as const }]) {
     const loaded = await host.load({ ...options, ...own });
-    expect(await loaded.client(NotesService).add({ text: "hi" })).toMatchObject({ note: { author: "somebody" } });
+    expect(await loaded.client(NotesService).add({ text: "hi" })).toMatchObject({ note: { author: "anonymous" } });
     await loaded.close();
   }
 });

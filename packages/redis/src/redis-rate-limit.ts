@@ -1,7 +1,7 @@
 import type { RateLimit, RateLimitOptions, TokenRate } from "plugboard";
 import { sharedRateLimit } from "plugboard";
 
-/** A connected client of ioredis, iovalkey or node-redis. Whoever made it closes it. */
+/** A connected client of ioredis, iovalkey or node-redis. Its owner closes it. */
 export type RedisClient = IoredisClient | NodeRedisClient;
 
 /** The methods that are used of ioredis. */

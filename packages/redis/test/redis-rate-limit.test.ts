@@ -127,7 +127,7 @@ describe.skipIf(lacksRedis)("rate limits in Redis, for which redis-server has to
       expect(lines.join("\n")).not.toContain(password);
     });
 
-    test("hold for the process alone while Redis does not answer", async () => {
+    test("hold for the process alone while Redis does not respond", async () => {
       await using host = new Host();
       const plugin = await load(host, client);
       await call(plugin, randomUUID());
@@ -139,11 +139,11 @@ describe.skipIf(lacksRedis)("rate limits in Redis, for which redis-server has to
   test("leave nothing in Redis for longer than it takes a bucket to be full", async () => {
     await using host = new Host();
     const plugin = await load(host, "ioredis");
-    await call(plugin, "somebody");
-    await call(plugin, "somebody");
+    await call(plugin, "alice");
+    await call(plugin, "alice");
     await using observer = new ObservedRedis(socket);
     const buckets = await observer.buckets();
-    expect(buckets).toEqual(["plugboard:/plugboard.test.v1.BehaviourService/Echo key somebody"]);
+    expect(buckets).toEqual(["plugboard:/plugboard.test.v1.BehaviourService/Echo key alice"]);
     const ttl = await observer.redis.pttl(buckets[0] ?? "");
     // Two tokens are missing, at one in a hundred seconds.
     expect(ttl).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 /**
- * Whether an SPDX expression can be met with the permitted licences: all that AND joins, and one of what OR joins.
- * Expressions with AND and OR in one another are not permitted, as no package here has one.
+ * True if an SPDX expression can be met with the permitted licences: all that AND joins, and one of those that OR
+ * joins. Expressions with AND and OR in one another are not permitted, as no package here has one.
  */
 export function isPermitted(expression: string, permitted: readonly string[]): boolean {
   const plain = expression.replace(/^\((.*)\)$/, "$1");

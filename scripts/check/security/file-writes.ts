@@ -27,7 +27,7 @@ export const fileWrites: Scan = {
   },
 };
 
-/** Whether these are options with a flag that makes a new file or fails: O_EXCL. */
+/** True for options with a flag that makes a new file or fails: O_EXCL. */
 function isExclusive(argument: Node): boolean {
   return (
     argument.type === "ObjectExpression" &&

@@ -28,7 +28,7 @@ export const plainHttp: Scan = {
   },
 };
 
-/** Whether more is joined to it. */
+/** True if more is joined to it. */
 function isExtended(parent: Node | undefined): boolean {
   return parent?.type === "BinaryExpression" && parent.operator === "+";
 }

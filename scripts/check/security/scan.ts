@@ -1,4 +1,4 @@
-/** What every scan is, and how exceptions to it are stated. */
+/** The shape of every scan, and how exceptions to it are stated. */
 import type { Node, Source } from "./source.ts";
 
 /** Looks for one kind of fault in a module. */
@@ -10,7 +10,7 @@ export interface Scan {
 
 export interface Fault {
   readonly node: Pick<Node, "start">;
-  /** What is wrong, and what to do. */
+  /** The fault, and its cure. */
   readonly message: string;
 }
 

@@ -10,7 +10,7 @@ import { temporaryNames } from "./temporary-names.ts";
 import { tls } from "./tls.ts";
 import { unbounded } from "./unbounded.ts";
 
-/** For what runs on our own machines only: nobody else chooses its input. */
+/** For what runs on our own machines only, with our own input. */
 const everywhere: readonly Scan[] = [dynamicCode, emptyCatch, secrets, shell, temporaryNames];
 /** For what users run. */
 const published: readonly Scan[] = [...everywhere, backtracking, fileWrites, plainHttp, tls, unbounded];

@@ -1,7 +1,7 @@
 import type { Fault, Scan } from "./scan.ts";
 import { keyOf, lastName, type Node, nodesOf, stringOf } from "./source.ts";
 
-/** What is a secret by its form. Each is written so that it doesn't match itself. */
+/** The forms of secrets. Each is written so that it doesn't match itself. */
 const forms: readonly (readonly [name: string, form: RegExp])[] = [
   ["a private key", /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/=]{20}/],
   ["a key of AWS", /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/],
@@ -20,7 +20,7 @@ const passwordInAddress = /^[a-z][a-z0-9+]{0,10}:\/\/[^\s:@/]{0,64}:[^\s:@/]{8,6
 const secretNames = /(?:password|passwd|secret|token|api_?key|private_?key|credential)s?$/i;
 const placeholder = /^(?:[a-z]+(?:[-_ .:/][a-z]+)*|x+|\*+|<.*>|\$\{.*)$/i;
 
-/** What of any text, of whatever language, is a secret by its form. */
+/** The secrets in any text, of whatever language, by their form. */
 export function secretsIn(text: string): readonly Fault[] {
   return forms.flatMap(([name, form]) => {
     const index = text.search(form);

@@ -74,7 +74,7 @@ export function* within(node: Node): Generator<Node> {
   }
 }
 
-/** What a string, or a template without values, says. */
+/** The text of a string, or of a template without values. */
 export function stringOf(node: Node | undefined): string | undefined {
   if (node?.type === "Literal" && typeof node.value === "string") {
     return node.value;

@@ -33,7 +33,7 @@ export const temporaryNames: Scan = {
   },
 };
 
-/** Whether more is joined to it. */
+/** True if more is joined to it. */
 function isExtended({ node, parent }: Place): boolean {
   const outer = parent?.node;
   return (

@@ -38,7 +38,7 @@ export const unbounded: Scan = {
   },
 };
 
-/** Whether it is a method of a request or a response, by what that is called, or of what fetch returns. */
+/** True for a method of a request or a response, by the name of its object, or of what fetch returns. */
 function isBody(callee: Node): boolean {
   const of = callee.type === "MemberExpression" ? callee.object : callee;
   return of.type === "AwaitExpression" || /(?:req|request|res|response|reply|body|blob)$/i.test(lastName(of) ?? "");
@@ -51,7 +51,7 @@ function isEndless(name: string, value: Node): boolean {
   return ["Infinity", "POSITIVE_INFINITY", "MAX_SAFE_INTEGER", "MAX_VALUE"].includes(lastName(value) ?? "");
 }
 
-/** Whether it keeps what it is given, and has no condition on which it would stop. */
+/** True if it keeps what it is given, and has no condition on which it would stop. */
 function collects(body: Node): boolean {
   const nodes = [...within(body)];
   const keeps = nodes.some(

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** Whether the tests that need it have to be skipped, which they never are in CI. */
+/** True if the tests that need it have to be skipped, which they never are in CI. */
 export const lacksRedis = spawnSync("redis-server", ["--version"]).status !== 0 && process.env.CI === undefined;
 
 /** A Redis server that keeps everything in memory. */
