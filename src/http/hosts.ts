@@ -52,7 +52,7 @@ export function onlyHosts(hosts: readonly string[]): HostRule {
 /** Allows requests for names of the loopback interface alone. */
 export const onlyLoopbackHosts: HostRule = {
   allows: onlyHosts([]).allows,
-  refusal: "only requests for localhost, 127.0.0.1 and [::1] are answered here",
+  refusal: "only requests for localhost, 127.0.0.1 and [::1] are served here",
 };
 
 /**

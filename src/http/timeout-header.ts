@@ -16,7 +16,7 @@ export function shortenTimeout(header: Headers, maxMs: number): number | undefin
   return shorten(header, "Connect-Timeout-Ms", readConnect, maxMs, String(maxMs));
 }
 
-/** Whether a request says how long its call may take. */
+/** True if a request says how long its call may take. */
 export function hasTimeout(header: Headers): boolean {
   return header.has("Grpc-Timeout") || header.has("Connect-Timeout-Ms");
 }

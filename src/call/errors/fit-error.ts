@@ -5,9 +5,9 @@ import { notInResponses } from "../messages/connection-fields.ts";
 import { dropUnsendable } from "../messages/metadata.ts";
 
 /**
- * What an error's metadata must not set: what belongs to the connection that it came by, if it is that of a response
- * which the handler has got from elsewhere, and what would have a browser do something. A handler that means it sets the
- * response's header.
+ * The metadata that an error must not set: what belongs to the connection that it came by, if it is that of a response
+ * which the handler has got from elsewhere, and what would have a browser do something. A handler that means it sets
+ * the response's header.
  */
 // allowed backtracking: names that stand here, between both ends of a text.
 const notOfErrors = new RegExp(

@@ -11,7 +11,7 @@ export interface Caller {
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** What a call, or a request for a WebSocket, says of its caller. */
+/** The credentials of a call, or of a request for a WebSocket. */
 export interface Credentials {
   /** The token of `Authorization: Bearer`: of the call, else of the WebSocket that it comes by. */
   readonly token: string | undefined;

@@ -1,7 +1,7 @@
 import type { Code } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
 
-/** Why a call was denied, for programs that read the audit log. */
+/** The reason why a call was denied, for programs that read the audit log. */
 export type DenialReason =
   /** It came without anything that tells who makes it. */
   | "no_credentials"
@@ -15,7 +15,7 @@ export type DenialReason =
   | "refused"
   /** Too many calls of its address were denied. Of each address, one in ten seconds is recorded. */
   | "too_many_failures"
-  /** Who makes it could not be found out. */
+  /** The caller could not be identified. */
   | "auth_failed";
 
 const reasons = new WeakMap<ConnectError, DenialReason>();
@@ -27,7 +27,7 @@ export function denied(reason: DenialReason, message: string, code: Code): Conne
   return error;
 }
 
-/** Why an error denies a call, if that was said. */
+/** The reason why an error denies a call, if it has one. */
 export function denialReason(error: ConnectError): DenialReason | undefined {
   return reasons.get(error);
 }
