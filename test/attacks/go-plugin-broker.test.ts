@@ -127,7 +127,7 @@ describe("a classic broker", () => {
     await new Promise((resolve) => connections[0]?.once("close", resolve).resume());
   });
 
-  test("says that nobody answers at a socket that is gone", async () => {
+  test("says that nothing responds at a socket that is gone", async () => {
     const { broker, tell } = startEnd();
     tell({ serviceId: 1, network: "unix", address: join(directory, "gone.sock") });
     await expect(broker.dial(1)).rejects.toMatchObject({ errorCode: "PB-DIAL-FAILED" });
@@ -139,7 +139,7 @@ describe("a classic broker", () => {
     await expect(broker.dial(1)).rejects.toMatchObject({ message: expect.stringContaining("unix:first") });
   });
 
-  test("forgets after 5 s what nobody has asked for", async () => {
+  test("forgets after 5 s what no one has asked for", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const { broker, tell } = startEnd();
     tell({ serviceId: 1, network: "unix", address: "first" });
@@ -214,7 +214,7 @@ const knock = (serviceId: number): Info => ({ serviceId, knock: { knock: true } 
 const ack = (serviceId: number, error = ""): Info => ({ serviceId, knock: { knock: true, ack: true, error } });
 
 describe("a multiplexed broker", () => {
-  test("answers a knock as go-plugin does, byte for byte, and gives the next stream to what was asked for", async () => {
+  test("replies to a knock as go-plugin does, byte for byte, and gives the next stream to what was asked for", async () => {
     const { broker, tell, heard, peer, unexpected } = await startMultiplexedEnd();
     await broker.serve(echoAs("plugin"));
     tell(knock(1));
@@ -227,7 +227,7 @@ describe("a multiplexed broker", () => {
     await vi.waitFor(() => expect(unexpected).toHaveLength(1));
   });
 
-  test("answers a knock that comes early once something is served", async () => {
+  test("replies to a knock that comes early once something is served", async () => {
     const { broker, tell, heard } = await startMultiplexedEnd();
     tell(knock(1), knock(2));
     await settle();
@@ -270,7 +270,7 @@ describe("a multiplexed broker", () => {
     await dialled;
   });
 
-  test("knocks for one dial at a time, and opens a stream for an answer that nobody waits for any more", async () => {
+  test("knocks for one dial at a time, and opens a stream for a reply that no one waits for any more", async () => {
     const { broker, tell, heard, opened } = await startMultiplexedEnd();
     const controller = new AbortController();
     const first = expect(broker.dial(1, { signal: controller.signal })).rejects.toThrow("given up");

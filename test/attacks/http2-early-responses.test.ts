@@ -48,7 +48,7 @@ function open(port: number): http2.ClientHttp2Session {
   return http2.connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 1000 });
 }
 
-interface Answer {
+interface Reply {
   readonly httpStatus: number | undefined;
   readonly grpcStatus: string | undefined;
 }
@@ -59,7 +59,7 @@ async function call(
   method: string,
   body: Buffer,
   headers: http2.OutgoingHttpHeaders = {},
-): Promise<Answer> {
+): Promise<Reply> {
   const stream = session.request({
     ":method": "POST",
     ":path": `/${BehaviourService.typeName}/${method}`,
@@ -82,12 +82,12 @@ async function call(
   return { httpStatus, grpcStatus };
 }
 
-async function afterRefusals(session: http2.ClientHttp2Session, refuse: () => Promise<Answer>, refused: Answer) {
+async function afterRefusals(session: http2.ClientHttp2Session, refuse: () => Promise<Reply>, refused: Reply) {
   for (let count = 0; count < 120; count++) {
     expect(await refuse()).toEqual(refused);
   }
-  const answers = await Promise.all(Array.from({ length: 300 }, () => call(session, "Echo", empty)));
-  expect(answers.filter(({ grpcStatus }) => grpcStatus === "0")).toHaveLength(300);
+  const responses = await Promise.all(Array.from({ length: 300 }, () => call(session, "Echo", empty)));
+  expect(responses.filter(({ grpcStatus }) => grpcStatus === "0")).toHaveLength(300);
   session.destroy();
 }
 
@@ -118,8 +118,8 @@ test("1,030 messages that are too long for the broker's server leave room for ca
   const address = acceptor.address() as net.AddressInfo;
   const session = open(address.port);
   for (let count = 0; count < 1_030; count += 103) {
-    const answers = await Promise.all(Array.from({ length: 103 }, () => call(session, "Echo", tooLong)));
-    expect(answers.filter(({ grpcStatus }) => grpcStatus === "8")).toHaveLength(103);
+    const responses = await Promise.all(Array.from({ length: 103 }, () => call(session, "Echo", tooLong)));
+    expect(responses.filter(({ grpcStatus }) => grpcStatus === "8")).toHaveLength(103);
   }
   expect(await call(session, "Echo", empty)).toEqual({ httpStatus: 200, grpcStatus: "0" });
   session.destroy();

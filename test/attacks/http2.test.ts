@@ -112,9 +112,9 @@ test("a header that is long in the table and short on the wire is not unpacked w
     socket.write(frame(frameTypes.headers, 0x05, 2 * turn + 5, bomb.subarray(9)));
   }
   // What is written before is read before.
-  const answered = new Promise((resolve) => socket.once("close", resolve));
+  const responded = new Promise((resolve) => socket.once("close", resolve));
   socket.end();
-  await answered;
+  await responded;
   await expectAlive();
   // The first alone was no longer than it may be.
   expect(await echoes(attacked)).toBeLessThanOrEqual(1);
@@ -123,7 +123,7 @@ test("a header that is long in the table and short on the wire is not unpacked w
 test.each([
   ["pings", () => frame(frameTypes.ping, 0, 0, Buffer.alloc(8))],
   ["settings", () => frame(frameTypes.settings, 0, 0)],
-])("%s without end, whose answers nobody reads, close the connection", async (_, make) => {
+])("%s without end, whose responses no one reads, close the connection", async (_, make) => {
   const socket = await open();
   socket.pause();
   const many = Buffer.concat(Array.from({ length: 1000 }, make));
@@ -140,16 +140,16 @@ test("a header that would be two lines over HTTP/1.1 reaches no handler", async 
   ]);
   for (const value of ["a\r\nb: c", "a\nb: c", "a\0b"]) {
     const socket = await open();
-    let answer = Buffer.alloc(0);
+    let response = Buffer.alloc(0);
     socket.on("data", (chunk: Buffer) => {
-      answer = Buffer.concat([answer, chunk]);
+      response = Buffer.concat([response, chunk]);
     });
     socket.write(frame(frameTypes.headers, 0x04, 1, Buffer.concat([inspect, literal("x-behaviour", value)])));
     socket.write(frame(frameTypes.data, 1, 1, Buffer.from("{}")));
     // The handler would fail at it.
-    while (!answer.includes("timeoutMs")) {
+    while (!response.includes("timeoutMs")) {
       await new Promise((resolve) => setTimeout(resolve, 10));
-      expect(answer.toString()).not.toContain("internal error");
+      expect(response.toString()).not.toContain("internal error");
     }
     socket.destroy();
   }

@@ -27,7 +27,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
       ["with a length that has a sign", `${head(echo, "Content-Length: +2")}{}${smuggled}`],
       ["with a length that is negative", `${head(echo, "Content-Length: -2")}{}${smuggled}`],
       ["with a length beyond all numbers", `${head(echo, `Content-Length: ${"9".repeat(30)}`)}{}${smuggled}`],
-      ["in an encoding of its transfer that nobody knows", `${head(echo, "Transfer-Encoding: xchunked")}${smuggled}`],
+      ["in an encoding of its transfer that no one knows", `${head(echo, "Transfer-Encoding: xchunked")}${smuggled}`],
       ["in chunks that are not the last encoding", `${head(echo, "Transfer-Encoding: chunked, gzip")}${smuggled}`],
       ["with blanks before a colon", `${head(echo, "Content-Length : 2")}{}${smuggled}`],
       ["with a chunk whose length ends in a bare LF", `${head(echo, "Transfer-Encoding: chunked")}2\n{}\r\n0\r\n\r\n`],
@@ -35,14 +35,14 @@ describe.each(runtimes)("in %s,", (runtime) => {
       ["with a NUL in a header", `${head(echo, "X-Nul: a\0b", "Content-Length: 2")}{}${smuggled}`],
     ])("%s", async (_, bytes) => {
       const before = await echoes(attacked);
-      const answers = await exchange(attacked, bytes);
-      expect(answers.match(/HTTP\/1\.1 \d+/g) ?? []).toHaveLength(answers === "" ? 0 : 1);
-      expect(answers).toMatch(/^$|^HTTP\/1.1 [45]/);
+      const replies = await exchange(attacked, bytes);
+      expect(replies.match(/HTTP\/1\.1 \d+/g) ?? []).toHaveLength(replies === "" ? 0 : 1);
+      expect(replies).toMatch(/^$|^HTTP\/1.1 [45]/);
       expect(await echoes(attacked)).toBe(before);
     });
   });
 
-  test("what is no request, sent behind others that have not been answered, ends nothing but its connection", async () => {
+  test("what is no request, sent behind others that still wait for their responses, ends nothing but its connection", async () => {
     // Without a type for its content, it is refused at once.
     const request = `POST ${echo} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const socket = await dial(attacked, `${request}${request}0\r\n\r\n${request}`);
@@ -77,29 +77,29 @@ describe.each(runtimes)("in %s,", (runtime) => {
       "/toString",
     ])("not %s", async (path) => {
       const before = await echoes(attacked);
-      const answer = await exchange(attacked, head(path, "Content-Length: 2", "Connection: close"), "{}");
-      expect(answer).toMatch(/^HTTP\/1.1 (400|404) /);
+      const reply = await exchange(attacked, head(path, "Content-Length: 2", "Connection: close"), "{}");
+      expect(reply).toMatch(/^HTTP\/1.1 (400|404) /);
       expect(await echoes(attacked)).toBe(before);
     });
 
     test.each(["/x/../", "/./", "/x/%2e%2e/", "/.%2e/"])("and %s before it leads nowhere else", async (prefix) => {
       // What normalizes paths, as Workers do, comes to the very same method.
-      const answer = await exchange(
+      const reply = await exchange(
         attacked,
         head(prefix + echo.slice(1), "Content-Length: 2", "Connection: close"),
         "{}",
       );
-      expect(answer).toMatch(runtime === "node" ? /^HTTP\/1.1 404 / : /^HTTP\/1.1 200 [\s\S]*\r\n\r\n(2\r\n)?{}/);
+      expect(reply).toMatch(runtime === "node" ? /^HTTP\/1.1 404 / : /^HTTP\/1.1 200 [\s\S]*\r\n\r\n(2\r\n)?{}/);
     });
 
     test("also as a whole URL", async () => {
-      const answer = await exchange(
+      const reply = await exchange(
         attacked,
         head(`http://other.example.com${service}/Nothing`, "Content-Length: 2", "Connection: close"),
         "{}",
       );
-      expect(answer).toMatch(/^HTTP\/1.1 4/);
-      expect(answer).not.toContain("other.example.com");
+      expect(reply).toMatch(/^HTTP\/1.1 4/);
+      expect(reply).not.toContain("other.example.com");
     });
 
     test("and no header leads to another method", async () => {
@@ -149,7 +149,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
       expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
     });
 
-    test("no type, another method: the answer says what is wrong", async () => {
+    test("no type, another method: the response says what is wrong", async () => {
       const body = new Uint8Array([0x7b, 0x7d]);
       for (const [status, said, init] of [
         [415, "application/json", { method: "POST", body }],
@@ -163,7 +163,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
     });
   });
 
-  describe("nobody gets a line into headers:", () => {
+  describe("no one gets a line into headers:", () => {
     test.each<[string, string]>([
       ["CR and LF", "a\r\nSet-Cookie: stolen=1"],
       ["a bare LF", "a\nSet-Cookie: stolen=1"],
@@ -186,7 +186,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
       }
     });
 
-    test("what a handler says that no server sends is answered whole, and so is the next call", async () => {
+    test("what a handler says that no server sends costs neither its response nor the next", async () => {
       for (const headers of [asked([["x-said", "\x01"]]), asked([], [["x-said", "\x7f"]])]) {
         const response = await call(attacked, "Inspect", "{}", headers);
         const content = await response.text();
@@ -203,9 +203,9 @@ describe.each(runtimes)("in %s,", (runtime) => {
           head(echo, `X-Request-Id: ${id}`, "Content-Length: 2", "Connection: close"),
           "latin1",
         );
-        const answer = await exchange(attacked, bytes, "{}");
-        expect(answer).toMatch(/\r\nx-request-id: [\w-]{36}\r\n/i);
-        expect(answer).not.toContain(id);
+        const reply = await exchange(attacked, bytes, "{}");
+        expect(reply).toMatch(/\r\nx-request-id: [\w-]{36}\r\n/i);
+        expect(reply).not.toContain(id);
       },
     );
 

@@ -31,7 +31,7 @@ function echoRequest(bytes: number): Buffer<ArrayBuffer> {
   return Buffer.concat([Buffer.of(0x0a, ...varint), Buffer.alloc(length, "a")]);
 }
 
-/** The whole answer, with trailers if they say how it went. */
+/** The whole response, with trailers if they say how it went. */
 async function post(attacked: Attacked, format: Format, body: Buffer<ArrayBuffer>, chunked: boolean): Promise<string> {
   if (format === "gRPC") {
     return postHttp2(attacked, body, chunked);
@@ -114,7 +114,7 @@ describe.each(runtimes)("what is too large, in %s:", (runtime) => {
   test("a flood of headers is refused", async () => {
     const fields = Array.from({ length: 20_000 }, (_, index) => `X-${index}: ${"a".repeat(20)}`);
     const before = await echoes(attacked);
-    // What reads on no further closes the connection, which may lose the answer.
+    // What reads on no further closes the connection, which may lose the response.
     expect(await exchange(attacked, head(`${service}/Echo`, "Content-Length: 2", ...fields), "{}")).toMatch(
       /^$|^HTTP\/1.1 4(?:31|29|00|13) /,
     );

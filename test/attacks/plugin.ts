@@ -43,7 +43,7 @@ export default definePlugin({
         throw code === 0 ? new Error("swordfish") : new ConnectError("as asked", code as Code);
       },
 
-      /** Never answers; it heeds its signal unless it is called "deaf". */
+      /** Never responds; it heeds its signal unless it is called "deaf". */
       async hang({ id }, { signal }) {
         open.add(id);
         const { promise, reject } = Promise.withResolvers<never>();

@@ -12,13 +12,13 @@ import { makeParties } from "../support/tls/parties.ts";
 import { head, service, startAttacked } from "./attacked.ts";
 import plugin from "./plugin.ts";
 
-interface Answer {
+interface Reply {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
 }
 
-/** Checks what every answer has to have. */
-function check({ status, headers }: Answer, secure: boolean, cacheable = false) {
+/** Checks what every response has to have. */
+function check({ status, headers }: Reply, secure: boolean, cacheable = false) {
   expect({ status, ...Object.fromEntries(headers) }).toMatchObject({
     status,
     "content-security-policy": expect.stringMatching(/^default-src 'none'/),
@@ -46,7 +46,7 @@ const upgrade = [
   `Sec-WebSocket-Key: ${"A".repeat(22)}==`,
 ];
 
-/** Requests of HTTP/1.1 by what they are answered with: method, path, header fields, body. */
+/** Requests of HTTP/1.1 by the status of their response: method, path, header fields, body. */
 type Case = readonly [status: number, method: string, path: string, fields: readonly string[], body?: string];
 
 const everywhere: readonly Case[] = [
@@ -73,7 +73,7 @@ const everywhere: readonly Case[] = [
   [504, "POST", `${service}/Hang`, [...json, "Connect-Timeout-Ms: 10"], "{}"],
 ];
 
-/** What only Node's HTTP/1.1 is asked, and what workerd answers before a Worker has it. */
+/** What only Node's HTTP/1.1 is asked, and what workerd handles before a Worker has it. */
 const inNode: readonly Case[] = [
   [400, "POST", `${service}/Echo`, ["Content-Length: 1", "Content-Length: 2"]],
   [400, "GET", "/", [...upgrade, "Sec-WebSocket-Protocol: chat"]],
@@ -96,8 +96,8 @@ function bytesOf([, method, path, fields, body]: Case): string {
   );
 }
 
-/** Sends bytes and reads the head of the answer. */
-async function ask(socket: net.Socket, bytes: string): Promise<Answer> {
+/** Sends bytes and reads the head of the response. */
+async function ask(socket: net.Socket, bytes: string): Promise<Reply> {
   socket.on("error", () => undefined).write(bytes);
   let text = "";
   for await (const chunk of socket) {
@@ -114,7 +114,7 @@ async function ask(socket: net.Socket, bytes: string): Promise<Answer> {
   return { status: Number(first?.split(" ")[1]), headers: new Map(headers) };
 }
 
-async function askHttp2(url: string, [, method, path, fields, body]: Case, ca?: string): Promise<Answer> {
+async function askHttp2(url: string, [, method, path, fields, body]: Case, ca?: string): Promise<Reply> {
   const session = http2.connect(url, { ca });
   try {
     const own = Object.fromEntries(
@@ -171,52 +171,52 @@ describe.each([
     return socket;
   };
 
-  test.each(named([...everywhere, ...inNode]))("has all headers in HTTP/1.1 when it answers %s", async (_, each) => {
-    const answer = await ask(await dial(), bytesOf(each));
-    expect(answer.status).toBe(each[0]);
-    check(answer, secure);
+  test.each(named([...everywhere, ...inNode]))("has all headers in HTTP/1.1 in its response to %s", async (_, each) => {
+    const response = await ask(await dial(), bytesOf(each));
+    expect(response.status).toBe(each[0]);
+    check(response, secure);
   });
 
   test.each(named([...everywhere, [417, "POST", `${service}/Echo`, [...json, "Expect: tea"], "{}"]]))(
-    "has all headers in HTTP/2 when it answers %s",
+    "has all headers in HTTP/2 in its response to %s",
     async (_, each) => {
-      const answer = await askHttp2(`${secure ? "https" : "http"}://localhost:${port}`, each, ca);
-      expect(answer.status).toBe(each[0]);
-      check(answer, secure);
+      const response = await askHttp2(`${secure ? "https" : "http"}://localhost:${port}`, each, ca);
+      expect(response.status).toBe(each[0]);
+      check(response, secure);
     },
   );
 
-  test("answers 408 with all headers when headers don't come to an end", async () => {
-    const answer = await ask(await dial(), "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:");
-    expect(answer.status).toBe(408);
-    check(answer, secure);
+  test("responds 408 with all headers when headers don't come to an end", async () => {
+    const response = await ask(await dial(), "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:");
+    expect(response.status).toBe(408);
+    check(response, secure);
   });
 
-  test("answers 413 with all headers when a chunk says too much of itself", async () => {
+  test("responds 413 with all headers when a chunk says too much of itself", async () => {
     const chunk = `1;${"a".repeat(20_000)}\r\n{\r\n`;
-    const answer = await ask(await dial(), head(`${service}/Echo`, "Transfer-Encoding: chunked") + chunk);
-    expect(answer.status).toBe(413);
-    check(answer, secure);
+    const response = await ask(await dial(), head(`${service}/Echo`, "Transfer-Encoding: chunked") + chunk);
+    expect(response.status).toBe(413);
+    check(response, secure);
   });
 
-  test("answers with all headers what is no HTTP, and what it does not read as such", async () => {
+  test("sends all headers to what is no HTTP, and to what it does not read as such", async () => {
     for (const [status, bytes] of [
       [400, "NOT HTTP\r\n\r\n"],
       [400, "GET / HTTP/1.1\r\n\r\n"],
       [secure ? 404 : 421, "GET / HTTP/1.1\r\nHost: rebound.example.com\r\n\r\n"],
     ] as const) {
-      const answer = await ask(await dial(), bytes);
-      expect(answer.status).toBe(status);
-      check(answer, secure);
+      const response = await ask(await dial(), bytes);
+      expect(response.status).toBe(status);
+      check(response, secure);
     }
   });
 
-  test("answers with all headers who does not speak TLS where it has to, or speaks it where it must not", async () => {
+  test("sends all headers to a peer that does not speak TLS where it has to, or speaks it where it must not", async () => {
     const socket = net.connect({ host: "127.0.0.1", port });
     await once(socket, "connect");
-    const answer = await ask(socket, secure ? "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" : "\x16\x03\x01\x00\x00");
-    expect(answer.status).toBe(secure ? 426 : 400);
-    check(answer, false);
+    const response = await ask(socket, secure ? "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" : "\x16\x03\x01\x00\x00");
+    expect(response.status).toBe(secure ? 426 : 400);
+    check(response, false);
     if (secure) {
       const inHttp2 = await askHttp2(`http://localhost:${port}`, [403, "POST", `${service}/Echo`, json, "{}"]);
       expect(inHttp2.status).toBe(403);
@@ -235,21 +235,21 @@ describe("workerd", () => {
 
   const askWorker = (each: Case) => ask(net.connect({ host: "127.0.0.1", port }), bytesOf(each));
 
-  test.each(named(everywhere))("has all headers when it answers %s", async (_, each) => {
-    const answer = await askWorker(each);
-    expect(answer.status).toBe(each[0]);
-    check(answer, false);
+  test.each(named(everywhere))("has all headers in its response to %s", async (_, each) => {
+    const response = await askWorker(each);
+    expect(response.status).toBe(each[0]);
+    check(response, false);
   });
 
-  test("answers a WebSocket with all headers, whether it opens one or not", async () => {
+  test("sends all headers to a WebSocket, whether it opens one or not", async () => {
     const fields = [...upgrade, "Sec-WebSocket-Protocol: plugboard.ttrpc.v1"];
     for (const [status, origin] of [
       [101, "https://app.example.com"],
       [403, "https://evil.example.com"],
     ] as const) {
-      const answer = await askWorker([status, "GET", "/", [...fields, `Origin: ${origin}`]]);
-      expect(answer.status).toBe(status);
-      check(answer, false);
+      const response = await askWorker([status, "GET", "/", [...fields, `Origin: ${origin}`]]);
+      expect(response.status).toBe(status);
+      check(response, false);
     }
   });
 
@@ -264,7 +264,7 @@ describe("workerd", () => {
 });
 
 describe("the edge's app", () => {
-  const asked = async (app: ReturnType<typeof edge>, url: string, init?: RequestInit): Promise<Answer> => {
+  const asked = async (app: ReturnType<typeof edge>, url: string, init?: RequestInit): Promise<Reply> => {
     const { status, headers } = await app.fetch(new Request(url, init), {});
     return { status, headers: new Map(headers) };
   };
@@ -287,16 +287,16 @@ describe("the edge's app", () => {
           throw thrown;
         },
       });
-      const answer = await asked(failing, `https://plugin.example.com${service}/Echo`, { method: "POST", body: "{}" });
-      expect(answer.status).toBe(500);
-      check(answer, true);
+      const response = await asked(failing, `https://plugin.example.com${service}/Echo`, { method: "POST", body: "{}" });
+      expect(response.status).toBe(500);
+      check(response, true);
     }
   });
 
   test("has all headers where there are no WebSockets", async () => {
     const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": "plugboard.ttrpc.v1" };
-    const answer = await asked(edge(plugin), "https://plugin.example.com/", { headers });
-    expect(answer.status).toBe(501);
-    check(answer, true);
+    const response = await asked(edge(plugin), "https://plugin.example.com/", { headers });
+    expect(response.status).toBe(501);
+    check(response, true);
   });
 });

@@ -13,8 +13,8 @@ describe.each(runtimes)("slow callers, in %s:", (runtime) => {
   }, 60_000);
   afterAll(() => attacked?.stop());
 
-  /** What is answered while the request is not whole. */
-  async function answerTo(bytes: string | Uint8Array, trickle?: string): Promise<string> {
+  /** The response while the request is not whole. */
+  async function responseTo(bytes: string | Uint8Array, trickle?: string): Promise<string> {
     const socket = await dial(attacked, bytes);
     const timer = setInterval(() => trickle !== undefined && socket.write(trickle), 50);
     let text = "";
@@ -28,27 +28,27 @@ describe.each(runtimes)("slow callers, in %s:", (runtime) => {
     return text;
   }
 
-  test("a body that never comes is answered deadline_exceeded", async () => {
-    expect(await answerTo(head(`${service}/Echo`, "Content-Length: 1000"))).toContain("deadline_exceeded");
+  test("a body that never comes is refused as deadline_exceeded", async () => {
+    expect(await responseTo(head(`${service}/Echo`, "Content-Length: 1000"))).toContain("deadline_exceeded");
   });
 
-  test("a body that stops is answered deadline_exceeded", async () => {
-    const answer = await answerTo(`${head(`${service}/Echo`, "Transfer-Encoding: chunked")}1\r\n{\r\n`);
-    expect(answer).toContain('"deadline_exceeded"');
+  test("a body that stops is refused as deadline_exceeded", async () => {
+    const reply = await responseTo(`${head(`${service}/Echo`, "Transfer-Encoding: chunked")}1\r\n{\r\n`);
+    expect(reply).toContain('"deadline_exceeded"');
   });
 
-  test("a body that trickles is answered when the longest deadline is over", async () => {
-    const answer = await answerTo(`${head(`${service}/Echo`, "Content-Length: 100000")}{`, " ");
-    expect(answer).toContain("the operation timed out");
+  test("a body that trickles is refused when the longest deadline is over", async () => {
+    const reply = await responseTo(`${head(`${service}/Echo`, "Content-Length: 100000")}{`, " ");
+    expect(reply).toContain("the operation timed out");
   });
 
   test.for(["application/grpc-web+proto", "Application/GRPC-Web+Proto", "APPLICATION/GRPC-WEB"])(
     "a deadline beyond the longest is shortened, however the type is written: %s",
     async (type) => {
       const headers = { "Content-Type": type, "Grpc-Timeout": "1H" };
-      const answer = new Uint8Array(await (await call(attacked, "Inspect", envelope(""), headers)).arrayBuffer());
-      const length = new DataView(answer.buffer).getUint32(1);
-      const { timeoutMs } = fromBinary(InspectResponseSchema, answer.subarray(5, 5 + length));
+      const reply = new Uint8Array(await (await call(attacked, "Inspect", envelope(""), headers)).arrayBuffer());
+      const length = new DataView(reply.buffer).getUint32(1);
+      const { timeoutMs } = fromBinary(InspectResponseSchema, reply.subarray(5, 5 + length));
       expect(timeoutMs).toBeGreaterThan(0);
       expect(timeoutMs).toBeLessThanOrEqual(1500);
     },
@@ -56,10 +56,10 @@ describe.each(runtimes)("slow callers, in %s:", (runtime) => {
 
   test("a stream whose caller says no more is ended, for its handler too", async () => {
     const idle = `${head(`${service}/Collect`, "Transfer-Encoding: chunked").replace("application/json", "application/connect+json")}`;
-    expect(await answerTo(idle)).toContain("deadline_exceeded");
+    expect(await responseTo(idle)).toContain("deadline_exceeded");
   });
 
-  test("a handler ends though nobody reads what it streams", async () => {
+  test("a handler ends though no one reads what it streams", async () => {
     const request = envelope(JSON.stringify({ id: `unread-${runtime}`, size: 100_000 }));
     const fields = head(`${service}/Produce`, `Content-Length: ${request.byteLength}`);
     const socket = await dial(attacked, fields.replace("application/json", "application/connect+json"));
@@ -70,11 +70,11 @@ describe.each(runtimes)("slow callers, in %s:", (runtime) => {
     socket.destroy();
   });
 
-  test("a handler that does not heed its signal is answered for", async () => {
+  test("a handler that does not heed its signal does not keep its caller from a response", async () => {
     const response = await call(attacked, "Hang", JSON.stringify({ id: `deaf-${runtime}` }));
     expect(response.status).toBe(504);
     expect(await response.json()).toMatchObject({ code: "deadline_exceeded" });
-    // It is the answer that does not wait for it.
+    // It is the response that does not wait for it.
     await untilOpen(attacked, `deaf-${runtime}`, true);
   });
 
@@ -112,7 +112,7 @@ describe("connections to Node", () => {
   });
   afterAll(() => attacked?.stop());
 
-  test("are closed when headers, or the body of what is answered already, don't come to an end", async () => {
+  test("are closed when headers, or the body of a request that has its response, don't come to an end", async () => {
     const [headers, unknown, tooLong] = await Promise.all([
       exchange(attacked, "POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow:"),
       exchange(attacked, head("/no/such", "Content-Length: 100000000")),
@@ -123,7 +123,7 @@ describe("connections to Node", () => {
     expect(tooLong).toContain("resource_exhausted");
   });
 
-  test("are closed when nobody reads long answers", async () => {
+  test("are closed when no one reads long responses", async () => {
     const body = JSON.stringify({ text: "a".repeat(1_000_000) });
     const echo = head(`${service}/Echo`, `Content-Length: ${body.length}`) + body;
     const socket = await dial(attacked, echo.repeat(20));
@@ -151,7 +151,7 @@ describe("connections to Node", () => {
     await once(unfinished, "close");
   });
 
-  test("take streams of HTTP/2 back that nobody reads", async () => {
+  test("take streams of HTTP/2 back that no one reads", async () => {
     const session = http2.connect(attacked.url, { settings: { initialWindowSize: 0 } });
     const stream = session.request({
       ":method": "POST",
@@ -166,14 +166,14 @@ describe("connections to Node", () => {
   });
 });
 
-/** Waits for longer than a caller may leave an answer unread: until a call that hangs has run into that limit three times. */
+/** Waits for longer than a caller may leave a response unread: until a call that hangs has run into that limit three times. */
 async function untilStuck(attacked: Attacked): Promise<void> {
   for (let turn = 0; turn < 3; turn++) {
     await call(attacked, "Hang", "{}", { "Connect-Timeout-Ms": "400" });
   }
 }
 
-test("requests that are sent without waiting for answers count as those of HTTP/2 do", async () => {
+test("requests that are sent without waiting for responses count as those of HTTP/2 do", async () => {
   const attacked = await startAttacked("node", { maxConcurrentStreams: 10 });
   const one = (id: number) => {
     const body = JSON.stringify({ id: `pipelined-${id}` });
@@ -188,12 +188,12 @@ test("requests that are sent without waiting for answers count as those of HTTP/
   await attacked.stop();
 });
 
-test("the first request beyond what a connection may have in flight is answered 429, as its last", async () => {
+test("the first request beyond what a connection may have in flight gets 429, as its last", async () => {
   const attacked = await startAttacked("node", { maxConcurrentStreams: 10 });
   const echo = `${head(`${service}/Echo`, "Content-Length: 2")}{}`;
-  const answers = await exchange(attacked, echo.repeat(1000));
-  expect(answers.match(/HTTP\/1\.1 200/g)).toHaveLength(10);
-  expect(answers.match(/HTTP\/1\.1 429/g)).toHaveLength(1);
-  expect(answers).toContain("resource_exhausted");
+  const replies = await exchange(attacked, echo.repeat(1000));
+  expect(replies.match(/HTTP\/1\.1 200/g)).toHaveLength(10);
+  expect(replies.match(/HTTP\/1\.1 429/g)).toHaveLength(1);
+  expect(replies).toContain("resource_exhausted");
   await attacked.stop();
 });

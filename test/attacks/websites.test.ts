@@ -41,7 +41,7 @@ describe.each(runtimes)("websites, in %s:", (runtime) => {
     ["a page whose origin is written otherwise", own.toUpperCase()],
     ["a page of two origins", `${own}, https://evil.example.com`],
     ["a page whose origin has a path", `${own}/`],
-  ])("%s opens no WebSocket, and may read no answer", async (_, origin) => {
+  ])("%s opens no WebSocket, and may read no response", async (_, origin) => {
     const { outcome, socket } = await open({ Origin: origin });
     expect(outcome).toBe(403);
     socket.terminate();
@@ -145,7 +145,7 @@ describe.each(runtimes)("websites, in %s:", (runtime) => {
       }
     });
 
-    test("get the same answer whatever headers say that no cache asks by", async () => {
+    test("get the same reply whatever headers say that no cache asks by", async () => {
       const url = `${attacked.url}${manifest}?${query}`;
       const usual = await (await fetch(url)).text();
       const unkeyed = {

@@ -19,7 +19,7 @@ const table = createServiceTable([
   (router) => router.rpc(BehaviourService.method.echo, ({ text, data }) => ({ text, data })),
 ]);
 
-/** Serves WebSockets on a Unix socket, as the system holds little of what nobody reads there. */
+/** Serves WebSockets on a Unix socket, as the system holds little of what no one reads there. */
 async function serveWebSockets() {
   const options = {
     headerTimeoutMs: 10_000,
@@ -45,7 +45,7 @@ async function leftWhileServerReads(socket: WebSocket): Promise<boolean> {
     if (socket.bufferedAmount === 0) {
       return true;
     }
-    // What goes on in this process gets its turn; whoever still reads does so within a few.
+    // What goes on in this process gets its turn; a peer that still reads does so within a few.
     await new Promise((resolve) => setImmediate(resolve));
     if (socket.bufferedAmount !== waiting) {
       waiting = socket.bufferedAmount;
@@ -59,7 +59,7 @@ test.each<[string, RawFrame]>([
   ["of data on streams that do not exist", { streamId: 2, type: frameType.data }],
   ["of requests with a stream id that no client may use", { streamId: 2, type: frameType.request }],
 ])(
-  "a client that never reads makes the server hold no more than a few MiB of answers to 64 MiB %s",
+  "a client that never reads makes the server hold no more than a few MiB of responses to 64 MiB %s",
   async (_, frame) => {
     await using server = await serveWebSockets();
     const socket = new WebSocket(`ws+unix:${server.path}:/`, "plugboard.ttrpc.v1");
@@ -73,8 +73,8 @@ test.each<[string, RawFrame]>([
       }
     }
     expect(server.sockets[0]?.writableLength).toBeLessThan(4 * mib);
-    // It gets all its answers, once it reads.
-    const answered = new Promise<number>((resolve) => {
+    // It gets all its responses, once it reads.
+    const replied = new Promise<number>((resolve) => {
       socket.on("message", (data: Buffer) => {
         for (let at = 0; at < data.byteLength; at += headerBytes + data.readUInt32BE(at)) {
           if (data.readUInt32BE(at + 4) === 1) {
@@ -85,7 +85,7 @@ test.each<[string, RawFrame]>([
     });
     socket.resume();
     socket.send(encodeFrame(requestFrame(1, BehaviourService.method.echo, { text: "still here" })));
-    expect(await answered).toBe(frameType.response);
+    expect(await replied).toBe(frameType.response);
     socket.terminate();
   },
 );

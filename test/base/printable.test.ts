@@ -62,7 +62,7 @@ describe("printable leaves out", () => {
 });
 
 describe("printableLine", () => {
-  test("makes one line of several, so that nobody can write lines of ours", () => {
+  test("makes one line of several, so that no one can write lines of ours", () => {
     expect(printableLine("sample\n- grpc at unix:/a:\tworks\u2028or not\r\n")).toBe(
       "sample - grpc at unix:/a: works or not ",
     );

@@ -16,7 +16,7 @@ export interface Fault {
   readonly message?: string;
   /** The kind of method that it needs. Default: unary, or whatever the route carries. */
   readonly kind?: MethodKind;
-  /** Makes a call to which it happens, and reads all that is answered. */
+  /** Makes a call to which it happens, and reads all of the response. */
   provoke(client: Client<typeof BehaviourService>, connection: Connection): Promise<unknown>;
 }
 

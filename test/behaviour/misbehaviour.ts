@@ -30,7 +30,7 @@ export const unfitErrors: Readonly<Record<string, () => never>> = {
     itself.itself = itself;
     return itself;
   }),
-  "throws a proxy that lets nobody look at it": thrower(
+  "throws a proxy that lets no one look at it": thrower(
     () => new Proxy(new Error("swordfish"), { get: swordfish, has: swordfish, getPrototypeOf: swordfish }),
   ),
   "throws an error whose stack can't be read": thrower(() =>

@@ -4,7 +4,7 @@ import plugin from "./plugin.ts";
 
 const { BEHAVIOUR_GRACE_MS } = process.env;
 
-// The port that whoever started this thread has handed over.
+// The port from the thread that has started this one.
 const served = await serveOn(plugin, workerData, {
   ...(BEHAVIOUR_GRACE_MS && { gracePeriodMs: Number(BEHAVIOUR_GRACE_MS) }),
 });

@@ -24,7 +24,7 @@ export interface BehaviourRoute {
   /** The kinds of method that it can't carry. All others are asserted to work, these to fail as they should. */
   readonly lacks?: readonly MethodKind[];
   /**
-   * The runtime tells a handler that its caller has gone only once the answer has begun. Until then a cancelled call
+   * The runtime tells a handler that its caller has gone only once the response has begun. Until then a cancelled call
    * ends at its deadline.
    */
   readonly cancelsLate?: boolean;
@@ -71,7 +71,7 @@ export function describeBehaviour(route: BehaviourRoute) {
     });
 
     describe("unary", () => {
-      test("answers with what it was sent", async () => {
+      test("responds with what it was sent", async () => {
         const data = Uint8Array.from({ length: 256 }, (_, index) => index);
         const response = await client().echo({ text: "grüße, 世界 🌍\0\n", data });
         expect(response).toMatchObject({ text: "grüße, 世界 🌍\0\n", data });
@@ -174,7 +174,7 @@ export function describeBehaviour(route: BehaviourRoute) {
         expect((await watch(id)).started).toBe(false);
       });
 
-      test("answers unimplemented for a service that the plugin does not have", async () => {
+      test("responds unimplemented for a service that the plugin does not have", async () => {
         const error = await rejection(opened.connection.client(MarkdownService).render({ markdown: "# hi" }));
         expect(error.code).toBe(Code.Unimplemented);
         expect(error.rawMessage).toBe(`no such method: /${MarkdownService.typeName}/Render`);
@@ -345,21 +345,21 @@ export function describeBehaviour(route: BehaviourRoute) {
     });
 
     describeIf(carries("bidi_streaming"), "bidi-streaming", () => {
-      test("answers each message before the next is sent", async () => {
-        const answers: string[] = [];
-        let answered = Promise.withResolvers<void>();
+      test("responds to each message before the next is sent", async () => {
+        const replies: string[] = [];
+        let replied = Promise.withResolvers<void>();
         async function* requests() {
           for (const text of ["one", "two", "three"]) {
             yield { text };
-            await answered.promise;
-            answered = Promise.withResolvers<void>();
+            await replied.promise;
+            replied = Promise.withResolvers<void>();
           }
         }
         for await (const { text } of client().converse(requests())) {
-          answers.push(text);
-          answered.resolve();
+          replies.push(text);
+          replied.resolve();
         }
-        expect(answers).toEqual(["one", "two", "three"]);
+        expect(replies).toEqual(["one", "two", "three"]);
       });
 
       test("carries many messages both ways", async () => {
@@ -372,7 +372,7 @@ export function describeBehaviour(route: BehaviourRoute) {
       });
 
       test("delivers an error in the middle of a conversation", async () => {
-        const answers: string[] = [];
+        const replies: string[] = [];
         async function* requests() {
           yield { text: "one" };
           yield { text: "two", failCode: Code.ResourceExhausted };
@@ -381,11 +381,11 @@ export function describeBehaviour(route: BehaviourRoute) {
         const error = await rejection(
           (async () => {
             for await (const { text } of client().converse(requests())) {
-              answers.push(text);
+              replies.push(text);
             }
           })(),
         );
-        expect(answers).toEqual(["one"]);
+        expect(replies).toEqual(["one"]);
         expect(error.code).toBe(Code.ResourceExhausted);
       });
 

@@ -113,7 +113,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
       },
     );
 
-    test("sees the answer to its first message on a WebSocket before it sends the fifth", async () => {
+    test("sees the response to its first message on a WebSocket before it sends the fifth", async () => {
       const log = await friendCalls("converse", url, undefined);
       expect(log.indexOf("saw 1")).toBeLessThan(log.indexOf("sent 5"));
       expect(log.filter((each) => each.startsWith("saw"))).toEqual(["saw 1", "saw 2", "saw 3", "saw 4", "saw 5"]);
@@ -171,26 +171,26 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
       },
     );
 
-    test.each(["connect", "grpc-web"] as const)("reads the request id of an answer over %s", async (protocol) => {
+    test.each(["connect", "grpc-web"] as const)("reads the request id of a response over %s", async (protocol) => {
       expect(await friendCalls("requestIdOf", url, protocol)).toMatch(/^[0-9a-f-]{36}$/);
     });
 
-    test("is answered from the browser's cache when a side-effect-free call is made again and may be kept", async () => {
+    test("gets a response from the browser's cache when a side-effect-free call is made again and may be kept", async () => {
       const seen = await friendCalls("askTwice", url, `max-age=60 ${crypto.randomUUID()}`, [{}, {}]);
-      expect(seen).toEqual({ answers: ["asked 1 times", "asked 1 times"], asked: 1 });
+      expect(seen).toEqual({ responses: ["asked 1 times", "asked 1 times"], asked: 1 });
     });
 
-    test("asks again if the plugin does not say that an answer may be kept", async () => {
+    test("asks again if the plugin does not say that a response may be kept", async () => {
       const seen = await friendCalls("askTwice", url, crypto.randomUUID(), [{}, {}]);
-      expect(seen).toEqual({ answers: ["asked 1 times", "asked 2 times"], asked: 2 });
+      expect(seen).toEqual({ responses: ["asked 1 times", "asked 2 times"], asked: 2 });
     });
 
-    test("is not given what was kept for somebody else", async () => {
+    test("is not given what was kept for someone else", async () => {
       const seen = await friendCalls("askTwice", url, `max-age=60 ${crypto.randomUUID()}`, [
         { Authorization: "Bearer one" },
         { Authorization: "Bearer two" },
       ]);
-      expect(seen).toEqual({ answers: ["asked 1 times", "asked 2 times"], asked: 2 });
+      expect(seen).toEqual({ responses: ["asked 1 times", "asked 2 times"], asked: 2 });
     });
 
     test("sends no header that a preflight would be refused for in some browser", async () => {
@@ -251,7 +251,7 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
       });
       // None of it has come to a handler.
       expect(await friendCalls("askTwice", url, "stranger", [{}, {}])).toEqual({
-        answers: ["asked 1 times", "asked 2 times"],
+        responses: ["asked 1 times", "asked 2 times"],
         asked: 2,
       });
     });
@@ -315,7 +315,7 @@ async function callIn<Name extends keyof Calls>(
 interface SeenRequest {
   readonly url: string;
   readonly method: string;
-  /** It was answered from the browser's cache. */
+  /** The response came from the browser's cache. */
   cached: boolean;
 }
 

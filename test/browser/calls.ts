@@ -51,12 +51,12 @@ async function untilFinished(client: Behaviour, id: string): Promise<{ aborted: 
   }
 }
 
-/** Sends messages one by one, and waits with the fifth for the answer to the first. */
-function conversation(answered: Promise<void>, log: string[], id: string) {
+/** Sends messages one by one, and waits with the fifth for the response to the first. */
+function conversation(responded: Promise<void>, log: string[], id: string) {
   return (async function* () {
     for (let number = 1; number <= 5; number++) {
       if (number === 5) {
-        await answered;
+        await responded;
       }
       log.push(`sent ${number}`);
       yield { id, text: String(number) };
@@ -84,14 +84,14 @@ export const calls = {
       return { sentAtFirst, messages };
     }),
 
-  /** What was sent and seen, in order, of a conversation that sends its fifth message when the first was answered. */
+  /** What was sent and seen, in order, of a conversation that sends its fifth message when the first had its response. */
   converse: (url: string, protocol: WebProtocol | undefined) =>
     using(url, protocol, async (client) => {
       const log: string[] = [];
-      const answered = Promise.withResolvers<void>();
-      for await (const { text } of client.converse(conversation(answered.promise, log, crypto.randomUUID()))) {
+      const responded = Promise.withResolvers<void>();
+      for await (const { text } of client.converse(conversation(responded.promise, log, crypto.randomUUID()))) {
         log.push(`saw ${text}`);
-        answered.resolve();
+        responded.resolve();
       }
       return log;
     }),
@@ -159,7 +159,7 @@ export const calls = {
       };
     }),
 
-  /** The request id in the headers of an answer. */
+  /** The request id in the headers of a response. */
   requestIdOf: (url: string, protocol: WebProtocol) =>
     using(url, protocol, async (client) => {
       const { promise, resolve } = Promise.withResolvers<string | null>();
@@ -167,14 +167,14 @@ export const calls = {
       return await promise;
     }),
 
-  /** Asks the same twice, and tells the answers and how often the handler has run. */
+  /** Asks the same twice, and tells the responses and how often the handler has run. */
   askTwice: (url: string, text: string, headers: readonly [Record<string, string>, Record<string, string>]) =>
     using(url, "connect", async (client) => {
-      const answers: string[] = [];
+      const responses: string[] = [];
       for (const each of headers) {
-        answers.push((await client.echo({ text }, { headers: each })).text);
+        responses.push((await client.echo({ text }, { headers: each })).text);
       }
-      return { answers, asked: (await client.watch({ id: text })).messages };
+      return { responses, asked: (await client.watch({ id: text })).messages };
     }),
 
   /** Names of the headers that the client itself gives to fetch, for calls of all kinds. */

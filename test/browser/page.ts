@@ -44,7 +44,7 @@ async function useEverything(connection: Connection): Promise<Report> {
     for (const [position, insert] of ["a", "b", "c"].entries()) {
       preview.push(`sent ${insert}`);
       yield { position, insert };
-      // The next edit is made when the answer to this one is there.
+      // The next edit is made when the response to this one is there.
       await seen.promise;
       seen = Promise.withResolvers();
     }

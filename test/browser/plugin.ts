@@ -46,7 +46,7 @@ export default definePlugin({
   routes(router, context) {
     markdown.routes(router, context);
     router.service(BehaviourService, {
-      /** Answers with how often it was asked this. May be kept if the text begins with a value of Cache-Control. */
+      /** Responds with how often it was asked this. May be kept if the text begins with a value of Cache-Control. */
       echo({ text }, { responseHeader }) {
         const record = recordOf(text);
         record.messages += 1;
@@ -105,7 +105,7 @@ export default definePlugin({
         }
       },
 
-      /** Answers each message as it comes. */
+      /** Responds to each message as it comes. */
       async *converse(requests, { signal }) {
         let record: CallRecord | undefined;
         let index = 0;

@@ -14,7 +14,7 @@ import { describeObservation } from "../support/observation/observation.ts";
 import { observedLimits } from "../support/observation/observed-limits.ts";
 import { recordingObserver } from "../support/observation/recording-observer.ts";
 
-/** Answers with more than callers take. */
+/** Responds with more than callers take. */
 const verbose = definePlugin({
   name: "verbose",
   version: "1.0.0",
@@ -147,12 +147,12 @@ test("a call over HTTP whose body turns out to be too long, and one whose caller
   const post = (name: string) =>
     http.request(url, { method: "POST", headers: { "Content-Type": "application/proto", "x-case": name } });
   const chunked = post("chunked");
-  const answered = once(chunked, "response") as Promise<[http.IncomingMessage]>;
+  const responded = once(chunked, "response") as Promise<[http.IncomingMessage]>;
   chunked.write(new Uint8Array(600));
   chunked.end(new Uint8Array(600));
-  const [answer] = await answered;
-  expect(answer.statusCode).toBe(429);
-  answer.resume();
+  const [response] = await responded;
+  expect(response.statusCode).toBe(429);
+  response.resume();
   const gone = post("gone").on("error", () => undefined);
   gone.write(new Uint8Array(1));
   await vi.waitFor(() => expect(calls).toHaveLength(2));

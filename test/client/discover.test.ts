@@ -119,13 +119,13 @@ describe("a server without PluginService, which others wrote,", () => {
   }
 });
 
-describe("a server that answers the first question with a code in its own protocol is one that others wrote", () => {
+describe("a server that refuses the first request with a code in its own protocol is one that others wrote", () => {
   const codes = Object.values(Code).filter((code) => typeof code === "number");
   const names = codes.map((code): [string, Code] => [Code[code] ?? "", code]);
   const asksWhatItIs = ({ url }: { readonly url?: string | undefined }) => url?.includes("/Describe") === true;
 
-  type Answers = (code: Code) => RpcServerOptions;
-  const grpc: Answers = (code) => ({
+  type Replies = (code: Code) => RpcServerOptions;
+  const grpc: Replies = (code) => ({
     place: "tcp",
     httpVersion: "2",
     protocols: ["grpc"],
@@ -137,7 +137,7 @@ describe("a server that answers the first question with a code in its own protoc
       return false;
     },
   });
-  const grpcWeb: Answers = (code) => ({
+  const grpcWeb: Replies = (code) => ({
     place: "http",
     httpVersion: "1.1",
     protocols: ["grpc-web"],
@@ -152,7 +152,7 @@ describe("a server that answers the first question with a code in its own protoc
     },
   });
   const connectAt =
-    (place: Place): Answers =>
+    (place: Place): Replies =>
     (code) => ({
       place,
       httpVersion: "1.1",
@@ -167,14 +167,14 @@ describe("a server that answers the first question with a code in its own protoc
       },
     });
 
-  describe.each<[string, "grpc" | "grpc-web" | "connect", Answers]>([
+  describe.each<[string, "grpc" | "grpc-web" | "connect", Replies]>([
     ["gRPC", "grpc", grpc],
     ["gRPC-Web", "grpc-web", grpcWeb],
     ["Connect at a URL", "connect", connectAt("http")],
     ["Connect at a Unix socket", "connect", connectAt("unix")],
-  ])("%s:", (_what, protocol, answers) => {
+  ])("%s:", (_what, protocol, replies) => {
     test.each(names)("%s", async (_name, code) => {
-      await using server = await startRpcServer(answers(code));
+      await using server = await startRpcServer(replies(code));
       for (const options of [{}, { require: { protocols: [protocol] } }]) {
         await using connection = await connect(server.address, options);
         expect(connection.manifest).toBeUndefined();
@@ -189,11 +189,11 @@ describe("a server that answers the first question with a code in its own protoc
       void (async () => {
         for (let frame = await peer.next(); frame !== undefined; frame = await peer.next()) {
           const { service } = fromBinary(RequestSchema, frame.data ?? new Uint8Array());
-          const answer =
+          const reply =
             service === PluginService.typeName
               ? { status: { code, message: "service does not exist" } }
               : { payload: toBinary(InspectResponseSchema, create(InspectResponseSchema, { protocol: "ttrpc" })) };
-          const data = toBinary(ResponseSchema, create(ResponseSchema, answer));
+          const data = toBinary(ResponseSchema, create(ResponseSchema, reply));
           peer.send({ streamId: frame.streamId, type: frameType.response, data });
         }
       })();
@@ -288,28 +288,28 @@ describe("what is no plugin", () => {
       });
     };
   };
-  const answers: readonly [string, (socket: Socket) => void][] = [
+  const replies: readonly [string, (socket: Socket) => void][] = [
     ["hangs up at once", (socket) => void socket.destroy()],
     ["ends at once", (socket) => void socket.end()],
     ["hangs up after the request", (socket) => void socket.once("data", () => socket.destroy())],
     ["greets first, as SSH does", (socket) => void socket.write("SSH-2.0-OpenSSH_9.6\r\n")],
     [
-      "answers with bytes that mean nothing",
+      "responds with bytes that mean nothing",
       (socket) =>
         void socket.once("data", () => socket.end(Uint8Array.from({ length: 4096 }, (_, i) => (i * 7) % 256))),
     ],
     [
-      "answers with half a response",
+      "responds with half a response",
       (socket) =>
         void socket.once("data", () =>
           socket.end("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 100\r\n\r\nabc"),
         ),
     ],
-    ["answers with a web page", http("<!doctype html><title>hi</title>", "text/html")],
-    ["answers with bytes that are no message", http(Uint8Array.of(255, 255, 255, 255), "application/proto")],
-    ["answers with JSON", http("{}", "application/json")],
-    ["answers that it is broken", http("broken", "text/plain", "500 Internal Server Error")],
-    ["answers that it is not there", http("", "text/plain", "503 Service Unavailable")],
+    ["responds with a web page", http("<!doctype html><title>hi</title>", "text/html")],
+    ["responds with bytes that are no message", http(Uint8Array.of(255, 255, 255, 255), "application/proto")],
+    ["responds with JSON", http("{}", "application/json")],
+    ["responds that it is broken", http("broken", "text/plain", "500 Internal Server Error")],
+    ["responds that it is not there", http("", "text/plain", "503 Service Unavailable")],
     // A whole HTTP/2 frame of SETTINGS, then one that is cut off.
     [
       "speaks HTTP/2 and then breaks off",
@@ -318,8 +318,8 @@ describe("what is no plugin", () => {
   ];
 
   describe.each<Place>(["http", "tcp", "unix"])("at %s", (place) => {
-    test.each(answers)("is unreachable, and the process goes on: it %s", async (_what, answer) => {
-      await using server = await startRawServer(place, answer);
+    test.each(replies)("is unreachable, and the process goes on: it %s", async (_what, reply) => {
+      await using server = await startRawServer(place, reply);
       const error = await refusal(connect(server.address, { dialTimeoutMs: 1_000 }));
       expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE", code: Code.Unavailable });
       expect(error.message).toMatch(new RegExp(` at ${server.address}: .`));
@@ -327,8 +327,8 @@ describe("what is no plugin", () => {
     });
   });
 
-  test.each(answers)("is unreachable for the portable connect: it %s", async (_what, answer) => {
-    await using server = await startRawServer("http", answer);
+  test.each(replies)("is unreachable for the portable connect: it %s", async (_what, reply) => {
+    await using server = await startRawServer("http", reply);
     const error = await refusal(connectPortably(server.address, { dialTimeoutMs: 1_000 }));
     expect(error).toMatchObject({ errorCode: "PB-CONNECT-UNREACHABLE" });
     expect(error.message).toMatch(new RegExp(`\n- connect[^:]* at ${server.address}: .`));
@@ -336,7 +336,7 @@ describe("what is no plugin", () => {
   });
 });
 
-describe("a server that accepts and never answers", () => {
+describe("a server that accepts and never responds", () => {
   test.each<Place>(["http", "tcp", "unix"])("is given up after dialTimeoutMs: %s", async (place) => {
     await using server = await startRawServer(place, () => undefined);
     const error = await refusal(connect(server.address, { dialTimeoutMs: 100 }));
@@ -372,7 +372,7 @@ describe("a server that accepts and never answers", () => {
     expect(second).toBeLessThan(first);
   });
 
-  test("is given up when it has begun to answer", async () => {
+  test("is given up when it has begun to respond", async () => {
     await using server = await startRawServer("http", (socket) => {
       socket.write("HTTP/1.1 200 OK\r\nContent-Type: application/proto\r\nContent-Length: 100\r\n\r\nabc");
     });
@@ -447,7 +447,7 @@ describe("a manifest", () => {
       httpVersion: "1.1",
       manifest: described([{ ...overHttp, address: "http://plugin.example/base" }]),
     });
-    // One host, which answers at the path that it names.
+    // One host, which serves the path that it names.
     const fetch: typeof globalThis.fetch = (input, init) => {
       const { pathname, search } = new URL(String(input));
       const server = pathname.startsWith("/base/") ? inner : outer;

@@ -64,13 +64,13 @@ describe("when the server of the first route has gone", () => {
   ];
 
   describe.each(ways)("%s", (_way, connectBy, from, to, require = {}) => {
-    test.each(calls)("%s goes to the next route", async (_what, call, answer) => {
+    test.each(calls)("%s goes to the next route", async (_what, call, reply) => {
       await using first = await startRpcServer(from);
       await using second = await startRpcServer(to);
       await using connection = await connectBy([first.address, second.address], { require });
       expect(connection.routes.unary.routes[0]?.endpoint.address.text).toBe(first.address);
       await first.takeAway();
-      expect(await call(connection.client(BehaviourService))).toMatchObject(answer);
+      expect(await call(connection.client(BehaviourService))).toMatchObject(reply);
       expect(first.calls).toEqual([]);
       expect(second.calls).toHaveLength(1);
     });
@@ -147,7 +147,7 @@ describe("when the server of the first route has gone", () => {
 });
 
 describe("a call that has reached a plugin is not repeated", () => {
-  /** Breaks the connection off when a call has come, so that its answer is lost. */
+  /** Breaks the connection off when a call has come, so that its response is lost. */
   const losing = (router: ConnectRouter, server: LocalServer) => {
     const lose = () => {
       server.breakOff();
@@ -167,7 +167,7 @@ describe("a call that has reached a plugin is not repeated", () => {
     });
   };
 
-  test.each(ways)("if the server hangs up before it answers, %s", async (_way, connectBy, from, to, require = {}) => {
+  test.each(ways)("if the server hangs up before its response, %s", async (_way, connectBy, from, to, require = {}) => {
     await using first = await startRpcServer({ ...from, routes: losing });
     await using second = await startRpcServer(to);
     await using connection = await connectBy([first.address, second.address], { require });
@@ -210,7 +210,7 @@ describe("a call that has reached a plugin is not repeated", () => {
 
   const troubles: readonly [string, () => Error][] = [
     ["its own refused connection", () => Object.assign(new Error("connect ECONNREFUSED"), { syscall: "connect" })],
-    ["another connection's PB-DIAL-FAILED", () => clientError("PB-DIAL-FAILED", "nothing answers elsewhere")],
+    ["another connection's PB-DIAL-FAILED", () => clientError("PB-DIAL-FAILED", "nothing responds elsewhere")],
   ];
   describe.each(ways)("%s", (_way, connectBy, from, to, require = {}) => {
     test.each(troubles)("if the caller's messages end with %s", async (_what, trouble) => {

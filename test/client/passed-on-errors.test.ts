@@ -7,7 +7,7 @@ import { listen } from "../../src/node/listen/listener.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** What is meant for whoever calls the inner plugin. */
+/** Meant for the caller of the inner plugin. */
 const meantForOuter = {
   "set-cookie": "session=inner",
   "access-control-allow-origin": "*",

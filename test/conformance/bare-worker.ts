@@ -1,4 +1,4 @@
-/** A Worker without any code of ours: says what fetch makes of an address, and whether an answer can have trailers. */
+/** A Worker without any code of ours: says what fetch makes of an address, and whether a response can have trailers. */
 export default {
   async fetch(request: Request): Promise<Response> {
     const target = new URL(request.url).searchParams.get("target");

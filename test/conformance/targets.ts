@@ -66,7 +66,7 @@ export const targets: readonly Target[] = [
     mode: "client",
     program: ["worker-client.ts", "service-binding"],
     features: { ...web, ...client, supportsHalfDuplexBidiOverHttp1: true, supportsConnectGet: false },
-    // The binding is played by HTTP/1.1, and there the suite's server of gRPC does not tell headers from trailers in answers
+    // The binding is played by HTTP/1.1, and there the suite's server of gRPC does not tell headers from trailers in responses
     // to such calls. The suite itself does not test that server so.
     exclude: [{ protocol: "PROTOCOL_GRPC_WEB", streamType: "STREAM_TYPE_HALF_DUPLEX_BIDI_STREAM" }],
   },

@@ -31,25 +31,25 @@ async function callWithTooMuch(nextChunk: (sent: number) => Promise<Uint8Array<A
     duplex: "half",
   };
   const response = await edge(plugin).request(`/${BehaviourService.typeName}/Echo`, init);
-  return { answer: await response.text(), sent };
+  return { reply: await response.text(), sent };
 }
 
-test("a request that was answered early is read to its end before the answer ends", async () => {
-  const { answer, sent } = await callWithTooMuch(async (sent) =>
+test("a request that had its response early is read to its end before the response ends", async () => {
+  const { reply, sent } = await callWithTooMuch(async (sent) =>
     sent < 500_000 ? new Uint8Array(chunkBytes) : undefined,
   );
-  expect(answer).toContain(resourceExhausted);
+  expect(reply).toContain(resourceExhausted);
   expect(sent).toBe(500_005);
 });
 
 test("no more of it is read than 5 MiB", async () => {
-  const { answer, sent } = await callWithTooMuch(async () => new Uint8Array(chunkBytes));
-  expect(answer).toContain(resourceExhausted);
+  const { reply, sent } = await callWithTooMuch(async () => new Uint8Array(chunkBytes));
+  expect(reply).toContain(resourceExhausted);
   expect(sent).toBeLessThanOrEqual(5 * 1024 * 1024 + 2 * chunkBytes);
 });
 
-test("an answer does not wait for a caller who has nothing more to send and does not say so", async () => {
-  const { answer, sent } = await callWithTooMuch(() => new Promise(() => undefined));
-  expect(answer).toContain(resourceExhausted);
+test("a response does not wait for a caller who has nothing more to send and does not say so", async () => {
+  const { reply, sent } = await callWithTooMuch(() => new Promise(() => undefined));
+  expect(reply).toContain(resourceExhausted);
   expect(sent).toBe(5);
 });

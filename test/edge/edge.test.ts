@@ -25,13 +25,13 @@ describe("the markdown Worker", () => {
   }, 60_000);
   afterAll(() => worker?.stop());
 
-  test("answers Connect in JSON", async () => {
+  test("serves Connect in JSON", async () => {
     const response = await post(worker.url + render, { markdown: "# hi" });
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ html: "<h1>hi</h1>" });
   });
 
-  test("answers a GET for a side-effect-free method", async () => {
+  test("responds to a GET for a side-effect-free method", async () => {
     const query = new URLSearchParams({
       connect: "v1",
       encoding: "json",
@@ -48,7 +48,7 @@ describe("the markdown Worker", () => {
     expect(response.status).toBe(405);
   });
 
-  test("answers gRPC-Web", async () => {
+  test("serves gRPC-Web", async () => {
     const transport = createGrpcWebTransport({ baseUrl: worker.url, httpVersion: "1.1" });
     expect(await createClient(MarkdownService, transport).render({ markdown: "# hi" })).toMatchObject({
       html: "<h1>hi</h1>",
@@ -59,7 +59,7 @@ describe("the markdown Worker", () => {
     ["in one piece", 4, undefined],
     ["in one piece of 64 KiB and more", 70_000, undefined],
     ["in chunks, without its length", 4, "half" as const],
-  ])("answers a body that comes %s", async (_how, length, duplex) => {
+  ])("takes a body that comes %s", async (_how, length, duplex) => {
     const markdown = "a".repeat(length);
     const body = JSON.stringify({ markdown });
     const response = await fetch(worker.url + render, {
@@ -84,7 +84,7 @@ describe("the markdown Worker", () => {
     }
   });
 
-  test("does not answer gRPC, which needs trailers", async () => {
+  test("does not serve gRPC, which needs trailers", async () => {
     const response = await fetch(worker.url + render, {
       method: "POST",
       headers: { "Content-Type": "application/grpc" },
@@ -110,7 +110,7 @@ describe("the markdown Worker", () => {
     expect(second.status).toBe(304);
   });
 
-  test("does not let an answer to POST be kept", async () => {
+  test("does not let a response to POST be kept", async () => {
     const response = await post(worker.url + describePath, {});
     expect(response.status).toBe(200);
     expect(response.headers.get("Cache-Control")).toBe("no-store");
@@ -129,7 +129,7 @@ describe("the markdown Worker", () => {
     `//${render}`,
     "/a/b/c",
     "/no.such.Service/Method",
-  ])("answers %s, which is no method, in Connect's error form", async (path) => {
+  ])("refuses %s, which is no method, in Connect's error form", async (path) => {
     const response = await post(worker.url + path, {});
     expect(response.status).toBe(404);
     expect(await response.json()).toEqual({
@@ -138,7 +138,7 @@ describe("the markdown Worker", () => {
     });
   });
 
-  test("answers a call of gRPC-Web of what is no method in gRPC-Web", async () => {
+  test("refuses a call of gRPC-Web of what is no method in gRPC-Web", async () => {
     const headers = { "Content-Type": "application/grpc-web+proto" };
     const response = await fetch(`${worker.url}/no.such.Service/Method`, { method: "POST", headers });
     expect(response.status).toBe(200);
@@ -176,7 +176,7 @@ describe("a Worker with options and bindings", () => {
     expect(html).toContain("hello");
   });
 
-  test("answers a preflight from an origin it was told of, and no other", async () => {
+  test("responds to a preflight from an origin it was told of, and no other", async () => {
     const preflight = (origin: string) =>
       fetch(worker.url + render, {
         method: "OPTIONS",

@@ -13,8 +13,8 @@ async function subjectOf(init: object): Promise<unknown> {
     body: "{}",
     ...init,
   });
-  const answer: { readonly subject?: unknown } = await (await app.fetch(request)).json();
-  return answer.subject;
+  const response: { readonly subject?: unknown } = await (await app.fetch(request)).json();
+  return response.subject;
 }
 
 test("a caller's address is the one that Cloudflare names if Cloudflare is in front", async () => {

@@ -65,7 +65,7 @@ describe.each(ways)("a Worker with a rate limiting binding, over %s", (name, ope
     expect(error.metadata.get("Retry-After")).toBe("10");
   });
 
-  test("always answers health checks", async () => {
+  test("always serves health checks", async () => {
     const client = createClient(Health, open());
     for (let count = 0; count <= 2 * limit; count++) {
       expect(await client.check({})).toMatchObject({ status: 1 });
@@ -84,7 +84,7 @@ test("refuses calls over a WebSocket, also for who has called over HTTP", async 
   });
 });
 
-test("answers 429 with Retry-After before the body has ended", async () => {
+test("responds with 429 and Retry-After before the body has ended", async () => {
   const post = (body: string | ReadableStream<Uint8Array>) => {
     const init: RequestInit & { duplex: "half" } = {
       method: "POST",

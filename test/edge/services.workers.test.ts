@@ -24,9 +24,9 @@ async function listServices(connection: Connection, service: typeof V1 | typeof 
     yield { messageRequest: { case: "listServices", value: "" } as const };
   }
   // The versions differ by the names of their messages only.
-  const [answer] = await Array.fromAsync(connection.client(service as typeof V1).serverReflectionInfo(questions()));
-  return answer?.messageResponse.case === "listServicesResponse"
-    ? answer.messageResponse.value.service.map(({ name }) => name)
+  const [response] = await Array.fromAsync(connection.client(service as typeof V1).serverReflectionInfo(questions()));
+  return response?.messageResponse.case === "listServicesResponse"
+    ? response.messageResponse.value.service.map(({ name }) => name)
     : [];
 }
 
@@ -44,7 +44,7 @@ describe.each(protocols)("a Worker, over %s,", (protocol) => {
     await expect(health.check({ service: "no.such.Service" })).rejects.toMatchObject({ code: Code.NotFound });
   });
 
-  test.each([V1, V1Alpha])("answers no $typeName unless told to", async (service) => {
+  test.each([V1, V1Alpha])("serves no $typeName unless told to", async (service) => {
     await using closed = await connectTo({}, protocol);
     await expect(listServices(closed, service)).rejects.toMatchObject({ code: Code.Unimplemented });
     await using open = await connectTo({ services: [health(), reflection()] }, protocol);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
-/** Makes all that is mounted read-only, for one command alone, and runs it as nobody who may nothing. */
+/** Makes all that is mounted read-only, for one command alone, and runs it as a user without rights. */
 const isolate = [
   "unshare",
   "--mount",
@@ -42,7 +42,7 @@ describe.skipIf(!canIsolate)("the container's command, for which this has to be 
     directory = mkdtempSync(join(tmpdir(), "container-"));
     chmodSync(directory, 0o755);
     mkdirSync(join(directory, "bin"));
-    // Nobody can reach the one that runs this.
+    // No one can reach the one that runs this.
     copyFileSync(process.execPath, join(directory, "bin/node"));
     const bundled = spawnSync(process.execPath, ["examples/container/bundle.ts", join(directory, "plugin")]);
     expect(String(bundled.stderr)).toBe("");

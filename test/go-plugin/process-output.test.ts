@@ -45,7 +45,7 @@ test("pieces of a line are of whole characters, and what is no text is cut anywh
   expect(lines.slice(4).join("")).toBe("\ufffd".repeat(9));
 });
 
-test("whoever throws on a line gets the next ones, and that one no more", () => {
+test("a listener that throws on a line gets the next ones, and that one no more", () => {
   const lines: string[] = [];
   const splitter = createLineSplitter(10, (line) => {
     lines.push(line);

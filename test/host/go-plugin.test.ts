@@ -190,7 +190,7 @@ describe("a plugin made for go-plugin's hosts", () => {
     await once(server.listen(socket), "listening");
     const command = ["node", "test/host/fixtures/misbehave.ts", "print", `1|1|unix|${socket}|grpc|`] as const;
     await expect(load([], { command })).rejects.toMatchObject({ errorCode: "PB-HANDSHAKE-SOCKET" });
-    // It is somebody else's.
+    // It is someone else's.
     expect(existsSync(socket)).toBe(true);
     server.close();
   });
@@ -239,7 +239,7 @@ describe("the output of a plugin made for go-plugin's hosts", () => {
     await vi.waitFor(() => expect(lines.at(-1)).toEqual({ stream: "stderr", text: "[WARN] as it is" }));
   });
 
-  test("goes to the host's stderr, with the log in a form for people, if nobody wants it", async () => {
+  test("goes to the host's stderr, with the log in a form for people, if no one wants it", async () => {
     const written: unknown[] = [];
     const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(text) > 0);
     try {
@@ -273,7 +273,7 @@ describe("a plugin made for go-plugin's hosts ends", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  test("when it is told to shut down, also if it breaks the connection instead of an answer", async () => {
+  test("when it is told to shut down, also if it breaks the connection instead of a response", async () => {
     const { loaded, logged } = await load(["breaks-off", "stdio"]);
     await host.close();
     expect(await loaded.exited).toEqual({ code: 0, signal: null });

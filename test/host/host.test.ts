@@ -95,7 +95,7 @@ describe("a listener of output", () => {
   });
 });
 
-describe("what nobody takes of the output", () => {
+describe("what no one takes of the output", () => {
   test("goes to the host's stderr after the plugin's name, without what a terminal would obey", async () => {
     expect(await writtenBy(misbehave("exit"))).toContain("misbehave.ts: on stderr\n");
   });
@@ -204,7 +204,7 @@ describe("a start that fails", () => {
     ["the core version is another", "PB-HANDSHAKE-CORE-VERSION", misbehave("print", "2|1|unix|/x|grpc|"), "version 2"],
     ["the socket is missing", "PB-HANDSHAKE-SOCKET", misbehave("print", "1|1|unix|/no/such.sock|grpc|"), "ENOENT"],
     [
-      "the plugin has a certificate that nobody asked for",
+      "the plugin has a certificate that no one asked for",
       "PB-HANDSHAKE-CERTIFICATE-UNASKED",
       misbehave("print", "1|1|unix|/x|grpc|MIIB"),
       "did not ask for",
@@ -222,7 +222,7 @@ describe("a start that fails", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  test("says so when nobody listens on the socket any more", async () => {
+  test("says so when no one listens on the socket any more", async () => {
     const socket = join(files, "dead.sock");
     const plugin = await startStandalone(markdown, `unix:${socket}`);
     await plugin.stop("SIGKILL");
@@ -259,7 +259,7 @@ describe("a start that fails", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  test("says so when the plugin does not answer in time after its handshake", async () => {
+  test("says so when the plugin does not respond in time after its handshake", async () => {
     const error = await failure({ command: misbehave("mute"), startTimeoutMs: 1_000 });
     expect(error.errorCode).toBe("PB-HANDSHAKE-TIMEOUT");
     expect(error.message).toContain("no first response within 1000 ms");

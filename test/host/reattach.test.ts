@@ -128,7 +128,7 @@ describe("a plugin that runs already", () => {
 });
 
 test.each([
-  ["for the answer to a call", "PB-PLUGIN-EXITED"],
+  ["for the response to a call", "PB-PLUGIN-EXITED"],
   ["for its end", "it has ended"],
 ])("a program that does nothing but wait %s learns that the plugin has died", async (way, outcome) => {
   const { target } = await start("stdio");

@@ -7,7 +7,7 @@ import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdow
 
 const conditions = "--conditions=plugboard-source";
 
-test("a host lives on when nobody reads the stderr that its plugins' lines go to", async () => {
+test("a host lives on when no one reads the stderr that its plugins' lines go to", async () => {
   const host = spawn("node", [conditions, "test/host/fixtures/unread-host.ts"], { stdio: ["pipe", "pipe", "pipe"] });
   const exited = once(host, "exit");
   await once(host.stdout, "data");
@@ -28,7 +28,7 @@ test("a broker serves in a worker thread, too", async () => {
   await worker.terminate();
 });
 
-test("a plugin that stands alone lives on when nobody reads its stderr any more", async () => {
+test("a plugin that stands alone lives on when no one reads its stderr any more", async () => {
   const command = [conditions, "test/host/fixtures/unruly-plugin.ts", "--listen", "tcp:127.0.0.1:0"];
   const plugin = spawn("node", command, { stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(plugin, "exit");
@@ -41,7 +41,7 @@ test("a plugin that stands alone lives on when nobody reads its stderr any more"
       .trim(),
   );
   const client = connection.client(MarkdownService);
-  // What it prints is lost, and what comes after it is answered.
+  // What it prints is lost, and what comes after it gets a response.
   await client.render({ markdown: "print" });
   await client.render({ markdown: "print" });
   plugin.kill("SIGTERM");

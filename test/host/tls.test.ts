@@ -64,7 +64,7 @@ describe('with tls: "auto"', () => {
     taken.close();
   });
 
-  test("nobody else can call the plugin, with TLS or without", async () => {
+  test("no one else can call the plugin, with TLS or without", async () => {
     await using host = new Host();
     const loaded = await load(host, { tls: "auto" });
     const address = loaded.routes.unary.routes[0]?.endpoint.address.text ?? "";
@@ -81,7 +81,7 @@ describe('with tls: "auto"', () => {
     await expect(load(host, { tls: "auto", command: misbehave("1|1|unix|/x|grpc|") })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-CERTIFICATE-MISSING",
     });
-    // One of ours that is not to answer.
+    // One of ours that must not respond.
     const env = { PLUGIN_AUTO_MTLS: "false" };
     await expect(load(host, { tls: "auto", env })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-CERTIFICATE-MISSING",
@@ -95,7 +95,7 @@ describe('with tls: "auto"', () => {
     await expect(loading).rejects.toMatchObject({ errorCode: "PB-HANDSHAKE-INVALID" });
   });
 
-  test("one that has made a certificate is refused where nobody has asked for it", async () => {
+  test("one that has made a certificate is refused where no one has asked for it", async () => {
     await using host = new Host();
     const { der, certificate } = await createThrowawayCertificate();
     const line = `1|1|unix|/x|grpc|${derToField(der)}`;

@@ -20,7 +20,7 @@ async function withCertificates() {
   return { env, tls };
 }
 
-test("at an endpoint of its own a plugin with auth lets nobody in for a certificate alone, its host neither", async () => {
+test("at an endpoint of its own a plugin with auth lets no one in for a certificate alone, its host neither", async () => {
   const { env, tls } = await withCertificates();
   await using host = new Host();
   const loaded = await host.load({ ...options, env: { ...env, NOTES_BEARER: token }, tls, token });
@@ -47,7 +47,7 @@ test("a plugin with auth that was given a configuration says that its host lacks
   await host.load({ ...guarded, token });
 });
 
-test("where nobody else can call, the host is trusted without a token", async () => {
+test("where no one else can call, the host is trusted without a token", async () => {
   await using host = new Host();
   const env = { NOTES_BEARER: token };
   for (const own of [{ env }, { env: { ...env, PLUGIN_SERVER_TRANSPORTS: "tcp" }, tls: "auto" as const }]) {

@@ -83,10 +83,10 @@ describe.each([
 
   test.each([0, 1, 2, 3, 100_000])("carries %i bytes both ways", async (length) => {
     const data = Uint8Array.from({ length }, (_, index) => index * 7);
-    const answer = await call("Echo", echo(data).toString("base64"));
-    expect(answer).toMatchObject({ status: 200, type: "application/grpc-web-text+proto" });
-    expect(answer.trailers).toContain("grpc-status: 0");
-    expect(Buffer.compare(dataOf(answer.messages[0]), data)).toBe(0);
+    const reply = await call("Echo", echo(data).toString("base64"));
+    expect(reply).toMatchObject({ status: 200, type: "application/grpc-web-text+proto" });
+    expect(reply.trailers).toContain("grpc-status: 0");
+    expect(Buffer.compare(dataOf(reply.messages[0]), data)).toBe(0);
   });
 
   test("takes a request in pieces that are each padded", async () => {
@@ -98,22 +98,22 @@ describe.each([
     expect(String(Buffer.from(dataOf(messages[0])))).toBe("in pieces");
   });
 
-  test.each<[request: string, accept: string | undefined, answer: string]>([
+  test.each<[request: string, accept: string | undefined, reply: string]>([
     [text, undefined, `${text}+proto`],
     [`${text}+proto`, "*/*", `${text}+proto`],
     [text, binary, binary],
     [binary, text, `${text}+proto`],
     [binary, "*/*", binary],
     [`${text}+json`, text, `${text}+json`],
-  ])("answers %s with Accept %s by %s", async (type, accept, expected) => {
+  ])("responds to %s with Accept %s by %s", async (type, accept, expected) => {
     const request = type.endsWith("json") ? envelope(Buffer.from("{}")) : echo(Buffer.from("hi"));
-    const answer = await call("Echo", type === binary ? new Uint8Array(request) : request.toString("base64"), {
+    const reply = await call("Echo", type === binary ? new Uint8Array(request) : request.toString("base64"), {
       "Content-Type": type,
       ...(accept !== undefined && { Accept: accept }),
     });
-    expect(answer.type).toBe(expected);
-    expect(answer.messages).toHaveLength(1);
-    expect(answer.trailers).toContain("grpc-status: 0");
+    expect(reply.type).toBe(expected);
+    expect(reply.messages).toHaveLength(1);
+    expect(reply.trailers).toContain("grpc-status: 0");
   });
 
   test("ends a stream with what it has failed with", async () => {

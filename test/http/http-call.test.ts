@@ -4,7 +4,7 @@ import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
-test("what an interceptor answers when its caller has gone is closed, and the platform waits no longer", async () => {
+test("an interceptor's response is closed when its caller has gone, and the platform waits no longer", async () => {
   const reading = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const left: string[] = [];
@@ -53,10 +53,10 @@ test("what an interceptor answers when its caller has gone is closed, and the pl
     signal: caller.signal,
   });
   const context = { waitUntil: (each: Promise<unknown>) => void running.push(each), passThroughOnException() {} };
-  const answering = edge(plugin).fetch(request, {}, context as never);
+  const responding = edge(plugin).fetch(request, {}, context as never);
   await reading.promise;
   caller.abort();
-  const response = await Promise.resolve(answering).catch(() => undefined);
+  const response = await Promise.resolve(responding).catch(() => undefined);
   await response?.text().catch(() => undefined);
   gate.resolve();
   await Promise.all(running);

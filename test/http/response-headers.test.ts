@@ -16,17 +16,17 @@ describe("what a handler says about caches", () => {
     ["POST", 200],
     ["GET", 404],
     ["GET", 503],
-  ])("does not hold for an answer to %s with status %i", (method, status) => {
+  ])("does not hold for a response to %s with status %i", (method, status) => {
     expect(settled({ "Cache-Control": "max-age=60" }, { method, status })).toEqual({});
   });
 
-  test("holds for nobody but who has asked if it depends on who that is", () => {
+  test("holds for no one but who has asked if it depends on who that is", () => {
     expect(settled({ "Cache-Control": "public, max-age=60, s-maxage=600" }, { personal: true })).toEqual({
       "cache-control": "private, max-age=60",
     });
   });
 
-  test("adds to what every answer depends on", () => {
+  test("adds to what every response depends on", () => {
     expect(settled({ Vary: "Accept-Language" })).toEqual({
       vary: "Accept-Language, Origin, Accept-Encoding, Authorization",
     });

@@ -44,7 +44,7 @@ const everyKind = fc
   )
   .map((init) => create(EveryKindSchema, init as Init));
 
-/** Every object in a value that somebody could change. */
+/** Every object in a value that someone could change. */
 function partsOf(value: unknown, found = new Set<object>()): Set<object> {
   const empty = value instanceof Uint8Array && value.byteLength === 0;
   if (typeof value === "object" && value !== null && !empty && !found.has(value)) {

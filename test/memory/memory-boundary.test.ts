@@ -34,11 +34,11 @@ const keeps = definePlugin({
 test("bytes of a Buffer are copied in both directions", async () => {
   await using connection = await connect(keeps);
   const mine = Buffer.from("hello");
-  const answer = await connection.client(BehaviourService).echo({ data: mine });
+  const response = await connection.client(BehaviourService).echo({ data: mine });
   mine.write("XXXXX");
   expect(Buffer.from(kept.data ?? []).toString()).toBe("hello");
   kept.data?.fill(0);
-  expect(Buffer.from(answer.data).toString()).toBe("hello");
+  expect(Buffer.from(response.data).toString()).toBe("hello");
 });
 
 test("headers and trailers are the caller's own, and the request's headers the handler's", async () => {

@@ -300,7 +300,7 @@ describe("response headers", () => {
   });
 });
 
-describe("a handler that answers with what its contract does not allow", () => {
+describe("a handler that responds with what its contract does not allow", () => {
   test("fails with internal error, and the values stay with the plugin", async () => {
     const wrong = { text: 7, data: "swordfish" } as unknown as EchoResponse;
     await using connection = await connectTo((router) => router.rpc(BehaviourService.method.echo, () => wrong));

@@ -110,7 +110,7 @@ test("callers without a name are told apart by their address, whatever they come
   }
   const fail = (transport: Transport) =>
     createClient(BehaviourService, transport).fail({ message: "as asked", code: 5 });
-  // It is the handler that answers so.
+  // It is the handler that responds so.
   expect(await refusal(() => fail(first))).toMatchObject({ code: Code.NotFound });
   expect(await refusal(() => fail(first))).toMatchObject({ code: Code.NotFound });
   for (const transport of [first, ...others]) {

@@ -281,7 +281,7 @@ describe("standing alone", () => {
     expect(await plugin.stop()).toBe(0);
   });
 
-  test("takes the place of a socket that nobody listens on any more, but of nothing else", async () => {
+  test("takes the place of a socket that no one listens on any more, but of nothing else", async () => {
     const path = join(directory, "stale.sock");
     const first = await startStandalone(behaviour, `unix:${path}`);
     const live = await run(["test/behaviour/serve.ts", "--listen", `unix:${path}`]);
@@ -324,7 +324,7 @@ describe("standing alone", () => {
     expect(await stopped).toBe(0);
   });
 
-  test("says to whoever is still connected that it is about to stop", async () => {
+  test("says to clients that are still connected that it is about to stop", async () => {
     const plugin = await startStandalone(behaviour, `unix:${join(directory, "readyz.sock")}`);
     await using connection = await connect(plugin.address);
     const client = connection.client(BehaviourService);
@@ -343,10 +343,10 @@ describe("standing alone", () => {
     const stopped = plugin.stop();
     await vi.waitFor(() => expect(connect(plugin.address)).rejects.toThrow("PB-CONNECT-UNREACHABLE"));
     waiting.write("Host: x\r\n\r\n");
-    const answer = await text(waiting);
-    expect(answer).toContain("HTTP/1.1 503 Service Unavailable");
-    expect(answer).toContain("Connection: close");
-    expect(answer).toContain('{"status":"draining"}');
+    const reply = await text(waiting);
+    expect(reply).toContain("HTTP/1.1 503 Service Unavailable");
+    expect(reply).toContain("Connection: close");
+    expect(reply).toContain('{"status":"draining"}');
     finish.resolve();
     expect(await responses.next()).toMatchObject({ done: true });
     expect(await stopped).toBe(0);
@@ -383,7 +383,7 @@ describe("standing alone", () => {
 });
 
 describe("started by a host", () => {
-  test("answers with go-plugin's handshake and nothing else, and ends when its host is gone", async () => {
+  test("responds with go-plugin's handshake and nothing else, and ends when its host is gone", async () => {
     const own = mkdtempSync(join(directory, "hosted-"));
     const { child, exited, line, socket } = await startHosted({ TMPDIR: own });
     const more = text(child.stdout);

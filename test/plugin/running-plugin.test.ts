@@ -12,7 +12,7 @@ test("a start that was given up and succeeds all the same is stopped again, and 
     start: () => starting.promise,
     stop({ signal }) {
       stopped.resolve(signal.aborted);
-      throw new Error("nobody hears this");
+      throw new Error("no one hears this");
     },
   });
   const reason = new Error("changed my mind");

@@ -34,7 +34,7 @@ test.each<[string, Options]>([
   ["a gate that is switched off", switchedOff],
   ["a gate of its own", { requestGate: () => undefined }],
   ["a larger limit", { readMaxBytes: 1_000_000 }],
-])("a service that is registered with %s keeps the policy of whoever serves it", async (_, options) => {
+])("a service that is registered with %s keeps the policy of its server", async (_, options) => {
   expect(await ask(options)).toBe(401);
   expect(await ask(options, { token: secret })).toBe(200);
   expect(await ask(options, { token: secret, text: "x".repeat(2000) })).toBe(429);

@@ -31,7 +31,7 @@ test.each(localProtocols)(
       read(health.watch({ service: "no.such.Service" }), ({ status }) => status),
       read(
         connection.client(ServerReflection).serverReflectionInfo(questions()),
-        (answer) => answer.messageResponse.case,
+        (response) => response.messageResponse.case,
       ),
     ] as const;
     await Promise.all(streams.map(({ begun }) => begun));

@@ -39,7 +39,7 @@ afterAll(async () => {
   await plugin[Symbol.asyncDispose]();
 });
 
-/** Asks on one stream, and gives back the answers. */
+/** Asks on one stream, and gives back the responses. */
 async function ask(questions: readonly Question[], { service = V1 as Service, via = connection, host = "" } = {}) {
   async function* requests() {
     for (const messageRequest of questions) {
@@ -51,7 +51,7 @@ async function ask(questions: readonly Question[], { service = V1 as Service, vi
   return Array.fromAsync(client.serverReflectionInfo(requests()));
 }
 
-/** Asks on one stream, and gives back the names of the files in each answer, or the code of the error. */
+/** Asks on one stream, and gives back the names of the files in each response, or the code of the error. */
 async function filesFor(...questions: readonly Question[]): Promise<(number | readonly string[])[]> {
   return (await ask(questions)).map(({ messageResponse: { case: what, value } }) => {
     if (what === "errorResponse") {
@@ -75,8 +75,8 @@ const list: Question = { case: "listServices", value: "" };
 describe.each(localProtocols)("over %s", (protocol) => {
   test.each(versions)("$typeName lists all services by name", async (service) => {
     await using via = await plugin.connect(protocol);
-    const [answer] = await ask([list], { service, via });
-    expect(answer?.messageResponse).toMatchObject({
+    const [reply] = await ask([list], { service, via });
+    expect(reply?.messageResponse).toMatchObject({
       case: "listServicesResponse",
       value: {
         service: [
@@ -98,21 +98,21 @@ describe.each(localProtocols)("over %s", (protocol) => {
       yield { messageRequest: list };
       await hangUp.promise;
     }
-    const answers = via.client(V1).serverReflectionInfo(requests())[Symbol.asyncIterator]();
-    expect((await answers.next()).done).toBe(false);
+    const replies = via.client(V1).serverReflectionInfo(requests())[Symbol.asyncIterator]();
+    expect((await replies.next()).done).toBe(false);
     stopping.draining.abort();
-    expect((await answers.next()).done).toBe(true);
+    expect((await replies.next()).done).toBe(true);
     hangUp.resolve();
   });
 });
 
-test.each(versions)("$typeName answers each question in its turn, and tells it again", async (service) => {
+test.each(versions)("$typeName responds to each request in its turn, and repeats it", async (service) => {
   const questions = [list, symbol("no.such.Symbol"), fileNamed(file.duration)] as const;
-  const answers = await ask(questions, { service, host: "here" });
-  expect(answers).toMatchObject(
+  const replies = await ask(questions, { service, host: "here" });
+  expect(replies).toMatchObject(
     questions.map((messageRequest) => ({ validHost: "here", originalRequest: { host: "here", messageRequest } })),
   );
-  expect(answers.map(({ messageResponse }) => messageResponse.case)).toEqual([
+  expect(replies.map(({ messageResponse }) => messageResponse.case)).toEqual([
     "listServicesResponse",
     "errorResponse",
     "fileDescriptorResponse",
@@ -126,8 +126,8 @@ test("a file comes with those that it imports, and again without those that the 
 });
 
 test("the files make the services that are served", async () => {
-  const [answer] = await ask([symbol(DeclarationsService.typeName)]);
-  const response = answer?.messageResponse;
+  const [reply] = await ask([symbol(DeclarationsService.typeName)]);
+  const response = reply?.messageResponse;
   const files = response?.case === "fileDescriptorResponse" ? response.value.fileDescriptorProto : [];
   // What is imported has to stand first there.
   const file = files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes)).reverse();
@@ -161,8 +161,8 @@ test("finds extensions by their numbers, and the numbers by the message", async 
     [file.declarations, file.duration],
     [file.declarations],
   ]);
-  const answers = await ask([numbersOf("plugboard.test.v1.DeclareRequest"), numbersOf("google.protobuf.Duration")]);
-  expect(answers.map(({ messageResponse }) => messageResponse)).toMatchObject([
+  const replies = await ask([numbersOf("plugboard.test.v1.DeclareRequest"), numbersOf("google.protobuf.Duration")]);
+  expect(replies.map(({ messageResponse }) => messageResponse)).toMatchObject([
     {
       case: "allExtensionNumbersResponse",
       value: { baseTypeName: "plugboard.test.v1.DeclareRequest", extensionNumber: [120, 150] },
@@ -189,11 +189,11 @@ test.each<[string, Question]>([
 test("refuses names that are longer than any, without telling them again", async () => {
   const long = "a".repeat(1025);
   const questions = [fileNamed(long), symbol(long), extension(1, long), numbersOf(long), { ...list, value: long }];
-  const answers = [...(await ask(questions)), ...(await ask([list], { host: long }))];
-  expect(answers).toHaveLength(6);
-  for (const answer of answers) {
-    expect(answer).toMatchObject({ validHost: "", messageResponse: { value: { errorCode: Code.InvalidArgument } } });
-    expect(answer.originalRequest).toBeUndefined();
+  const replies = [...(await ask(questions)), ...(await ask([list], { host: long }))];
+  expect(replies).toHaveLength(6);
+  for (const reply of replies) {
+    expect(reply).toMatchObject({ validHost: "", messageResponse: { value: { errorCode: Code.InvalidArgument } } });
+    expect(reply.originalRequest).toBeUndefined();
   }
 });
 
@@ -201,7 +201,7 @@ test("says so when nothing is asked", async () => {
   expect(await filesFor({ case: undefined })).toEqual([Code.InvalidArgument]);
 });
 
-test("answers whatever it is asked", async () => {
+test("responds to any request", async () => {
   const names = fc.oneof(fc.string(), fc.constantFrom("constructor", "google.protobuf.Duration", file.plugin));
   const question: fc.Arbitrary<Question> = fc.oneof(
     names.map(fileNamed),
@@ -211,9 +211,9 @@ test("answers whatever it is asked", async () => {
   );
   await fc.assert(
     fc.asyncProperty(fc.array(question, { maxLength: 10 }), async (questions) => {
-      const answers = await ask(questions);
-      expect(answers.map(({ originalRequest }) => originalRequest?.messageRequest)).toMatchObject(questions);
-      expect(answers.every(({ messageResponse }) => messageResponse.case !== undefined)).toBe(true);
+      const replies = await ask(questions);
+      expect(replies.map(({ originalRequest }) => originalRequest?.messageRequest)).toMatchObject(questions);
+      expect(replies.every(({ messageResponse }) => messageResponse.case !== undefined)).toBe(true);
     }),
     { numRuns: 50 },
   );

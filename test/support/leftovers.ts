@@ -38,7 +38,7 @@ export async function untilGone(pid: number, ...paths: readonly string[]): Promi
   );
 }
 
-/** Whether a process runs; a zombie that nobody has waited for does not. */
+/** Whether a process runs; a zombie that no one has waited for does not. */
 export function isAlive(pid: number): boolean {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
   return /^[^Z]/.test(stdout.trim());

@@ -50,7 +50,7 @@ export interface RpcServerOptions {
   readonly manifest?: MessageInitShape<typeof ManifestSchema>;
   /** Default: echo, inspect, produce, collect, converse and hang of BehaviourService. */
   readonly routes?: (router: ConnectRouter, server: LocalServer) => unknown;
-  /** Sees each request before Connect does; answers it if it returns true. */
+  /** Sees each request before Connect does; responds to it if it returns true. */
   readonly intercept?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
 }
 
@@ -114,7 +114,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<LocalRp
 export function startRawServer(place: Place, onConnection: (socket: net.Socket) => void): Promise<LocalServer> {
   const listener = net.createServer((socket) => {
     onConnection(socket);
-    // Nobody learns of the other side's end without reading.
+    // No one learns of the other side's end without reading.
     socket.resume();
   });
   return start(listener, place, () => undefined);

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What comes in on a connection: a request's headers, which nobody has decoded, or a piece of its body. */
+/** What comes in on a connection: a request's headers, which no one has decoded, or a piece of its body. */
 export interface RawRequest {
   readonly streamId: number;
   /** Position among all requests that the server has had, over all of its connections. */
@@ -29,8 +29,8 @@ export interface RawHttp2Server extends AsyncDisposable {
 const frame = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/** Starts one; `answer` is called when a request's headers are there. */
-export async function startRawHttp2Server(answer: (request: RawRequest) => void): Promise<RawHttp2Server> {
+/** Starts one; `handle` is called when a request's headers are there. */
+export async function startRawHttp2Server(handle: (request: RawRequest) => void): Promise<RawHttp2Server> {
   const directory = await mkdtemp(join(tmpdir(), "raw-http2-"));
   const path = join(directory, "s");
   const sockets = new Set<net.Socket>();
@@ -77,7 +77,7 @@ export async function startRawHttp2Server(answer: (request: RawRequest) => void)
         } else if (type === frame.ping && (flags & 1) === 0) {
           send(frame.ping, 1, 0, payload);
         } else if (type === frame.headers) {
-          answer(requestOn(streamId));
+          handle(requestOn(streamId));
         }
       }
     });

@@ -163,7 +163,7 @@ test("a Worker writes its access log unless it is switched off", async () => {
   ]);
 });
 
-test("nobody observes unless asked", async () => {
+test("no one observes unless asked", async () => {
   const plugin = definePlugin({
     name: "p",
     version: "1.0.0",

@@ -17,11 +17,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A call in flight, and an answer of so many bytes that waits for a carrier which takes no more. */
+/** A call in flight, and a response of so many bytes that waits for a carrier which takes no more. */
 async function openCongested(bytes: number) {
   const aborted = vi.fn();
   const plugin = definePlugin({
-    name: "answering",
+    name: "responding",
     version: "1.0.0",
     routes(router) {
       router.service(BehaviourService, {
@@ -49,7 +49,7 @@ async function openCongested(bytes: number) {
   const receiver = await started;
   receiver.receive(encodeFrame(requestFrame(1, hang, {}, { extended: true })));
   receiver.receive(encodeFrame(requestFrame(3, echo, {}, { extended: true })));
-  // Who does not read its answers gets no more work done.
+  // A caller that does not read its responses gets no more work done.
   await paused.promise;
   return { aborted, receiver, served, resumed };
 }
@@ -76,7 +76,7 @@ test("a caller that has taken what waited for it was heard", async () => {
   await vi.advanceTimersByTimeAsync(29_000);
   expect(resumed).toHaveBeenCalled();
   expect(aborted).not.toHaveBeenCalled();
-  // From now on nothing excuses that it does not answer.
+  // From now on nothing excuses that it does not reply.
   await vi.advanceTimersByTimeAsync(11_000);
   expect(aborted).toHaveBeenCalled();
 });

@@ -35,7 +35,7 @@ const maxReport = 8_000;
 /** How much a target may hold once all is over, in bytes. */
 const maxHeldBytes = 64 * 1024 * 1024;
 
-/** What was thrown where nobody catches it. */
+/** What was thrown where no one catches it. */
 const uncaught: unknown[] = [];
 process.on("uncaughtException", (error) => uncaught.push(error));
 process.on("unhandledRejection", (error) => uncaught.push(error));
@@ -56,10 +56,10 @@ export function fuzz<Input>(name: string, open: () => Promise<Target<Input> & Pa
         await attempt(given);
         await probe?.();
       });
-      // Rejections that nobody has caught are told in a turn of their own.
+      // Rejections that no one has caught are told in a turn of their own.
       await new Promise((resolve) => setImmediate(resolve));
       if (uncaught.length > 0) {
-        throw new Error("something was thrown where nobody catches it", { cause: uncaught.splice(0)[0] });
+        throw new Error("something was thrown where no one catches it", { cause: uncaught.splice(0)[0] });
       }
       runs += 1;
       if (runs === 50) {

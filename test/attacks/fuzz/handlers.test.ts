@@ -36,7 +36,7 @@ const plugin = definePlugin({
   },
 });
 
-/** An object of which some keys throw, or give what nobody expects, when they are read. */
+/** An object of which some keys throw, or give what no one expects, when they are read. */
 function trapped(base: () => object): fc.Arbitrary<() => unknown> {
   const keys = fc.constantFrom(
     ...["name", "message", "stack", "cause", "code", "rawMessage", "details", "metadata", "errorCode", "hint"],
@@ -71,7 +71,7 @@ function untouchable(target: object): object {
     {},
     {
       get: (_, trap) => () => {
-        throw new Error(`nobody may ${String(trap)}`);
+        throw new Error(`no one may ${String(trap)}`);
       },
     },
   );

@@ -126,7 +126,7 @@ fuzz("HTTP/1.1: a server outlives any requests", async () => {
   };
 });
 
-fuzz("HTTP/1.1: each call of a client ends, whatever a server answers", async () => {
+fuzz("HTTP/1.1: each call of a client ends, whatever a server sends", async () => {
   let sent: { bytes: Uint8Array; places: readonly number[] } = { bytes: Buffer.alloc(0), places: [] };
   const server = await listenRaw((socket) => {
     socket.once("data", async () => {
@@ -138,10 +138,10 @@ fuzz("HTTP/1.1: each call of a client ends, whatever a server answers", async ()
   const address = parseAddress(`unix:${server.path}`);
   const dialers = httpDialers.filter(({ carrier, httpVersion }) => carrier === "unix" && httpVersion === "1.1");
   return {
-    input: fc.record({ answer: responses, dialer: fc.option(fc.constantFrom(...dialers)) }),
+    input: fc.record({ reply: responses, dialer: fc.option(fc.constantFrom(...dialers)) }),
     share: 4,
-    async attempt({ answer, dialer }) {
-      sent = answer;
+    async attempt({ reply, dialer }) {
+      sent = reply;
       if (dialer === null) {
         const require = { protocols: ["connect"], httpVersion: "1.1" } as const;
         await settle(connect(`unix:${server.path}`, { require, dialTimeoutMs: 5_000 }).then((each) => each.close()));

@@ -45,10 +45,10 @@ fuzz("HTTP/2: each call of a client ends, whatever frames a server sends", async
   const address = parseAddress(`unix:${server.path}`);
   const dialers = httpDialers.filter(({ carrier, httpVersion }) => carrier === "unix" && httpVersion === "2");
   return {
-    input: fc.record({ answer: fromServer, dialer: fc.option(fc.constantFrom(...dialers)) }),
+    input: fc.record({ response: fromServer, dialer: fc.option(fc.constantFrom(...dialers)) }),
     share: 6,
-    async attempt({ answer, dialer }) {
-      sent = answer;
+    async attempt({ response, dialer }) {
+      sent = response;
       if (dialer === null) {
         const protocols = ["grpc" as const];
         await settle(

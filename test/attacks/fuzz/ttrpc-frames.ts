@@ -71,7 +71,7 @@ const request = fc
     ),
   );
 
-const answers = [
+const replies = [
   toBinary(EchoResponseSchema, create(EchoResponseSchema, { text: "hi" })),
   toBinary(ProduceResponseSchema, create(ProduceResponseSchema, { index: 1, data: new Uint8Array(70_000) })),
   toBinary(CollectResponseSchema, create(CollectResponseSchema, { messages: 2 })),
@@ -80,7 +80,7 @@ const answers = [
 
 const response = fc
   .record({
-    payload: fc.oneof(fc.constantFrom(...answers), payload),
+    payload: fc.oneof(fc.constantFrom(...replies), payload),
     status: fc.option(
       fc.record({
         code: fc.oneof(fc.nat({ max: 20 }), fc.integer()),
@@ -117,12 +117,12 @@ function frames(type: number, data: fc.Arbitrary<Uint8Array>, weight: number) {
 export const ttrpcFrames: fc.Arbitrary<Uint8Array> = fc.oneof(
   frames(frameType.request, request, 5),
   frames(frameType.response, response, 4),
-  frames(frameType.data, fc.oneof(fc.constantFrom(...answers), payload), 5),
+  frames(frameType.data, fc.oneof(fc.constantFrom(...replies), payload), 5),
   frames(frameType.cancel, fc.constant(new Uint8Array(0)), 1),
   frames(frameType.header, keyValues.map(encodeHeader), 2),
   frames(frameType.window, lengths, 2),
   frames(frameType.ping, fc.uint8Array({ minLength: 8, maxLength: 8 }), 1),
-  frames(frameType.chunk, fc.oneof(lengths, fc.constantFrom(...answers), junk), 3),
+  frames(frameType.chunk, fc.oneof(lengths, fc.constantFrom(...replies), junk), 3),
   {
     weight: 1,
     arbitrary: fc

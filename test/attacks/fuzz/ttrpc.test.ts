@@ -39,10 +39,10 @@ fuzz("ttrpc: each call of a client ends, whatever frames a server sends", async 
     socket.once("end", () => socket.end());
   });
   return {
-    input: fc.record({ answer: wire, kind: fc.constantFrom("plain", "extended", "chunked", "connect") }),
+    input: fc.record({ response: wire, kind: fc.constantFrom("plain", "extended", "chunked", "connect") }),
     share: 8,
-    async attempt({ answer, kind }) {
-      sent = answer;
+    async attempt({ response, kind }) {
+      sent = response;
       if (kind === "connect") {
         await settle(
           connect(`unix:${server.path}`, { require: { protocols: ["ttrpc"] }, dialTimeoutMs: 5_000 }).then((each) =>

@@ -57,7 +57,7 @@ export function createVictim() {
       });
     },
   });
-  /** Waits until no handler runs any more, as nobody calls. */
+  /** Waits until no handler runs any more, as no one calls. */
   const idle = () => vi.waitFor(() => expect(running).toBe(0), { timeout: 10_000, interval: 1 });
   return { plugin, idle };
 }
@@ -84,7 +84,7 @@ export async function attack(to: net.NetConnectOpts, bytes: Uint8Array, places: 
   const closed = new Promise((resolve) => socket.once("close", resolve));
   await pour(socket, bytes, places);
   socket.end();
-  // A server of HTTP/1.1 may go on with its answer. Where it has nothing to say, nobody waits for it.
+  // A server of HTTP/1.1 may go on with its response. Where it has nothing to say, no one waits for it.
   const timer = setTimeout(() => socket.destroy(), 20);
   await closed;
   clearTimeout(timer);

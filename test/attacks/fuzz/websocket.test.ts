@@ -96,7 +96,7 @@ fuzz("WebSocket: a server outlives any messages", async () => {
 });
 
 fuzz("WebSocket: each call of a client ends, whatever messages a server sends", async () => {
-  let sent: { readonly bytes: Uint8Array; readonly places: readonly number[]; readonly answer: string };
+  let sent: { readonly bytes: Uint8Array; readonly places: readonly number[]; readonly response: string };
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);
@@ -105,8 +105,8 @@ fuzz("WebSocket: each call of a client ends, whatever messages a server sends", 
     socket.once("data", async (chunk: Buffer) => {
       const key = /^sec-websocket-key: *(.*?) *\r$/im.exec(chunk.toString("latin1"))?.[1] ?? "";
       const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-      socket.write(sent.answer.replace("ACCEPT", accept));
-      if (sent.answer.includes("ACCEPT")) {
+      socket.write(sent.response.replace("ACCEPT", accept));
+      if (sent.response.includes("ACCEPT")) {
         // The first call's frames.
         await Promise.race([once(socket, "data"), once(socket, "close")]);
       }
@@ -131,11 +131,11 @@ fuzz("WebSocket: each call of a client ends, whatever messages a server sends", 
   return {
     input: fc.record({
       said: said(false),
-      answer: fc.oneof({ weight: 20, arbitrary: fc.constant(opened) }, refused),
+      response: fc.oneof({ weight: 20, arbitrary: fc.constant(opened) }, refused),
     }),
     share: 5,
-    async attempt({ said, answer }) {
-      sent = { ...said, answer };
+    async attempt({ said, response }) {
+      sent = { ...said, response };
       const dialed = webSocketDialer.dial(address, { maxMessageBytes: 4 * 1024 * 1024 });
       const known = { extensions: ["plugboard.stream.v1", "plugboard.chunk.v1"], limits: {} };
       await callAll(clientOver(dialed.knowing?.(known) ?? dialed.transport));

@@ -10,7 +10,7 @@ import { BehaviourService, EchoResponseSchema } from "../../gen/plugboard/test/v
 import { connectTtrpc, listen, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
 import type { RawPeer } from "../../support/ttrpc/raw-peer.ts";
-import { answerOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { responseOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 
 const { echo, collect, converse } = BehaviourService.method;
 const mib = 1024 * 1024;
@@ -64,12 +64,12 @@ async function responseOn(peer: RawPeer, streamId: number) {
   while (frame.type === frameType.window) {
     frame = await peer.nextOn(streamId);
   }
-  return answerOf(frame);
+  return responseOf(frame);
 }
 
 async function expectWorking(peer: RawPeer, streamId: number) {
   peer.send(requestFrame(streamId, echo, { text: "still here" }));
-  expect(answerOf(await peer.nextOn(streamId)).code).toBe(0);
+  expect(responseOf(await peer.nextOn(streamId)).code).toBe(0);
 }
 
 describe("messages over 4 MiB between peers that know plugboard.chunk.v1", () => {
@@ -182,7 +182,7 @@ describe("a server refuses chunks that are wrong, on their stream alone", () => 
     );
     using peer = await connectRaw(server.path);
     peer.send(requestFrame(1, BehaviourService.method.hang, {}, { chunked: true }), announce(1, 9));
-    expect(answerOf(await peer.nextOn(1)).code).toBe(Code.InvalidArgument);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(Code.InvalidArgument);
   });
 });
 
@@ -195,7 +195,7 @@ test("a server ignores chunks on a stream that has not asked for them", async ()
     dataFrame(1, collect, {}),
     endFrame(1),
   );
-  expect(answerOf(await peer.nextOn(1)).code).toBe(0);
+  expect(responseOf(await peer.nextOn(1)).code).toBe(0);
 });
 
 test("a message that is never finished ends with its call, cancelled midway or at its deadline", async () => {

@@ -9,7 +9,7 @@ import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import { cutAt, encodeFrame } from "../../support/ttrpc/raw-frames.ts";
 import type { RawPeer } from "../../support/ttrpc/raw-peer.ts";
-import { answerOf, connectRaw, dataFrame, endFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { responseOf, connectRaw, dataFrame, endFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 
 const { echo, hang, produce, collect, converse } = BehaviourService.method;
 
@@ -57,7 +57,7 @@ function watched() {
 /** Sees that calls go on working on a connection. */
 async function expectWorking(peer: RawPeer, streamId: number) {
   peer.send(requestFrame(streamId, echo, { text: "still here" }));
-  const { code, payload } = answerOf(await peer.nextOn(streamId));
+  const { code, payload } = responseOf(await peer.nextOn(streamId));
   expect(code).toBe(0);
   expect(Buffer.from(payload).toString()).toContain("still here");
 }
@@ -70,7 +70,7 @@ async function expectNothingLeft(server: Awaited<ReturnType<typeof serveTtrpc>>)
   }
 }
 
-describe("a frame that is wrong is answered on its stream, and calls beside it go on", () => {
+describe("a frame that is wrong is refused on its stream, and calls beside it go on", () => {
   const wrong = [
     [
       "a request that can't be read",
@@ -109,8 +109,8 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
       dataFrame(1, collect, {}),
       endFrame(1),
     );
-    expect(answerOf(await peer.nextOn(3)).code).toBe(code);
-    expect(answerOf(await peer.nextOn(1)).code).toBe(0);
+    expect(responseOf(await peer.nextOn(3)).code).toBe(code);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(0);
     await expectWorking(peer, 5);
     await expectNothingLeft(server);
   });
@@ -126,7 +126,7 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
     using peer = await connectRaw(server.path);
     await expectWorking(peer, 5);
     peer.send(requestFrame(7, hang, {}, { extended: true }), requestFrame(streamId, echo, {}));
-    expect(answerOf(await peer.nextOn(streamId)).code).toBe(Code.InvalidArgument);
+    expect(responseOf(await peer.nextOn(streamId)).code).toBe(Code.InvalidArgument);
     await expectWorking(peer, 9);
   });
 
@@ -142,7 +142,7 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
       { streamId: 5, type: frameType.data, data: new Uint8Array(maxDataBytes + 1) },
     );
     for (const streamId of [1, 3, 5]) {
-      expect(answerOf(await peer.nextOn(streamId)).code).toBe(Code.ResourceExhausted);
+      expect(responseOf(await peer.nextOn(streamId)).code).toBe(Code.ResourceExhausted);
     }
     await expectWorking(peer, 7);
     await expectNothingLeft(server);
@@ -158,8 +158,8 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
       requestFrame(3, collect, undefined, { flags: frameFlag.remoteOpen }),
       { streamId: 3, type: frameType.data, data: noMessage },
     );
-    expect(answerOf(await peer.nextOn(1)).code).toBe(Code.InvalidArgument);
-    expect(answerOf(await peer.nextOn(3)).code).toBe(Code.InvalidArgument);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(Code.InvalidArgument);
+    expect(responseOf(await peer.nextOn(3)).code).toBe(Code.InvalidArgument);
     await expectWorking(peer, 5);
   });
 
@@ -168,7 +168,7 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
     await using server = await serveTtrpc(routes);
     using peer = await connectRaw(server.path);
     peer.send(requestFrame(1, hang, {}), dataFrame(1, hang, {}));
-    expect(answerOf(await peer.nextOn(1)).code).toBe(Code.InvalidArgument);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(Code.InvalidArgument);
     await vi.waitFor(() => expect(seen.running).toBe(0));
     await expectWorking(peer, 3);
   });
@@ -180,7 +180,7 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
     const ids = Array.from({ length: maxConcurrentCalls + 1 }, (_, index) => 2 * index + 1);
     peer.send(...ids.map((id) => requestFrame(id, hang, {}, { extended: true })));
     const last = 2 * maxConcurrentCalls + 1;
-    expect(answerOf(await peer.nextOn(last)).code).toBe(Code.ResourceExhausted);
+    expect(responseOf(await peer.nextOn(last)).code).toBe(Code.ResourceExhausted);
     expect(seen.running).toBe(maxConcurrentCalls);
     peer.send({ streamId: 1, type: frameType.cancel });
     await expectWorking(peer, last + 2);
@@ -225,7 +225,7 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
     }
     const next = 2 * most + 1;
     peer.send(requestFrame(next, method, {}, { flags, extended: true }));
-    expect(answerOf(await peer.nextOn(next)).code).toBe(Code.ResourceExhausted);
+    expect(responseOf(await peer.nextOn(next)).code).toBe(Code.ResourceExhausted);
     expect(running).toBe(most);
     release();
     await vi.waitFor(() => expect(running).toBe(0));
@@ -234,7 +234,7 @@ describe("a frame that is wrong is answered on its stream, and calls beside it g
   });
 });
 
-describe("what need not be answered is ignored", () => {
+describe("what needs no response is ignored", () => {
   test.each([
     ["data on a finished stream", { streamId: 1, type: frameType.data, data: new Uint8Array(9) }],
     ["data that is too long on a finished stream", { streamId: 1, type: frameType.data, length: 5_000_000 }],
@@ -243,16 +243,16 @@ describe("what need not be answered is ignored", () => {
     ["a window for a stream that was never opened", { streamId: 99, type: frameType.window, data: uint32Bytes(9) }],
     ["a window without a number", { streamId: 1, type: frameType.window }],
     ["a response", { streamId: 1, type: frameType.response }],
-    ["a frame of a type that nobody knows", { streamId: 1, type: 0x7f, data: new Uint8Array(100) }],
+    ["a frame of a type that no one knows", { streamId: 1, type: 0x7f, data: new Uint8Array(100) }],
     ["a ping that is too short", { streamId: 0, type: frameType.ping, data: new Uint8Array(7) }],
-    ["the answer to a ping", { streamId: 0, type: frameType.ping, flags: 1, data: new Uint8Array(8) }],
+    ["the reply to a ping", { streamId: 0, type: frameType.ping, flags: 1, data: new Uint8Array(8) }],
   ])("%s", async (_what, frame: { streamId: number; type: number; length?: number; data?: Uint8Array }) => {
     await using server = await serveTtrpc(watched().routes);
     using peer = await connectRaw(server.path);
     await expectWorking(peer, 1);
     peer.send({ ...frame, ...(frame.length && { data: new Uint8Array(frame.length) }) });
     peer.send(requestFrame(3, echo, {}));
-    // The next that comes is no answer to the frame.
+    // The next that comes is no reply to the frame.
     expect((await peer.next())?.streamId).toBe(3);
     await expectNothingLeft(server);
   });
@@ -270,7 +270,7 @@ describe("what need not be answered is ignored", () => {
       dataFrame(3, converse, {}),
       { streamId: 3, type: frameType.cancel },
     );
-    const { payload } = answerOf(await peer.nextOn(1));
+    const { payload } = responseOf(await peer.nextOn(1));
     expect([...payload]).toEqual([0x08, 1]);
     peer.send(requestFrame(5, echo, {}));
     expect((await peer.next())?.streamId).toBe(5);
@@ -363,13 +363,13 @@ describe("what a client can make the server hold is bounded", () => {
     peer.socket.write(flood);
     peer.socket.write(messages);
     peer.send(endFrame(1));
-    const { code, payload } = answerOf(await peer.nextOn(1));
+    const { code, payload } = responseOf(await peer.nextOn(1));
     expect([code, [...payload]]).toEqual([0, [0x08, 0xc0, 0x84, 0x3d]]);
     await expectWorking(peer, 3);
     await expectNothingLeft(server);
   });
 
-  test("one that never sends window gets the first one and a message, and holds up nobody", async () => {
+  test("one that never sends window gets the first one and a message, and holds up no one", async () => {
     const { seen, routes } = watched();
     await using server = await serveTtrpc(routes);
     using peer = await connectRaw(server.path);
@@ -395,7 +395,7 @@ describe("what a client can make the server hold is bounded", () => {
     const message = dataFrame(1, converse, { text: "x".repeat(60_000) });
     peer.send(requestFrame(1, converse, undefined, { flags: frameFlag.remoteOpen, extended: true }));
     peer.send(...Array.from({ length: 100 }, () => message));
-    expect(answerOf(await peer.nextOn(1)).code).toBe(Code.ResourceExhausted);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(Code.ResourceExhausted);
     await vi.waitFor(() => expect(seen.running).toBe(0));
     await expectWorking(peer, 3);
     await expectNothingLeft(server);
@@ -408,7 +408,7 @@ describe("what a client can make the server hold is bounded", () => {
     const message = dataFrame(1, converse, { text: "x".repeat(60_000) });
     peer.send(requestFrame(1, converse, undefined, { flags: frameFlag.remoteOpen, timeoutMs: 300 }));
     peer.send(...Array.from({ length: 400 }, () => message));
-    expect(answerOf(await peer.nextOn(1)).code).toBe(Code.DeadlineExceeded);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(Code.DeadlineExceeded);
     await vi.waitFor(() => expect(seen.running).toBe(0));
     await expectWorking(peer, 3);
     await expectNothingLeft(server);
@@ -449,14 +449,14 @@ describe("what a client can make the server hold is bounded", () => {
       await expectNothingLeft(server);
     });
 
-    test("does not keep calls beside it from being answered", async () => {
+    test("does not keep responses from calls beside it", async () => {
       const { seen, server, peer } = await holdConnection(20);
       await using _server = server;
-      let answered = false;
+      let replied = false;
       const working = expectWorking(peer, 3).then(() => {
-        answered = true;
+        replied = true;
       });
-      await passTimeUntil(() => answered);
+      await passTimeUntil(() => replied);
       await working;
       expect(seen.running).toBe(1);
       peer.socket.destroy();
@@ -466,7 +466,7 @@ describe("what a client can make the server hold is bounded", () => {
       const { seen, server, peer } = await holdConnection(400);
       await using _server = server;
       await passTimeUntil(() => seen.running === 0);
-      expect(answerOf(await peer.nextOn(1)).code).toBe(Code.ResourceExhausted);
+      expect(responseOf(await peer.nextOn(1)).code).toBe(Code.ResourceExhausted);
       await expectWorking(peer, 3);
       peer.socket.destroy();
     });
@@ -477,7 +477,7 @@ describe("what a client can make the server hold is bounded", () => {
     ["of requests for methods that do not exist", { streamId: 1, type: frameType.request }],
     ["of data on streams that do not exist", { streamId: 2, type: frameType.data }],
     ["of large requests", requestFrame(1, echo, { data: new Uint8Array(100_000) })],
-  ])("one that never reads makes it hold no more than a few MiB of answers to 64 MiB %s", async (_what, frame) => {
+  ])("one that never reads makes it hold no more than a few MiB of responses to 64 MiB %s", async (_what, frame) => {
     await using server = await serveTtrpc(watched().routes);
     using peer = await connectRaw(server.path);
     peer.socket.pause();
@@ -501,7 +501,7 @@ describe("what a client can make the server hold is bounded", () => {
       }
     }
     expect(server.sockets[0]?.writableLength).toBeLessThan(2 * mib);
-    // It gets all its answers, once it reads.
+    // It gets all its responses, once it reads.
     peer.socket.resume();
     await expectWorking(peer, streamId + 2);
   });
@@ -513,7 +513,7 @@ describe("what a client can make the server hold is bounded", () => {
       if (socket.writableLength === 0) {
         return true;
       }
-      // What goes on in this process gets its turn; whoever still reads does so within a few.
+      // What goes on in this process gets its turn; a peer that still reads does so within a few.
       await new Promise((resolve) => setImmediate(resolve));
       if (socket.writableLength !== left) {
         left = socket.writableLength;
@@ -547,7 +547,7 @@ describe("what a client can make the server hold is bounded", () => {
   });
 });
 
-describe("what a handler answers with harms no other stream", () => {
+describe("what a handler responds with harms no other stream", () => {
   test.each([5, 17])("if its error says %d MiB", async (size) => {
     await using server = await serveTtrpc((router) => {
       router.rpc(echo, ({ text }) => ({ text }));

@@ -35,8 +35,8 @@ const collected = encodeResponse({
 
 const ended = { type: frameType.data, flags: frameFlag.remoteClosed | frameFlag.noData };
 
-/** A server that answers Echo as it should, and does with other requests what it is told to. */
-async function misbehave(answer: (peer: RawPeer, streamId: number, method: string) => void | Promise<void>) {
+/** A server that handles Echo as it should, and does with other requests what it is told to. */
+async function misbehave(reply: (peer: RawPeer, streamId: number, method: string) => void | Promise<void>) {
   const peers: RawPeer[] = [];
   const server = await listen((socket) => {
     const peer = rawPeer(socket);
@@ -51,7 +51,7 @@ async function misbehave(answer: (peer: RawPeer, streamId: number, method: strin
         if (method === "Echo") {
           peer.send({ streamId, type: frameType.response, data: echoed });
         } else {
-          await answer(peer, streamId, method);
+          await reply(peer, streamId, method);
         }
       }
     })();
@@ -70,7 +70,7 @@ async function misbehave(answer: (peer: RawPeer, streamId: number, method: strin
   };
 }
 
-describe("an answer that is wrong fails its call, and calls beside it and after it go on", () => {
+describe("a response that is wrong fails its call, and calls beside it and after it go on", () => {
   const wrong: [string, Omit<RawFrame, "streamId">, Code][] = [
     ["a response that can't be read", { type: frameType.response, data: Uint8Array.of(0x12, 0xff) }, Code.Internal],
     [
@@ -131,7 +131,7 @@ describe("an answer that is wrong fails its call, and calls beside it and after 
   });
 });
 
-test("a stream with an answer over 4 MiB is cancelled at the server, which would wait for a window otherwise", async () => {
+test("a stream with a response over 4 MiB is cancelled at the server, which would wait for a window otherwise", async () => {
   const { promise: cancelled, resolve } = Promise.withResolvers<number>();
   await using server = await misbehave(async (peer, streamId) => {
     peer.send({ streamId, type: frameType.data, data: new Uint8Array(maxDataBytes + 1) });
@@ -141,8 +141,8 @@ test("a stream with an answer over 4 MiB is cancelled at the server, which would
   expect(await cancelled).toBe(frameType.cancel);
 });
 
-describe("what need not be answered is ignored", () => {
-  test("frames on streams that are not open, of types that nobody knows, and windows beyond all measure", async () => {
+describe("what needs no response is ignored", () => {
+  test("frames on streams that are not open, of types that no one knows, and windows beyond all measure", async () => {
     await using server = await misbehave((peer, streamId) => {
       const window = { streamId, type: frameType.window, data: uint32Bytes(0xffffffff) };
       peer.send(
@@ -168,14 +168,14 @@ describe("what need not be answered is ignored", () => {
 });
 
 describe("however the connection ends, its calls do, and the next call gets another connection", () => {
-  const answers = (streamId: number) => [
+  const replies = (streamId: number) => [
     { streamId, type: frameType.header, data: encodeHeader([create(KeyValueSchema, { key: "x-one", value: "1" })]) },
     { streamId, type: frameType.data, data: produced },
     { streamId, ...ended },
   ];
-  const bytesOf = (streamId: number) => Buffer.concat(answers(streamId).map((frame) => encodeFrame(frame)));
+  const bytesOf = (streamId: number) => Buffer.concat(replies(streamId).map((frame) => encodeFrame(frame)));
 
-  test("dropped after each possible byte of an answer", async () => {
+  test("dropped after each possible byte of a response", async () => {
     let length = 0;
     await using server = await misbehave((peer, streamId, method) => {
       if (method === "Produce") {
@@ -212,9 +212,9 @@ describe("however the connection ends, its calls do, and the next call gets anot
     expect(server.peers.length).toBe(2);
   });
 
-  test("arbitrary answers, cut anyhow, leave no call open", async () => {
+  test("arbitrary responses, cut anyhow, leave no call open", async () => {
     const frames = fc.oneof(
-      fc.constantFrom(...answers(1), { streamId: 1, type: frameType.response, data: echoed }),
+      fc.constantFrom(...replies(1), { streamId: 1, type: frameType.response, data: echoed }),
       fc.record({
         streamId: fc.nat({ max: 5 }),
         type: fc.oneof(fc.constantFrom(...Object.values(frameType)), fc.nat({ max: 255 })),
@@ -254,7 +254,7 @@ describe("however the connection ends, its calls do, and the next call gets anot
 });
 
 describe("what a server can make the client hold is bounded", () => {
-  test("by pings that it sends without reading the answers", async () => {
+  test("by pings that it sends without reading the replies", async () => {
     const ping = encodeFrame({ streamId: 0, type: frameType.ping, data: new Uint8Array(8) });
     const pings = Buffer.alloc(8 * mib - ((8 * mib) % ping.byteLength), ping);
     await using server = await misbehave(async (peer, streamId) => {
@@ -268,7 +268,7 @@ describe("what a server can make the client hold is bounded", () => {
     expect(server.sockets[0]?.writableLength).toBeLessThan(2 * mib);
   });
 
-  test("by messages that nobody reads, on a plain stream, and the others go on once it was given up", async () => {
+  test("by messages that no one reads, on a plain stream, and the others go on once it was given up", async () => {
     let sent = 0;
     await using server = await misbehave(async (peer, streamId) => {
       const frame = encodeFrame({ streamId, type: frameType.data, data: produce(60_000) });
@@ -287,7 +287,7 @@ describe("what a server can make the client hold is bounded", () => {
     await responses.next();
     const beside = server.plain.echo({});
     await vi.waitFor(() => expect(server.sockets[0]?.isPaused()).toBe(true));
-    // Whoever still reads does so within a few turns.
+    // A peer that still reads does so within a few turns.
     for (let turn = 0, before = -1; turn < 50; turn++) {
       turn = before === sent ? turn : 0;
       before = sent;
@@ -301,8 +301,8 @@ describe("what a server can make the client hold is bounded", () => {
   test("a server that never sends window gets the first one and a message", async () => {
     const size = 1000;
     let pulled = 0;
-    const answered = Promise.withResolvers<void>();
-    await using server = await misbehave(() => answered.resolve());
+    const replied = Promise.withResolvers<void>();
+    await using server = await misbehave(() => replied.resolve());
     const aborting = new AbortController();
     async function* requests() {
       for (;;) {
@@ -311,7 +311,7 @@ describe("what a server can make the client hold is bounded", () => {
       }
     }
     const call = rejection(server.extended.collect(requests(), { signal: aborting.signal }));
-    await answered.promise;
+    await replied.promise;
     let bytes = 0;
     while (bytes < initialWindowBytes) {
       await server.extended.echo({});

@@ -33,7 +33,7 @@ export interface EndingPlace {
   readonly routes: readonly EndingRoute[];
   /** What can become of it. */
   readonly hows: readonly How[];
-  /** Its runtime tells handlers that their callers have gone only when they answer. */
+  /** Its runtime tells handlers that their callers have gone only when they respond. */
   readonly noticesLate?: boolean;
   /** Stops what is left of it. */
   stop?(): Promise<unknown>;
@@ -94,7 +94,7 @@ export function describeEndings({ name, routes, hows, noticesLate = false, stop 
 function endingOf(how: How, { name, pings }: EndingRoute): Ending {
   const ending = endingsOfAll.find((each) => each.how === how && (each.pings ?? pings) === pings);
   if (ending === undefined) {
-    throw new Error(`nobody says what happens over ${name} when its plugin is ${how}`);
+    throw new Error(`no one says what happens over ${name} when its plugin is ${how}`);
   }
   return ending;
 }

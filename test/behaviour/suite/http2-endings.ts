@@ -2,8 +2,8 @@ import { constants } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { RawRequest } from "../../support/raw-http2-server.ts";
 
-/** How a server speaks of an answer in one of the protocols. */
-export interface Http2Answer {
+/** How a server speaks of a response in one of the protocols. */
+export interface Http2Response {
   headers(request: RawRequest): void;
   /** A message of a stream. */
   message(request: RawRequest): void;
@@ -16,10 +16,10 @@ export interface Http2Ending {
   readonly code: Code;
   /** It is one of the others at another moment, and so not told by itself in docs/reference/faults.md. */
   readonly again?: true;
-  /** It happens when the answer has begun, which only that of a stream has. */
+  /** It happens when the response has begun, which only that of a stream has. */
   readonly late?: true;
   /** What the server does with each request. */
-  answer(request: RawRequest, say: Http2Answer): void;
+  respond(request: RawRequest, say: Http2Response): void;
 }
 
 const resets = [
@@ -56,14 +56,14 @@ export const http2Endings: readonly Http2Ending[] = [
     {
       fault: `a server of HTTP/2 resets the call's stream with ${name}${name === "REFUSED_STREAM" ? ", twice" : ""}`,
       code,
-      answer: (request) => request.reset(constants[`NGHTTP2_${name}`]),
+      respond: (request) => request.reset(constants[`NGHTTP2_${name}`]),
     },
     {
       fault: `a server of HTTP/2 resets the call's stream with ${name} after a first message`,
       code,
       again: true,
       late: true,
-      answer(request, say) {
+      respond(request, say) {
         say.headers(request);
         say.message(request);
         request.reset(constants[`NGHTTP2_${name}`]);
@@ -75,30 +75,30 @@ export const http2Endings: readonly Http2Ending[] = [
       fault: `a server of HTTP/2 says${why} by GOAWAY that it has not seen the call, twice`,
       code: Code.Unavailable,
       ...(again && { again }),
-      answer: (request) => goAway(request, 0, code),
+      respond: (request) => goAway(request, 0, code),
     },
     {
-      fault: `a server of HTTP/2 says GOAWAY${why}, and ends the connection before the answer`,
+      fault: `a server of HTTP/2 says GOAWAY${why}, and ends the connection before the response`,
       code: Code.Unavailable,
       ...(again && { again }),
-      answer: (request) => goAway(request, request.streamId, code),
+      respond: (request) => goAway(request, request.streamId, code),
     },
     {
       fault: `a server of HTTP/2 says GOAWAY${why}, and ends the connection after the headers`,
       code: Code.Unavailable,
       again: true,
       late: true,
-      answer(request, say) {
+      respond(request, say) {
         say.headers(request);
         goAway(request, request.streamId, code);
       },
     },
     {
-      fault: `a server of HTTP/2 says GOAWAY${why}, and ends the connection in the middle of the answer`,
+      fault: `a server of HTTP/2 says GOAWAY${why}, and ends the connection in the middle of the response`,
       code: Code.Unavailable,
       ...(again && { again }),
       late: true,
-      answer(request, say) {
+      respond(request, say) {
         say.headers(request);
         say.message(request);
         goAway(request, request.streamId, code);

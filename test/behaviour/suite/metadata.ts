@@ -70,7 +70,7 @@ export function describeMetadata({ client }: OpenRoute) {
       for (const code of [0x01, 0x1b, 0x7f, 0x80, 0xa0, 0xe4, 0xff]) {
         await rejection(client().inspect({}, { headers: { "x-behaviour": `a${String.fromCharCode(code)}b` } }));
       }
-      // It answers with what is beyond ASCII in headers and trailers, and in an error's metadata.
+      // It responds with what is beyond ASCII in headers and trailers, and in an error's metadata.
       expect(await inspect("beyond")).toEqual({ handler: "beyond", header: null, trailer: null });
       const how = "throws an error with metadata beyond ASCII";
       const calls = [client().misbehave({ how }), Array.fromAsync(client().misbehaveStreaming({ how }))];

@@ -4,10 +4,10 @@ import { rejection } from "../../support/rejection.ts";
 import type { OpenRoute } from "./route.ts";
 import { describeIf } from "./route.ts";
 
-/** Streams that nobody reads, and streams that never wait. */
+/** Streams that no one reads, and streams that never wait. */
 export function describeUnreadAndEndless({ carries, client }: OpenRoute) {
   describe("streams that are opened and not read", () => {
-    test("tell what they have failed with when they are read, and until then nobody", async () => {
+    test("tell what they have failed with when they are read, and until then no one", async () => {
       const unhandled = watchUnhandled();
       const signal = AbortSignal.abort();
       const streams: AsyncIterable<unknown>[] = [
@@ -34,7 +34,7 @@ export function describeUnreadAndEndless({ carries, client }: OpenRoute) {
       expect(unhandled()).toEqual([]);
     });
 
-    test("end at their deadline, for the handler too, and disturb nobody", async () => {
+    test("end at their deadline, for the handler too, and disturb no one", async () => {
       const unhandled = watchUnhandled();
       const id = crypto.randomUUID();
       const stream = client().produce({ id, count: 0, size: 1000 }, { timeoutMs: 1000 });
@@ -66,7 +66,7 @@ export function describeUnreadAndEndless({ carries, client }: OpenRoute) {
 
 async function* nothing(): AsyncGenerator<never> {}
 
-/** What was rejected since with nobody to handle it. Where nothing tells (Workers), the test runner does. */
+/** What was rejected since with no one to handle it. Where nothing tells (Workers), the test runner does. */
 function watchUnhandled(): () => readonly unknown[] {
   const seen: unknown[] = [];
   const listen = (reason: unknown) => void seen.push(reason);

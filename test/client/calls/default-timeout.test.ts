@@ -42,7 +42,7 @@ test("streams have it, too, and end by it", async () => {
   await using connection = await connect(plugin, { timeoutMs: 50 });
   const hanging = connection.client(BehaviourService).hang({ id: "default-timeout" });
   await expect(hanging).rejects.toThrow("[deadline_exceeded]");
-  // It goes on for ever, but nobody reads it.
+  // It goes on for ever, but no one reads it.
   const stream = connection.client(BehaviourService).converse(
     (async function* () {
       yield { text: "one" };

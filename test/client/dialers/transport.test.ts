@@ -53,7 +53,7 @@ describe.each(["memory", "unix+grpc", "http+connect"] as const)("connection.tran
     await vi.waitFor(() => expect(ended).toEqual(["produce"]));
   });
 
-  test("ends a call whose response nobody reads when the connection is closed", async () => {
+  test("ends a call whose response no one reads when the connection is closed", async () => {
     await using started = await start(place);
     const { connection, ended } = started;
     const response = await connection.transport.stream(produce, undefined, undefined, undefined, requests({}));

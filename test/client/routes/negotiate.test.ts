@@ -69,7 +69,7 @@ describe("negotiate", () => {
     ]);
   });
 
-  test("gives a browser no Unix socket, though somebody had made a dialer for it", () => {
+  test("gives a browser no Unix socket, though someone had made a dialer for it", () => {
     const routes = negotiate({ runtime: "browser", dialers: nodeDialers, offers: inAProcess });
     expect(names(routes, "unary")).toEqual([]);
     expect(reasons(routes, "unary")).toContain(

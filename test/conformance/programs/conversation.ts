@@ -13,7 +13,7 @@ export interface Conversation {
     closed(): void;
     /** So many responses have come. */
     received(count: number): void;
-    /** How many messages nobody has asked for. */
+    /** How many messages no one has asked for. */
     unsent(): number;
     /** The call is over. */
     end(): void;
@@ -36,7 +36,7 @@ export function conversation(asked: ClientCompatRequest, cancelling: AbortContro
   let wake: (() => void) | undefined;
 
   /** In full duplex, each request waits for the response to the one before. */
-  async function answered(count: number) {
+  async function responded(count: number) {
     while (received < count && !over) {
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -66,7 +66,7 @@ export function conversation(asked: ClientCompatRequest, cancelling: AbortContro
         taken += 1;
         yield message;
         if (streamType === StreamType.FULL_DUPLEX_BIDI_STREAM) {
-          await answered(taken);
+          await responded(taken);
         }
       }
       if (timing?.case === "beforeCloseSend") {

@@ -5,7 +5,7 @@
 import { connect } from "plugboard/node";
 import type { ClientCompatRequest } from "../gen/connectrpc/conformance/v1/client_compat_pb.ts";
 import { HTTPVersion } from "../gen/connectrpc/conformance/v1/config_pb.ts";
-import { answerCalls } from "./answer-calls.ts";
+import { makeCalls } from "./make-calls.ts";
 import { call, protocolOf, withoutDescription } from "./call.ts";
 
 const [, , carrier] = process.argv;
@@ -36,4 +36,4 @@ function connectAs(asked: ClientCompatRequest) {
 }
 
 process.once("SIGTERM", () => process.exit());
-await answerCalls((asked) => call(asked, connectAs));
+await makeCalls((asked) => call(asked, connectAs));

@@ -24,20 +24,20 @@ import {
 
 type Payload = MessageInitShape<typeof ConformancePayloadSchema>;
 
-/** The suite's service: answers as each request says, and tells what it has seen of the request. */
+/** The suite's service: responds as each request says, and tells what it has seen of the request. */
 export default definePlugin({
   name: "conformance",
   version: "1.0.0",
   routes(router) {
     router.service(ConformanceService, {
-      // Without "unimplemented": the suite wants to see what is said of a method that nobody has written.
+      // Without "unimplemented": the suite wants to see what is said of a method that no one has written.
       async unary(request, context) {
         const requests = [anyPack(UnaryRequestSchema, request)];
-        return { payload: await answerOnce(request.responseDefinition, requests, context) };
+        return { payload: await respondOnce(request.responseDefinition, requests, context) };
       },
       async idempotentUnary(request, context) {
         const requests = [anyPack(IdempotentUnaryRequestSchema, request)];
-        return { payload: await answerOnce(request.responseDefinition, requests, context) };
+        return { payload: await respondOnce(request.responseDefinition, requests, context) };
       },
       async clientStream(messages, context) {
         const requests: Any[] = [];
@@ -48,7 +48,7 @@ export default definePlugin({
           }
           requests.push(anyPack(ClientStreamRequestSchema, message));
         }
-        return { payload: await answerOnce(definition, requests, context) };
+        return { payload: await respondOnce(definition, requests, context) };
       },
       async *serverStream(request, context) {
         const { responseDefinition: definition } = request;
@@ -78,12 +78,12 @@ export default definePlugin({
           await passed(delayMs);
           const requests = untold;
           untold = [];
-          const answer: Payload = { data: data[sent] ?? new Uint8Array() };
+          const reply: Payload = { data: data[sent] ?? new Uint8Array() };
           sent += 1;
           if (sent === 1) {
-            return { ...answer, requestInfo: requestInfo(requests, context) };
+            return { ...reply, requestInfo: requestInfo(requests, context) };
           }
-          return requests.length === 0 ? answer : { ...answer, requestInfo: { requests } };
+          return requests.length === 0 ? reply : { ...reply, requestInfo: { requests } };
         };
         for await (const message of messages) {
           untold.push(anyPack(BidiStreamRequestSchema, message));
@@ -114,7 +114,7 @@ export default definePlugin({
   },
 });
 
-async function answerOnce(
+async function respondOnce(
   definition: UnaryResponseDefinition | undefined,
   requests: Any[],
   context: HandlerContext,

@@ -6,7 +6,7 @@ import {
   ClientCompatResponseSchema,
 } from "../gen/connectrpc/conformance/v1/client_compat_pb.ts";
 import { startNetworkedWorker } from "../start-workerd.ts";
-import { answerCalls } from "./answer-calls.ts";
+import { makeCalls } from "./make-calls.ts";
 
 // What wrangler prints must not get between the messages.
 console.log = console.error;
@@ -17,7 +17,7 @@ process.once("SIGTERM", async () => {
   await worker[Symbol.asyncDispose]();
   process.exit();
 });
-await answerCalls(async (asked) => {
+await makeCalls(async (asked) => {
   const body = toBinary(ClientCompatRequestSchema, asked);
   const response = await fetch(url, { method: "POST", body });
   return fromBinary(ClientCompatResponseSchema, new Uint8Array(await response.arrayBuffer()));

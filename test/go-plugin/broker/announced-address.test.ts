@@ -4,7 +4,7 @@ import * as net from "node:net";
 import { expect, test } from "vitest";
 import { connectSocket } from "../../../src/go-plugin/broker/announced-address.ts";
 
-/** Listens, and accepts nobody, as it has stopped at that. */
+/** Listens, and accepts no one, as it has stopped at that. */
 const unaccepting = `
   const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
     console.log(server.address().port);
@@ -12,7 +12,7 @@ const unaccepting = `
     process.exit();
   });`;
 
-test("a connection that nobody accepts is given up after a while", { timeout: 10_000 }, async () => {
+test("a connection that no one accepts is given up after a while", { timeout: 10_000 }, async () => {
   const child = spawn("node", ["-e", unaccepting], { stdio: ["ignore", "pipe", "inherit"] });
   const others: net.Socket[] = [];
   try {

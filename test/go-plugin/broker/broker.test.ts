@@ -42,8 +42,8 @@ describe.each(modes)("a broker, %s,", (mode) => {
       pair.plugin.broker.serve(echoAs("plugin 2")),
     ]);
     expect(servers.map(({ id }) => id)).toEqual([1, 1, 2, 2]);
-    const answers = [2, 1].flatMap((id) => [callOnce(pair, "plugin", id), callOnce(pair, "host", id)]);
-    expect(await Promise.all(answers)).toEqual([
+    const responses = [2, 1].flatMap((id) => [callOnce(pair, "plugin", id), callOnce(pair, "host", id)]);
+    expect(await Promise.all(responses)).toEqual([
       "host 2: hello",
       "plugin 2: hello",
       "host 1: hello",
@@ -57,8 +57,8 @@ describe.each(modes)("a broker, %s,", (mode) => {
         router.service(BehaviourService, {
           async echo({ text }) {
             await using back = await end.broker.dial(Number(text));
-            const answer = await createClient(BehaviourService, back.transport).echo({ text: "from the method" });
-            const { id } = await end.broker.serve(echoAs(`after ${answer.text}`));
+            const response = await createClient(BehaviourService, back.transport).echo({ text: "from the method" });
+            const { id } = await end.broker.serve(echoAs(`after ${response.text}`));
             return { text: String(id) };
           },
         }),
@@ -89,12 +89,12 @@ describe.each(modes)("a broker, %s,", (mode) => {
 
   test("waits for what is not served yet", async () => {
     await using pair = await startPair(mode);
-    const answer = callOnce(pair, "host", 1);
+    const response = callOnce(pair, "host", 1);
     for (let turn = 0; turn < 20; turn++) {
       await setImmediate();
     }
     await using _server = await pair.plugin.broker.serve(echoAs("late"));
-    expect(await answer).toBe("late: hello");
+    expect(await response).toBe("late: hello");
   });
 
   test("carries messages of a megabyte, and refuses those beyond the limit", async () => {
@@ -137,7 +137,7 @@ describe.each(modes)("a broker, %s,", (mode) => {
     controller.abort(reason);
     await expect(dialled).rejects.toBe(reason);
     await expect(pair.host.broker.dial(1, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    // What was given up is in nobody's way.
+    // What was given up is in no one's way.
     await using server = await pair.plugin.broker.serve(echoAs("plugin"));
     const other = await pair.plugin.broker.serve(echoAs("other"));
     expect(await callOnce(pair, "host", other.id)).toBe("other: hello");
@@ -177,7 +177,7 @@ describe.each(modes)("a broker, %s,", (mode) => {
     await expect(pair.host.broker.serve(echoAs("host"))).rejects.toMatchObject({ errorCode: "PB-BROKER-CLOSED" });
   });
 
-  test("closes what is served and dialled with itself, also what nobody has dialled", async () => {
+  test("closes what is served and dialled with itself, also what no one has dialled", async () => {
     await using pair = await startPair(mode);
     const served = await pair.plugin.broker.serve(echoAs("plugin"));
     await pair.plugin.broker.serve(echoAs("never dialled"));
@@ -265,8 +265,8 @@ describe("a multiplexed broker", () => {
   test("dials the same id as often as wanted, at the same time too", async () => {
     await using pair = await startPair("multiplexed");
     const server = await pair.plugin.broker.serve(echoAs("plugin"));
-    const answers = await Promise.all(Array.from({ length: 20 }, () => callOnce(pair, "host", server.id)));
-    expect(answers).toEqual(Array.from({ length: 20 }, () => "plugin: hello"));
+    const responses = await Promise.all(Array.from({ length: 20 }, () => callOnce(pair, "host", server.id)));
+    expect(responses).toEqual(Array.from({ length: 20 }, () => "plugin: hello"));
   });
 
   test("refuses an id under which nothing is served any more", async () => {

@@ -17,8 +17,8 @@ function respond(request: RawRequest) {
   request.respond({ "grpc-status": "0" }, { endStream: true });
 }
 
-async function startClient(answer: (request: RawRequest) => void) {
-  const server = await startRawHttp2Server(answer);
+async function startClient(response: (request: RawRequest) => void) {
+  const server = await startRawHttp2Server(response);
   const client = await createGrpcClient({
     name: "the other side",
     async open() {

@@ -17,11 +17,11 @@ test("who is on the same machine is not pinged: it may stand at a breakpoint", a
       pings += 1;
     });
     await once(client, "remoteSettings");
-    const answered = () => new Promise((resolve) => client.ping(resolve));
-    await answered();
+    const responded = () => new Promise((resolve) => client.ping(resolve));
+    await responded();
     await vi.advanceTimersByTimeAsync(3_600_000);
-    // What it sent before its answer has come, too.
-    await answered();
+    // What it sent before its response has come, too.
+    await responded();
     expect(pings).toBe(0);
     client.destroy();
     await once(client, "close");

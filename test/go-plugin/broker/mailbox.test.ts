@@ -12,9 +12,9 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 afterEach(() => vi.useRealTimers());
 
-test("what nobody asks for is let go of when its time is over, also if nothing else comes", async () => {
+test("what no one asks for is let go of when its time is over, also if nothing else comes", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  const mailbox = createMailbox<object>(5_000, (id) => new Error(`nobody told of ${id}`));
+  const mailbox = createMailbox<object>(5_000, (id) => new Error(`no one told of ${id}`));
   const refs: WeakRef<object>[] = [];
   const put = (id: number) => {
     const value = { id };

@@ -5,7 +5,7 @@ import { ConnInfoSchema } from "../../../src/gen/plugin/grpc_broker_pb.ts";
 import { createMultiplexedStrategy } from "../../../src/go-plugin/broker/multiplexed.ts";
 import { createMultiplexer } from "../../../src/go-plugin/yamux/multiplexer.ts";
 
-test("a knock that is answered while its dial is given up gets its stream, which is closed again", async () => {
+test("a knock whose reply comes while its dial is given up gets its stream, which is closed again", async () => {
   const real = createMultiplexer("client");
   const [carrier, other] = duplexPair();
   other.resume();
@@ -28,7 +28,7 @@ test("a knock that is answered while its dial is given up gets its stream, which
   await real.close();
 });
 
-test("a knock whose answer could not be sent leaves the next stream to whom it belongs", async () => {
+test("a knock whose reply could not be sent leaves the next stream to whom it belongs", async () => {
   const multiplexer = createMultiplexer("server");
   const other = createMultiplexer("client");
   const [carrier, end] = duplexPair();

@@ -69,9 +69,9 @@ test.each(modes)("a broker, %s, speaks TLS where it is given it, in both directi
     await using server = await callee.broker.serve(echoAs("secured"));
     await using dialled = await caller.broker.dial(server.id);
     const data = new Uint8Array(500_000).fill(3);
-    const answer = await createClient(BehaviourService, dialled.transport).echo({ text: "hello", data });
-    expect(answer.text).toBe("secured: hello");
-    expect(Buffer.compare(answer.data, data)).toBe(0);
+    const response = await createClient(BehaviourService, dialled.transport).echo({ text: "hello", data });
+    expect(response.text).toBe("secured: hello");
+    expect(Buffer.compare(response.data, data)).toBe(0);
   }
 });
 

@@ -71,10 +71,10 @@ test("what a plugin serves goes over the streams of its host's one connection", 
   const client = clientOver(() => multiplexer.openStream());
   const other = clientOver(() => multiplexer.openStream());
   // It may be asked before there is a connection.
-  const answer = client.echo({ text: "one" });
+  const response = client.echo({ text: "one" });
   const socket = await connectSocket();
   multiplexer.attach(socket);
-  expect(await Promise.all([answer, other.echo({ text: "two" })])).toMatchObject([{ text: "one" }, { text: "two" }]);
+  expect(await Promise.all([response, other.echo({ text: "two" })])).toMatchObject([{ text: "one" }, { text: "two" }]);
 
   const hanging = client.hang({});
   await vi.waitFor(async () => expect(await client.echo({})).toBeDefined());
@@ -88,7 +88,7 @@ test("what a plugin serves goes over the streams of its host's one connection", 
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("who connects and says nothing is not taken for the host, and nobody but the first is", async () => {
+test("who connects and says nothing is not taken for the host, and no one but the first is", async () => {
   const { listener } = await start();
   const silent = await connectSocket();
   silent.end();
@@ -166,7 +166,7 @@ function lumpyPair(): readonly [Duplex, Duplex] {
   return [a, b];
 }
 
-test("a listener serves on a connection that came another way, and an answer is whole though all of it comes at once", async () => {
+test("a listener serves on a connection that came another way, and a response is whole though all of it comes at once", async () => {
   const listener = await listen(await startPlugin(plugin), { carrier: "unix", path }, {});
   const [ours, theirs] = lumpyPair();
   listener.accept(theirs);

@@ -46,7 +46,7 @@ async function socketPair(): Promise<readonly [net.Socket, net.Socket]> {
   return [ours, theirs];
 }
 
-/** A session that somebody else talks to by hand. */
+/** A session that someone else talks to by hand. */
 async function rawPeer(options: Partial<YamuxOptions> = {}) {
   const [carrier, raw] = await socketPair();
   const streams: Duplex[] = [];
@@ -119,8 +119,8 @@ test("each direction of a stream ends by itself", async () => {
   stream.end("question");
   await vi.waitFor(() => expect(accepted).toHaveLength(1));
   expect(await text(accepted[0] as Duplex)).toBe("question");
-  accepted[0]?.end("answer");
-  expect(await text(stream)).toBe("answer");
+  accepted[0]?.end("response");
+  expect(await text(stream)).toBe("response");
 });
 
 test("a stream whose reader does not read holds back its writer, and no other stream", async () => {
@@ -163,7 +163,7 @@ test("a stream that is destroyed with nothing left to send has ended well", asyn
   expect(await text(accepted[0] as Duplex)).toBe("all");
 });
 
-test("a ping is answered with its own value", async () => {
+test("a ping gets a reply with its own value", async () => {
   const { heard, send } = await rawPeer();
   send(ping, syn, 0, 0xdead_beef);
   await vi.waitFor(() =>
@@ -221,7 +221,7 @@ test("more streams than are allowed are refused one by one", async () => {
   await vi.waitFor(() => expect(heard.at(-1)).toMatchObject({ flags: ack, streamId: 7 }));
 });
 
-describe("whoever breaks the protocol loses the session:", () => {
+describe("a peer that breaks the protocol loses the session:", () => {
   test.each<[string, ...Parameters<typeof encodeHeader>[]]>([
     ["more data than the window allows", [windowUpdate, syn, 1, 0], [data, 0, 1, initialWindow + 1]],
     ["4 GiB of data", [windowUpdate, syn, 1, 0], [data, 0, 1, 0xffff_ffff]],
@@ -266,7 +266,7 @@ test("frames for streams that are not known are passed over", async () => {
   expect(heard).toMatchObject([{ flags: ack, streamId: 1 }]);
 });
 
-test("a side that asks for answers and does not read them is cut off", async () => {
+test("a side that asks for responses and does not read them is cut off", async () => {
   const { session, raw } = await rawPeer();
   raw.pause();
   const pings = Buffer.concat(Array.from({ length: 5_000 }, () => encodeHeader(ping, syn, 0, 1)));
@@ -309,7 +309,7 @@ test("arbitrary frames end a session at worst, and never hang or crash it", asyn
   );
 }, 60_000);
 
-test("whoever is late and then takes all at once gets the rest, too", async () => {
+test("a reader that is late and then takes all at once gets the rest, too", async () => {
   const [ours, theirs] = await socketPair();
   const incoming = Promise.withResolvers<Duplex>();
   const client = createYamuxSession(ours, { role: "client", onStream: (each) => each.destroy() });

@@ -55,7 +55,7 @@ test("a command in which no file is named has no cache: it may be another at eac
   expect(existsSync(home)).toBe(false);
 });
 
-test("a command whose file is checked has no cache, which nobody checks, unless its host wants one", async () => {
+test("a command whose file is checked has no cache, which no one checks, unless its host wants one", async () => {
   const env = { XDG_CACHE_HOME: files };
   const node = realpathSync(process.execPath);
   const checked: Partial<LoadOptions> = {

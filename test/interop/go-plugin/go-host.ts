@@ -18,7 +18,7 @@ export interface HostEvent {
   readonly reattach?: Readonly<Record<string, unknown>>;
 }
 
-interface Answer {
+interface Reply {
   readonly id: number;
   readonly data?: string;
   readonly messages?: readonly string[];
@@ -33,7 +33,7 @@ export interface GoHost extends AsyncDisposable {
   readonly started: HostEvent;
   readonly events: readonly HostEvent[];
   /** Does one of the things that programs/host/commands.go lists. */
-  tell(op: string, more?: Readonly<Record<string, unknown>>): Promise<Answer>;
+  tell(op: string, more?: Readonly<Record<string, unknown>>): Promise<Reply>;
   /** Makes a unary call; of the plugin, or of what it serves at an id of the broker. */
   call<I extends DescMessage, O extends DescMessage>(
     method: DescMethod & { readonly input: I; readonly output: O },
@@ -54,15 +54,15 @@ export async function startGoHost(args: readonly string[], env: NodeJS.ProcessEn
     stdio: ["pipe", "pipe", "inherit"],
   });
   const exited = once(child, "exit");
-  // One that has gone answers nothing, which is no reason to wait for ever.
+  // One that has gone sends nothing, which is no reason to wait for ever.
   const gone = exited.then(() => Promise.reject(new Error("the Go host has ended")));
   gone.catch(() => {});
   child.stdin.on("error", () => {});
   const events: HostEvent[] = [];
-  const waiting = new Map<number, (answer: Answer) => void>();
+  const waiting = new Map<number, (response: Reply) => void>();
   const { promise: started, resolve: onStart } = Promise.withResolvers<HostEvent>();
   createInterface(child.stdout).on("line", (line) => {
-    const message: HostEvent | Answer = JSON.parse(line);
+    const message: HostEvent | Reply = JSON.parse(line);
     if ("id" in message) {
       waiting.get(message.id)?.(message);
       waiting.delete(message.id);
@@ -82,7 +82,7 @@ export async function startGoHost(args: readonly string[], env: NodeJS.ProcessEn
       lastId += 1;
       const id = lastId;
       child.stdin.write(`${JSON.stringify({ id, op, ...more })}\n`);
-      return Promise.race([new Promise<Answer>((resolve) => waiting.set(id, resolve)), gone]);
+      return Promise.race([new Promise<Reply>((resolve) => waiting.set(id, resolve)), gone]);
     },
     async call(method, message, broker = 0) {
       const { data = "", error } = await host.tell("call", {

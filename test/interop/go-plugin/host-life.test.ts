@@ -104,12 +104,12 @@ describe.skipIf(lacksGo)("a host made with go-plugin, for which go has to be on 
 
   test("that dies leaves a plugin that another takes over", async () => {
     await using first = await start();
-    // Should a step fail, nobody else ends it.
+    // Should a step fail, no one else ends it.
     using _plugin = { [Symbol.dispose]: () => isAlive(pidOf(first)) && process.kill(pidOf(first), "SIGKILL") };
     first.process.kill("SIGKILL");
     await once(first.process, "exit");
     await using second = await reattach(first.started.reattach ?? {});
-    // Nobody reads our plugin's stderr any more.
+    // No one reads our plugin's stderr any more.
     for (const value of ["into the void", "once more"]) {
       await second.call(printKV, { key: "error", value: { case: "valueString", value } });
     }

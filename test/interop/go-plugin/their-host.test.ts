@@ -138,7 +138,7 @@ describe.skipIf(lacksGo)("hosts written with go-plugin, for which go has to be o
 
     test("sees our plugin's crash, with its stack, as an error", async () => {
       await using host = await start([]);
-      // The answer may not get out any more.
+      // The response may not get out any more.
       await host.call(Test.method.panic, { message: "all is lost" }).catch(() => undefined);
       await vi.waitUntil(async () => (await host.tell("exited")).exited, 10_000);
       const lines = host.events.map(({ record }) => String(record?.["@message"]));

@@ -106,12 +106,12 @@ describe.skipIf(lacksGo)("plugins made with go-plugin, for which go has to be on
       expect(await counter.get({ key: "counter" })).toMatchObject({ value: 3n });
     });
 
-    test("streaming, whose client-streaming method ends without an answer", { timeout: 300_000 }, async () => {
+    test("streaming, whose client-streaming method ends without a response", { timeout: 300_000 }, async () => {
       const command = [await goProgram(`${examples}/streaming/plugin`), join(files, "streamed")] as const;
       const streamer = (await host.load({ command, handshake: basic, ...quiet })).client(StreamerService);
       await streamer.configure({ path: join(files, "streamed"), chunkSize: 10n });
       const chunks = ["Lorem ipsu", "m dolor si", "t amet"].map((text) => ({ bytesToWrite: Buffer.from(text) }));
-      // What Connect says of an answer that gRPC requires; the plugin has done its work.
+      // What Connect says of a response that gRPC requires; the plugin has done its work.
       await expect(streamer.write(each(chunks))).rejects.toMatchObject({
         code: Code.Unimplemented,
         rawMessage: "protocol error: missing response message",

@@ -59,7 +59,7 @@ export function describeForeignServer({ name, protocol, discovered = true, lacks
       expect(error).toMatchObject({ code, rawMessage: "grüße" });
     });
 
-    test.skipIf(lacks.includes("deadline"))("a call ends at its deadline, and the next one is answered", async () => {
+    test.skipIf(lacks.includes("deadline"))("a call ends at its deadline, and the next one gets its response", async () => {
       const error = await rejection(client().hang({ id: "deadline" }, { timeoutMs: 200 }));
       expect(error.code).toBe(Code.DeadlineExceeded);
       expect((await client().echo({ text: "next" })).text).toBe("next");

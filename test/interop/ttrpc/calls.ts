@@ -134,28 +134,28 @@ export function describeCalls(name: string, open: () => Promise<OpenDirection>):
       async function* requests() {
         yield { data: pattern(10) };
         yield { failCode: Code.Aborted };
-        // A Go server (1.2.7) panics at messages that come after it has answered.
+        // A Go server (1.2.7) panics at messages that come after it has responded.
         await over.promise;
       }
       expect((await rejection(client.collect(requests()))).code).toBe(Code.Aborted);
       over.resolve();
     });
 
-    test("a bidi-streaming call answers each message before the next", async () => {
-      const answers: string[] = [];
-      let answered = Promise.withResolvers<void>();
+    test("a bidi-streaming call responds to each message before the next", async () => {
+      const replies: string[] = [];
+      let replied = Promise.withResolvers<void>();
       async function* requests() {
         for (const text of ["one", "", "three"]) {
           yield { text };
-          await answered.promise;
-          answered = Promise.withResolvers<void>();
+          await replied.promise;
+          replied = Promise.withResolvers<void>();
         }
       }
       for await (const { text } of client.converse(requests())) {
-        answers.push(text);
-        answered.resolve();
+        replies.push(text);
+        replied.resolve();
       }
-      expect(answers).toEqual(["one", "", "three"]);
+      expect(replies).toEqual(["one", "", "three"]);
     });
 
     test("a bidi-streaming call carries many messages both ways", async () => {
@@ -176,15 +176,15 @@ export function describeCalls(name: string, open: () => Promise<OpenDirection>):
         yield { failCode: Code.OutOfRange };
         await over.promise;
       }
-      const answers: string[] = [];
+      const replies: string[] = [];
       const read = async () => {
         for await (const { text } of client.converse(requests())) {
-          answers.push(text);
+          replies.push(text);
         }
       };
       expect((await rejection(read())).code).toBe(Code.OutOfRange);
       over.resolve();
-      expect(answers).toEqual(["one"]);
+      expect(replies).toEqual(["one"]);
     });
 
     test("100 calls at once on one connection do not get mixed up", async () => {

@@ -8,7 +8,7 @@ import plugin from "../../behaviour/plugin.ts";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { rejection } from "../../support/rejection.ts";
 import { connectTtrpc, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
-import { answerOf, connectRaw, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { responseOf, connectRaw, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 import { lacksGo } from "../build-go.ts";
 import type { OpenDirection } from "./calls.ts";
 import { describeCalls, pattern } from "./calls.ts";
@@ -73,7 +73,7 @@ describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go h
     expect(isPlugboardError(await hanging, "PB-CONNECTION-LOST")).toBe(true);
   });
 
-  test("our client tells of a Go server that breaks the connection over an answer above 4 MiB, and connects again", async () => {
+  test("our client tells of a Go server that breaks the connection over a response above 4 MiB, and connects again", async () => {
     await using server = await startGoServer(program);
     using ours = connectTtrpc(server.path);
     const client = createClient(BehaviourService, ours.plain);
@@ -105,7 +105,7 @@ describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go h
     expect((await hanging).rawMessage).toBe("ttrpc: closed");
   });
 
-  test("a Go client gets an answer of ours above 4 MiB as an error, and its connection lives on", async () => {
+  test("a Go client gets a response of ours above 4 MiB as an error, and its connection lives on", async () => {
     await using server = await serveOurs();
     await using go = startGoClient(program, server.path);
     const client = createClient(BehaviourService, go.transport);
@@ -167,8 +167,8 @@ describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go h
     await using server = await startGoServer(program);
     using peer = await connectRaw(server.path);
     peer.send({ streamId: 0, type: frameType.ping, data: new Uint8Array(8) }, requestFrame(1, echo, {}));
-    expect(answerOf(await peer.nextOn(0)).code).toBe(Code.InvalidArgument);
-    expect(answerOf(await peer.nextOn(1)).code).toBe(0);
+    expect(responseOf(await peer.nextOn(0)).code).toBe(Code.InvalidArgument);
+    expect(responseOf(await peer.nextOn(1)).code).toBe(0);
   });
 
   const servers = [
@@ -194,15 +194,15 @@ describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go h
         Code.ResourceExhausted,
       ],
     ] as const;
-    test.each(wrong)("%s is answered, and the connection lives on", async (_what, streamId, frame, code) => {
+    test.each(wrong)("%s is refused, and the connection lives on", async (_what, streamId, frame, code) => {
       await using server = await serve();
       using peer = await connectRaw(server.path);
       peer.send(request);
-      expect(answerOf(await peer.nextOn(3)).code).toBe(0);
+      expect(responseOf(await peer.nextOn(3)).code).toBe(0);
       peer.send(frame);
-      expect(answerOf(await peer.nextOn(streamId)).code).toBe(code);
+      expect(responseOf(await peer.nextOn(streamId)).code).toBe(code);
       peer.send({ ...request, streamId: 7 });
-      expect(answerOf(await peer.nextOn(7)).code).toBe(0);
+      expect(responseOf(await peer.nextOn(7)).code).toBe(0);
     });
 
     test("a type that is not known is ignored", async () => {
@@ -216,7 +216,7 @@ describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go h
       await using server = await serve();
       using peer = await connectRaw(server.path);
       peer.send(requestFrame(1, hang, { id: crypto.randomUUID() }, { timeoutMs: 50 }));
-      expect(answerOf(await peer.nextOn(1)).code).toBe(Code.DeadlineExceeded);
+      expect(responseOf(await peer.nextOn(1)).code).toBe(Code.DeadlineExceeded);
     });
   });
 });

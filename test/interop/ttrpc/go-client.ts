@@ -46,10 +46,10 @@ export function startGoClient({ command, descriptors }: GoProgram, path: string)
 
   async function run(op: string, options: Readonly<Record<string, unknown>>): Promise<Result> {
     const id = ++lastId;
-    const answered = Promise.withResolvers<Result>();
-    waiting.set(id, answered);
+    const responded = Promise.withResolvers<Result>();
+    waiting.set(id, responded);
     client.stdin.write(`${JSON.stringify({ id, op, ...options })}\n`);
-    const result = await answered.promise;
+    const result = await responded.promise;
     if (result.error !== undefined) {
       const error = new ConnectError(result.error.message, result.error.code);
       error.details = result.error.details.map(({ typeUrl, value }) => ({
@@ -82,7 +82,7 @@ export function startGoClient({ command, descriptors }: GoProgram, path: string)
         metadata: metadataOf(header),
         timeoutMs: timeoutMs ?? 0,
       });
-      return { ...answerOf(method, decode(method, message)), stream: false };
+      return { ...responseOf(method, decode(method, message)), stream: false };
     },
     async stream(method, _signal, _timeoutMs, _header, input) {
       const stream = ++lastId;
@@ -90,7 +90,7 @@ export function startGoClient({ command, descriptors }: GoProgram, path: string)
       if (method.methodKind === "server_streaming") {
         const { value } = await input[Symbol.asyncIterator]().next();
         await run("open", { stream, streamingServer, ...namesOf(method), message: encode(method, value) });
-        return { ...answerOf(method, receive(method, stream)), stream: true };
+        return { ...responseOf(method, receive(method, stream)), stream: true };
       }
       await run("open", { stream, streamingServer, streamingClient: true, ...namesOf(method) });
       const sendAll = async () => {
@@ -101,7 +101,7 @@ export function startGoClient({ command, descriptors }: GoProgram, path: string)
       };
       // What goes wrong here goes wrong for the reader, too.
       sendAll().catch(() => undefined);
-      return { ...answerOf(method, receive(method, stream)), stream: true };
+      return { ...responseOf(method, receive(method, stream)), stream: true };
     },
   };
   return {
@@ -125,7 +125,7 @@ function metadataOf(header: HeadersInit | undefined): Record<string, string[]> {
   return Object.fromEntries([...new Headers(header)].map(([key, value]) => [key, value.split(", ")]));
 }
 
-function answerOf<M extends DescMethod, T>(method: M, message: T) {
+function responseOf<M extends DescMethod, T>(method: M, message: T) {
   return { service: method.parent, method, header: new Headers(), trailer: new Headers(), message };
 }
 

@@ -11,7 +11,7 @@ import { startRawServer, startRpcServer } from "../../support/local-server.ts";
 const require: Requirements = { protocols: ["connect"], httpVersion: "1.1" };
 
 const unimplemented = '{"code":"unimplemented"}';
-const answers = {
+const replies = {
   Describe: `HTTP/1.1 501 Not Implemented\r\ncontent-type: application/json\r\ncontent-length: ${unimplemented.length}\r\n\r\n${unimplemented}`,
   unary: "HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n",
   // Nothing but the end of the stream.
@@ -23,8 +23,8 @@ const refusal =
   "HTTP/1.1 408 Request Timeout\r\nplugboard-refused: draining\r\ncontent-type: application/json\r\n" +
   `connection: close\r\ncontent-length: ${nothingDone.length}\r\n\r\n${nothingDone}`;
 
-/** Answers the head of each request. With the next one on the same connection, `next` decides. */
-async function startServer(place: Place, next: (socket: net.Socket, answer: string) => void) {
+/** Responds to the head of each request. With the next one on the same connection, `next` decides. */
+async function startServer(place: Place, next: (socket: net.Socket, reply: string) => void) {
   const calls: string[] = [];
   const server = await startRawServer(place, (socket) => {
     let before = 0;
@@ -37,9 +37,9 @@ async function startServer(place: Place, next: (socket: net.Socket, answer: stri
         const kind = name === "Describe" ? name : name === "Produce" ? "streaming" : "unary";
         before += 1;
         if (before === 1) {
-          socket.write(answers[kind]);
+          socket.write(replies[kind]);
         } else {
-          next(socket, answers[kind]);
+          next(socket, replies[kind]);
         }
       }
     });
@@ -66,7 +66,7 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
     await using server = await startRawServer(place, (socket) => {
       socket.once("data", (head) => {
         if (head.toString("latin1").includes("/Describe")) {
-          socket.write(answers.Describe);
+          socket.write(replies.Describe);
         } else {
           socket.write(collected, () => {
             socket.destroy();
@@ -87,14 +87,14 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
     expect(response.messages).toBe(0);
   });
 
-  test("a connection whose request was answered before its end is not used again: its server may be ending it", async () => {
+  test("a connection whose response came before the end of its request is not used again: its server may be ending it", async () => {
     const connections = new Set<net.Socket>();
     await using server = await startRawServer(place, (socket) => {
       connections.add(socket);
       socket.once("data", (head) => {
         const streams = head.toString("latin1").includes("/Collect ");
         socket.write(
-          head.toString("latin1").includes("/Describe") ? answers.Describe : streams ? collected : answers.unary,
+          head.toString("latin1").includes("/Describe") ? replies.Describe : streams ? collected : replies.unary,
         );
       });
     });
@@ -215,10 +215,10 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
     }
   });
 
-  test("a server that closes right after each answer, without saying so, is called as any other", async () => {
+  test("a server that closes right after each response, without saying so, is called as any other", async () => {
     await using server = await startRawServer(place, (socket) => {
       socket.once("data", (bytes) => {
-        socket.end(String(bytes).includes("/Describe") ? answers.Describe : answers.unary);
+        socket.end(String(bytes).includes("/Describe") ? replies.Describe : replies.unary);
       });
     });
     await using connection = await connect(server.address, { require });
@@ -231,12 +231,12 @@ describe.each(["unix", "tcp", "http"] as const)("at %s", (place) => {
 
 test("over fetch a call is made again, too, if the server says that it has done nothing", async () => {
   let refused = 0;
-  await using server = await startServer("http", (socket, answer) => {
+  await using server = await startServer("http", (socket, reply) => {
     if (refused === 0) {
       refused += 1;
       socket.end(refusal);
     } else {
-      socket.write(answer);
+      socket.write(reply);
     }
   });
   await using connection = await connect(server.address, { require: { protocols: ["connect"] }, fetch });

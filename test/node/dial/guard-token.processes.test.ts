@@ -11,7 +11,7 @@ const files = mkdtempSync(join(tmpdir(), "guard-token-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));
 
 const serveMarkdown = ["node", "--conditions=plugboard-source", "examples/markdown/serve.ts"] as const;
-const nobody = 65_534;
+const otherUser = 65_534;
 
 // Only root can give a socket to another user.
 describe.runIf(process.geteuid?.() === 0)("with a token, at a Unix socket of another user", () => {
@@ -32,7 +32,7 @@ describe.runIf(process.geteuid?.() === 0)("with a token, at a Unix socket of ano
     const { stop } = await startStandalone([...serveMarkdown], `unix:${socket}`);
     try {
       chmodSync(place, 0o1777);
-      lchownSync(socket, nobody, nobody);
+      lchownSync(socket, otherUser, otherUser);
       const refused = { rawMessage: expect.stringMatching(/^PB-TOKEN-INSECURE: .*another user \(65534\)/) };
       await expect(call()).rejects.toMatchObject(refused);
       await expect(connect(`unix:${socket}`, options)).rejects.toMatchObject(refused);
@@ -55,7 +55,7 @@ describe.runIf(process.geteuid?.() === 0)("with a token, at a Unix socket of ano
       const made = join(directory, name);
       mkdirSync(made);
       writeFileSync(join(made, "p.sock"), "");
-      chownSync(join(made, "p.sock"), nobody, nobody);
+      chownSync(join(made, "p.sock"), otherUser, otherUser);
       chownSync(made, uid, uid);
       chmodSync(made, mode);
       return join(made, "p.sock");
@@ -66,17 +66,17 @@ describe.runIf(process.geteuid?.() === 0)("with a token, at a Unix socket of ano
       return from;
     };
     try {
-      const service = place(clean, "service", nobody);
-      const inShared = place(shared, "made", nobody);
+      const service = place(clean, "service", otherUser);
+      const inShared = place(shared, "made", otherUser);
       const trusted = [service, place(clean, "roots", 0), `${clean}/roots/../service/p.sock`];
       trusted.push(link(join(clean, "to-it"), service), link(join(clean, "relative"), "./service/p.sock"));
       trusted.push(join(link(join(clean, "directory"), "service"), "p.sock"), join(clean, "missing"));
-      const others = [inShared, link(join(clean, "to-shared"), inShared), link(join(shared, "back"), service, nobody)];
-      others.push(place(clean, "third", nobody - 1), link(join(clean, "third", "link"), service, nobody - 1));
-      others.push(place(clean, "group", nobody, 0o775), place(clean, "sticky", nobody, 0o1777));
+      const others = [inShared, link(join(clean, "to-shared"), inShared), link(join(shared, "back"), service, otherUser)];
+      others.push(place(clean, "third", otherUser - 1), link(join(clean, "third", "link"), service, otherUser - 1));
+      others.push(place(clean, "group", otherUser, 0o775), place(clean, "sticky", otherUser, 0o1777));
       others.push(join(link(join(clean, "tmp"), join(shared, "made")), "p.sock"));
       expect(trusted.filter((each) => strangerAt(each) !== undefined)).toEqual([]);
-      expect(others.filter((each) => strangerAt(each) !== nobody)).toEqual([]);
+      expect(others.filter((each) => strangerAt(each) !== otherUser)).toEqual([]);
     } finally {
       rmSync(shared, { recursive: true });
       rmSync(clean, { recursive: true });

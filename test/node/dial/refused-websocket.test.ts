@@ -8,12 +8,12 @@ import { parseAddress } from "../../../src/address/address.ts";
 import { ttrpcDialers } from "../../../src/client/dialers/ttrpc.ts";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** A server that refuses WebSockets with a status, and answers all else by `answer`; notes who has asked for what. */
-async function refusing(status: number, answer: http.RequestListener) {
+/** A server that refuses WebSockets with a status, and handles all else by `reply`; notes who has asked for what. */
+async function refusing(status: number, reply: http.RequestListener) {
   const asked: string[] = [];
   const server = http.createServer((request, response) => {
     asked.push(`${request.method} with ${request.headers.authorization}`);
-    answer(request, response);
+    reply(request, response);
   });
   server.on("upgrade", (_, socket) => {
     asked.push("upgrade");

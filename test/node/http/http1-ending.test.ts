@@ -25,7 +25,7 @@ async function start(options: ListenOptions = {}) {
           await released;
           yield { index: 1 };
         },
-        // Answers without having read what it is sent.
+        // Responds without having read what it is sent.
         collect: async () => ({ messages: 7 }),
       });
     },
@@ -85,7 +85,7 @@ test("a connection that is idle when the server stops has one more call, and hea
   await drained;
 });
 
-test("a request that crosses the end of an idle connection is answered: nothing was done", async () => {
+test("a request that crosses the end of an idle connection gets the response that nothing was done", async () => {
   const server = await start();
   const client = await dial(server.port);
   client.post("Echo", '{"text":"first"}');
@@ -93,9 +93,9 @@ test("a request that crosses the end of an idle connection is answered: nothing 
   const drained = server.drain();
   await client.ended;
   client.post("Echo", '{"text":"crosses"}');
-  const answer = client.heard();
-  expect(answer).toMatch(/^HTTP\/1\.1 408 .*\r\nPlugboard-Refused: draining\r\nConnection: close\r\n/s);
-  expect(answer).toContain('{"code":"unavailable",');
+  const response = client.heard();
+  expect(response).toMatch(/^HTTP\/1\.1 408 .*\r\nPlugboard-Refused: draining\r\nConnection: close\r\n/s);
+  expect(response).toContain('{"code":"unavailable",');
   client.socket.end();
   await drained;
   expect(client.errors).toEqual([]);
@@ -115,7 +115,7 @@ test("a stream that began before the server stops ends well, and then its connec
   await drained;
 });
 
-test("a call that is answered before its request was read arrives whole, though the server stops", async () => {
+test("a response that is sent before its request was read arrives whole, though the server stops", async () => {
   const server = await start();
   const client = await dial(server.port);
   client.post("Echo", '{"text":"first"}');

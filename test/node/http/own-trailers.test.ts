@@ -52,7 +52,7 @@ test.each(
     { text, protocol: "gRPC", create: createGrpcTransport },
     { text, protocol: "gRPC-Web", create: createGrpcWebTransport },
   ]),
-)("a handler's trailers that have $text cost the caller no answer, over $protocol", async ({ text, create }) => {
+)("a handler's trailers that have $text cost the caller no response, over $protocol", async ({ text, create }) => {
   const transport = create({
     baseUrl: "http://localhost",
     httpVersion: "2",

@@ -33,14 +33,14 @@ async function refusal(url: string, protocols: readonly string[], headers: Recor
   return [response.statusCode, message];
 }
 
-test("a WebSocket speaks ttrpc, and answers in binary", async () => {
+test("a WebSocket speaks ttrpc, and responds in binary", async () => {
   const socket = await open();
   expect(socket.protocol).toBe(protocol);
-  // A request with an id that no client may use: the answer is a whole frame of its own.
+  // A request with an id that no client may use: the response is a whole frame of its own.
   socket.send(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 2, 1, 0));
-  const [answer, isBinary] = await once(socket, "message");
+  const [reply, isBinary] = await once(socket, "message");
   expect(isBinary).toBe(true);
-  expect([...answer.subarray(4, 9)]).toEqual([0, 0, 0, 2, 2]);
+  expect([...reply.subarray(4, 9)]).toEqual([0, 0, 0, 2, 2]);
   socket.close();
 });
 
@@ -117,7 +117,7 @@ describe("a request to become a WebSocket", () => {
       "for another host, to which a page made its own name lead",
       {
         status: 421,
-        words: "only requests for localhost, 127.0.0.1 and [::1] are answered here",
+        words: "only requests for localhost, 127.0.0.1 and [::1] are served here",
         path: "",
         protocols: [protocol],
         headers: { Host: "evil.example.com" },

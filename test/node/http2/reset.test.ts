@@ -47,10 +47,10 @@ const says = {
 describe.each(["grpc", "connect"] as const)("over %s", (protocol) => {
   const { begin, unknown, whole } = says[protocol];
 
-  /** @param answer Gets the requests from 0 on; the one for discovery not counted. */
-  async function start(answer: (request: RawRequest, index: number) => void) {
+  /** @param respond Gets the requests from 0 on; the one for discovery not counted. */
+  async function start(respond: (request: RawRequest, index: number) => void) {
     const server = await startRawHttp2Server((request) =>
-      request.index === 0 ? unknown(request) : answer(request, request.index - 1),
+      request.index === 0 ? unknown(request) : respond(request, request.index - 1),
     );
     const connection = await connect(server.address, { require: { protocols: [protocol], httpVersion: "2" } });
     const before = server.connections;
@@ -65,8 +65,8 @@ describe.each(["grpc", "connect"] as const)("over %s", (protocol) => {
     };
   }
 
-  test.each(http2Endings)("$fault: $code", async ({ code, late, answer }) => {
-    await using peer = await start((request) => answer(request, { headers: begin, message: stream }));
+  test.each(http2Endings)("$fault: $code", async ({ code, late, respond }) => {
+    await using peer = await start((request) => respond(request, { headers: begin, message: stream }));
     await expect(Array.fromAsync(peer.client.produce({}))).rejects.toMatchObject({ code });
     if (!late) {
       await expect(peer.client.echo({})).rejects.toMatchObject({ code });

@@ -20,7 +20,7 @@ async function listenAt(options: ListenOptions, served: Plugin = plugin) {
   return { port, drain: listener.drain, [Symbol.asyncDispose]: () => listener.drain(0) };
 }
 
-/** Calls a method by JSON, and gives the answer's text once it is whole. */
+/** Calls a method by JSON, and gives the response's text once it is whole. */
 async function post(session: http2.ClientHttp2Session, method: string, message: object): Promise<string> {
   const stream = session.request({
     ":method": "POST",
@@ -82,18 +82,18 @@ test("a call in flight may take its time while the server drains, when no pings 
   pinged.on("ping", () => {
     pings += 1;
   });
-  const answer = post(client, "Echo", { text: "slow" });
-  answer.catch(() => undefined);
+  const response = post(client, "Echo", { text: "slow" });
+  response.catch(() => undefined);
   await called;
   const drained = server.drain(60_000);
   await vi.waitFor(() => expect(pings).toBeGreaterThan(10), { timeout: 10_000 });
   release();
-  expect(JSON.parse(await answer)).toEqual({ text: "slow" });
+  expect(JSON.parse(await response)).toEqual({ text: "slow" });
   await drained;
   pinged.destroy();
 });
 
-describe("a caller that does not wait for answers over HTTP/1.1", () => {
+describe("a caller that does not wait for responses over HTTP/1.1", () => {
   const maxConcurrentStreams = 10;
   const policy = { limits: { ...trustedLimits, maxConcurrentStreams } };
   const body = JSON.stringify({ id: "pipelined" });
@@ -106,11 +106,11 @@ describe("a caller that does not wait for answers over HTTP/1.1", () => {
     const caller = net.connect(server.port, "127.0.0.1");
     caller.write(post1("Hang", "Connect-Timeout-Ms: 500\r\n").repeat(maxConcurrentStreams));
     caller.write(post1("Echo").repeat(3));
-    let answer = "";
+    let response = "";
     for await (const piece of caller) {
-      answer += piece;
+      response += piece;
     }
-    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual([
+    expect(response.match(/HTTP\/1.1 \d+/g)).toEqual([
       ...new Array(maxConcurrentStreams).fill("HTTP/1.1 504"),
       "HTTP/1.1 429",
     ]);
@@ -145,7 +145,7 @@ describe("a caller that does not wait for answers over HTTP/1.1", () => {
 test("connections beyond the limit are closed, and there is room again when one ends", async () => {
   await using server = await listenAt({ maxConnections: 2 });
   const dial = () => net.connect(server.port, "127.0.0.1").on("error", () => undefined);
-  const answers = async (socket: net.Socket) => {
+  const responses = async (socket: net.Socket) => {
     socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     return await Promise.race([
       new Promise<boolean>((resolve) =>
@@ -155,9 +155,9 @@ test("connections beyond the limit are closed, and there is room again when one 
     ]);
   };
   const [first, second, third] = [dial(), dial(), dial()];
-  expect(await Promise.all([first, second, third].map(answers))).toEqual([true, true, false]);
+  expect(await Promise.all([first, second, third].map(responses))).toEqual([true, true, false]);
   first.destroy();
-  while (!(await answers(dial()))) {
+  while (!(await responses(dial()))) {
     // The server hears of the end a little later.
   }
   second.destroy();

@@ -70,13 +70,13 @@ async function listenAt(at: string, options: Partial<ListenOptions>): Promise<Li
   return listen(await startPlugin(noting), { carrier: "unix", path: at }, { policy: limited, ...options });
 }
 
-interface Answer {
+interface Reply {
   readonly status: number | undefined;
   readonly body: string;
 }
 
-function request(options: http.RequestOptions, body?: string | Buffer): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+function request(options: http.RequestOptions, body?: string | Buffer): Promise<Reply> {
+  const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const sent = http.request(
     { ...(options.port === undefined && { socketPath: path }), agent: false, ...options },
     (response) => {
@@ -88,14 +88,14 @@ function request(options: http.RequestOptions, body?: string | Buffer): Promise<
 }
 
 /** Posts `{}` to Echo over HTTP/2. */
-async function requestHttp2(to: net.NetConnectOpts, headers: http2.OutgoingHttpHeaders): Promise<Answer> {
+async function requestHttp2(to: net.NetConnectOpts, headers: http2.OutgoingHttpHeaders): Promise<Reply> {
   const session = http2.connect("http://localhost", { createConnection: () => net.connect(to) });
   const stream = session.request({ ":method": "POST", ":path": echo, "content-type": "application/json", ...headers });
   stream.end("{}");
   const [head] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
-  const answer = { status: Number(head[":status"]), body: await text(stream) };
+  const reply = { status: Number(head[":status"]), body: await text(stream) };
   session.destroy();
-  return answer;
+  return reply;
 }
 
 const json = { method: "POST", headers: { "Content-Type": "application/json" } } as const;
@@ -169,7 +169,7 @@ test("says how it is", async () => {
   expect(await request({ path: "/readyz" })).toEqual({ status: 200, body: '{"status":"ok"}' });
 });
 
-test("answers what is no proper call, and lives on", async () => {
+test("refuses what is no proper call, and lives on", async () => {
   expect((await request({ method: "GET", path: "/plugboard.test.v1.BehaviourService/Inspect" })).status).toBe(405);
   expect((await request({ method: "POST", path: echo }, "{}")).status).toBe(415);
   expect((await request({ ...json, path: echo }, "{")).body).toContain('"code":"invalid_argument"');
@@ -188,7 +188,7 @@ test("survives a caller that goes away in the middle of its request", async () =
   expect((await request({ path: "/healthz" })).status).toBe(200);
 });
 
-test("answers in Connect's error form what is no method", async () => {
+test("refuses in Connect's error form what is no method", async () => {
   for (const path of ["/", "/no.such.Service/Method", "//", "/%zz"]) {
     expect(await request({ ...json, path }, "{}")).toEqual({
       status: 404,
@@ -197,7 +197,7 @@ test("answers in Connect's error form what is no method", async () => {
   }
 });
 
-test("answers in the protocol of the call what is no method", async () => {
+test("refuses in the protocol of the call what is no method", async () => {
   const session = http2.connect("http://localhost", { createConnection: () => net.connect({ path }) });
   for (const type of ["application/grpc", "application/grpc+proto", "application/grpc-web+proto"]) {
     const stream = session.request({ ":method": "POST", ":path": "/no.such.Service/Method", "content-type": type });
@@ -211,19 +211,19 @@ test("answers in the protocol of the call what is no method", async () => {
   session.destroy();
 });
 
-test("answers a request of HTTP/1.1 before its end, and then the next one on the same connection", async () => {
+test("responds to a request of HTTP/1.1 before its end, and then the next one on the same connection", async () => {
   const size = 1_000_000;
   const tooLarge = Buffer.alloc(5 + size);
   tooLarge.writeUInt32BE(size, 1);
   const head = (type: string, length: number, more = "") =>
     `POST ${echo} HTTP/1.1\r\nHost: x\r\n${more}Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
-  const answers = await exchange(
+  const replies = await exchange(
     head("application/grpc-web+proto", tooLarge.length),
     tooLarge,
     `${head("application/json", 13, "Connection: close\r\n")}{"text":"hi"}`,
   );
-  expect(answers).toContain("grpc-status: 8");
-  expect(answers).toContain('{"text":"hi"}');
+  expect(replies).toContain("grpc-status: 8");
+  expect(replies).toContain('{"text":"hi"}');
 });
 
 test("understands HTTP/1.1 that comes byte by byte", async () => {
@@ -259,7 +259,7 @@ test.each([
   ["TLS", Buffer.of(0x16, 3, 1, 0, 0), /PB-TLS-NOT-SPOKEN/],
   ["noise", Buffer.of(0xff, 0xfe), /^$|ECONNRESET/],
   ["a blank line", "\r\n\r\n", /^$|ECONNRESET/],
-])("closes a connection that starts with %s at once, and no other", async (_, bytes, answer) => {
+])("closes a connection that starts with %s at once, and no other", async (_, bytes, reply) => {
   await using connection = await connect(`unix:${path}`);
   const finish = Promise.withResolvers<void>();
   async function* requests() {
@@ -269,7 +269,7 @@ test.each([
   }
   const responses = connection.client(BehaviourService).converse(requests())[Symbol.asyncIterator]();
   expect(await responses.next()).toMatchObject({ value: { text: "before" } });
-  expect(await exchange(bytes)).toMatch(answer);
+  expect(await exchange(bytes)).toMatch(reply);
   finish.resolve();
   expect(await responses.next()).toMatchObject({ value: { text: "after" } });
 });
@@ -298,7 +298,7 @@ test.each([
   10_000,
 );
 
-test("lets a caller that reads slowly have the whole of its last answer within the grace period", async () => {
+test("lets a caller that reads slowly have the whole of its last response within the grace period", async () => {
   const at = join(directory, "slow-reader.sock");
   const slow = await listenAt(at, { policy: { limits: trustedLimits } });
   const socket = net.connect({ path: at }).pause();
@@ -335,7 +335,7 @@ test("leaves a connection that has said something alone, however long the next r
   await slow.drain(0);
 });
 
-test("answers 400 to a request without a usable Host header, says what is wrong with it, and lives on", async () => {
+test("responds with 400 to a request without a usable Host header, says what is wrong with it, and lives on", async () => {
   const body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
   const without = await exchange(`POST ${echo} HTTP/1.0\r\n${body}`);
   expect(without).toContain(" 400 ");
@@ -374,7 +374,7 @@ describe("on TCP", () => {
   };
 
   test.each(["localhost", "LocalHost:80", "127.0.0.1:4000", "127.9.9.9", "[::1]", "[::1]:4000"])(
-    "answers requests for %s",
+    "serves requests for %s",
     async (host) => {
       expect(await viaHttp1(host, echo)).toEqual({ status: 200, body: "{}" });
       expect(await viaHttp2({ ":authority": host })).toEqual({ status: 200, body: "{}" });
@@ -401,7 +401,7 @@ describe("on TCP", () => {
   });
 });
 
-test("answers on a Unix socket whatever the host is called", async () => {
+test("responds on a Unix socket whatever the host is called", async () => {
   const headers = { ...json.headers, Host: "plugin.example.com" };
   expect(await request({ ...json, path: echo, headers }, "{}")).toEqual({ status: 200, body: "{}" });
 });
@@ -434,7 +434,7 @@ test("lets only its own user in, from the first moment on, whatever the umask is
   }
 });
 
-test("says by PB-LISTEN-FAILED that another was faster to replace a socket on which nobody listens any more", async () => {
+test("says by PB-LISTEN-FAILED that another was faster to replace a socket on which no one listens any more", async () => {
   const at = join(directory, "contended.sock");
   const former = net.createServer().listen(join(directory, "former.sock"));
   await once(former, "listening");

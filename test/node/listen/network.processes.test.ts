@@ -84,7 +84,7 @@ test("a plugin with TLS and without auth does not listen on the network", async 
   expect(await server.said()).toContain("PB-LISTEN-INSECURE");
 });
 
-test("a plugin behind a proxy knows callers by what the proxy says, and believes nobody else", async () => {
+test("a plugin behind a proxy knows callers by what the proxy says, and believes no one else", async () => {
   const { port } = await start("tcp:0.0.0.0:0", { ...anyHost, behindProxy: { from: ["127.0.0.1", "10.0.0.0/8"] } });
   const saying = (value: string) => whoAmI(port, { "X-Forwarded-For": value });
   expect(await saying("198.51.100.7")).toBe("ann at 198.51.100.7");
@@ -92,7 +92,7 @@ test("a plugin behind a proxy knows callers by what the proxy says, and believes
   expect(await saying("198.51.100.7, 10.1.2.3")).toBe("ann at 198.51.100.7");
   expect(await saying("198.51.100.7:4711")).toBe("ann at 198.51.100.7");
   expect(await saying("2001:db8::1")).toBe("ann at 2001:db8::1");
-  expect(await saying("203.0.113.1, nobody")).toBe("ann at 127.0.0.1");
+  expect(await saying("203.0.113.1, not-an-address")).toBe("ann at 127.0.0.1");
   expect(await whoAmI(port, { Forwarded: "for=198.51.100.7", "X-Real-IP": "198.51.100.7" })).toBe("ann at 127.0.0.1");
   expect(await whoAmI(port, { "X-Forwarded-For": "198.51.100.7" }, "127.0.0.2")).toBe("ann at 127.0.0.2");
 });
@@ -120,7 +120,7 @@ test.each([
   "for=203.0.113.1;for=203.0.113.2",
   "for=203.0.113.1;x",
   "for=203.0.113.1 x=y",
-])("what a caller says in Forwarded before the proxy does, as %j, makes it nobody else", async (said) => {
+])("what a caller says in Forwarded before the proxy does, as %j, makes it no one else", async (said) => {
   const { clientOf } = trustProxy({ from: ["10.0.0.7"], header: "Forwarded" });
   for (const byProxy of ['for="[2001:db8::1]:80"', "for=198.51.100.7", 'for="198.51.100.7:80";host="notes.test"']) {
     expect(["10.0.0.7", "2001:db8::1", "198.51.100.7"]).toContain(
@@ -161,8 +161,8 @@ test("a proxy's word counts for WebSockets, too", async () => {
   await once(socket, "open");
   const open = async () => webSocketCarrier(socket, "client");
   const { knowing, close } = createTtrpcClient({ address: "ws:", maxMessageBytes: 1024, open });
-  const answer = await createClient(AccessService, knowing({ extended: true })).whoAmI({});
-  expect(answer.subject).toBe("ann at 198.51.100.7");
+  const reply = await createClient(AccessService, knowing({ extended: true })).whoAmI({});
+  expect(reply.subject).toBe("ann at 198.51.100.7");
   close(new Error("done"));
 });
 
@@ -237,8 +237,8 @@ test.each([
   const ask = async (authority: string, contentType: string) => {
     const headers = { ":authority": authority, ":method": "POST", ":path": path, "content-type": contentType };
     const call = session.request({ ...headers, "x-user": "ann" }).end("{}");
-    const [answered] = await once(call, "response");
-    return [answered[":status"], answered["grpc-status"], await text(call)];
+    const [replied] = await once(call, "response");
+    return [replied[":status"], replied["grpc-status"], await text(call)];
   };
   expect((await ask("notes.test", "application/json"))[0]).toBe(200);
   expect(await ask("evil.test", "application/json")).toEqual([

@@ -27,15 +27,15 @@ const beginning = fc
   .tuple(fc.constantFrom("", "P", "PR", "PRI", "PO", "p", "\x16", "\0"), fc.uint8Array({ maxLength: 5 }))
   .map(([start, rest]) => Buffer.concat([bytes(start), rest]));
 
-test("knows an answer for all bytes but the beginnings of HTTP/2's preface, and keeps to it", () => {
+test("names a protocol for all bytes but the beginnings of HTTP/2's preface, and keeps to it", () => {
   fc.assert(
     fc.property(beginning, fc.uint8Array(), (head, more) => {
-      const answer = sniff(head);
-      if (answer === undefined) {
+      const response = sniff(head);
+      if (response === undefined) {
         expect("PRI".startsWith(head.toString("latin1"))).toBe(true);
         expect(head.byteLength).toBeLessThan(3);
       } else {
-        expect(sniff(Buffer.concat([head, more]))).toBe(answer);
+        expect(sniff(Buffer.concat([head, more]))).toBe(response);
       }
     }),
   );

@@ -33,7 +33,7 @@ async function withServer<T>(
 
 test("a connection that breaks while the certificates are read is an error of the call, and of nothing else", async () => {
   const directory = mkdtempSync(join(tmpdir(), "slow-file-"));
-  // Nobody gets to the end of it before something is written.
+  // No one gets to the end of it before something is written.
   const slow = join(directory, "roots.pem");
   execFileSync("mkfifo", [slow]);
   let theirs: net.Socket | undefined;

@@ -38,7 +38,7 @@ describe("the listener", () => {
     }
   });
 
-  test("answers HTTP/1.1 in TLS whatever host it is asked for", async () => {
+  test("serves HTTP/1.1 in TLS whatever host it is asked for", async () => {
     await using listener = await startListener("tcp", mutual());
     const socket = await secured(listener);
     socket.write(get);
@@ -53,13 +53,13 @@ describe("the listener", () => {
     socket.destroy();
   });
 
-  test("answers plain HTTP/1.1 with 426, and says what it wants", async () => {
+  test("responds to plain HTTP/1.1 with 426, and says what it wants", async () => {
     await using listener = await startListener("tcp", mutual());
     const socket = net.connect(listener.socket);
     socket.write(get);
-    const answer = await text(socket);
-    expect(answer).toMatch(/^HTTP\/1\.1 426 Upgrade Required\r\nUpgrade: TLS\/1\.2\r\nConnection: Upgrade, close\r\n/);
-    expect(answer).toContain('"code":"failed_precondition"');
+    const response = await text(socket);
+    expect(response).toMatch(/^HTTP\/1\.1 426 Upgrade Required\r\nUpgrade: TLS\/1\.2\r\nConnection: Upgrade, close\r\n/);
+    expect(response).toContain('"code":"failed_precondition"');
   });
 
   test("closes a connection that says nothing of use within its time, whatever it waits for", async () => {
@@ -79,7 +79,7 @@ describe("the listener", () => {
     expect(await closed(await secured(listener, { cert: other.certificate, key: other.key }))).toBe(true);
   });
 
-  test("runs no handler for whoever has no certificate, though it speaks at once", async () => {
+  test("runs no handler for a client without a certificate, though it speaks at once", async () => {
     await using listener = await startListener("unix", mutual());
     const post = `POST /plugboard.test.v1.BehaviourService/Echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"text":"evil"}`;
     const socket = await secured(listener, { cert: other.certificate, key: other.key });

@@ -108,7 +108,7 @@ test("a host that says for whom it calls is held to it", async () => {
   await expect(client.write({}, { headers: { "X-User": "bob" } })).rejects.toThrow("lacks the scope notes.write");
 });
 
-test("in the same process nobody has to say who it is", async () => {
+test("in the same process no one has to say who it is", async () => {
   await using connection = await connect(plugin);
   expect(await connection.client(AccessService).whoAmI({})).toMatchObject({ subject: "" });
 });

@@ -46,7 +46,7 @@ describe.each(runtimes)("a plugin with a bearer secret in %s", (runtime, start) 
     return JSON.parse(lines[0] ?? "");
   }
 
-  test("answers whoever asks for a public method", async () => {
+  test("lets any caller call a public method", async () => {
     const response = await post(`${service}/Greet`);
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({});
@@ -163,7 +163,7 @@ describe.each(runtimes)("a plugin with a bearer secret in %s", (runtime, start) 
     expect((await get(describePath, { "If-None-Match": tag })).status).toBe(401);
   });
 
-  test("lets no shared cache keep an answer to GET, whatever the handler says", async () => {
+  test("lets no shared cache keep a response to GET, whatever the handler says", async () => {
     const response = await get(`${service}/WhoAmI`, authorized(secret));
     expect(await response.json()).toMatchObject({ subject: "the robot" });
     expect(response.headers.get("Cache-Control")).toBe("private, max-age=60");
@@ -280,7 +280,7 @@ describe.each(runtimes)("a plugin with a function that knows its callers in %s",
     await vi.waitFor(async () => expect(await server.log()).toContain('"reason":"refused"'));
   });
 
-  test.each(["broken", "false"])("lets nobody in if the function is %s, and does not say why", async (user) => {
+  test.each(["broken", "false"])("lets no one in if the function is %s, and does not say why", async (user) => {
     for (const method of ["WhoAmI", "Greet"]) {
       expect(await call(user, method)).toEqual({ status: 500, body: { code: "internal", message: "internal error" } });
     }

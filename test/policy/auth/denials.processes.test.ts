@@ -41,7 +41,7 @@ describe.each(runtimes)("denials in %s", (_, start) => {
     return { ...server, [Symbol.asyncDispose]: () => server.stop() };
   }
 
-  test.each(["throws", "rejects"])("are answered as ever if recording one %s", async (AUDIT) => {
+  test.each(["throws", "rejects"])("get their usual response if recording one %s", async (AUDIT) => {
     await using server = await started({ AUDIT });
     for (let call = 0; call < 2; call++) {
       expect(await statusOf(server, "wrong")).toBe(401);

@@ -78,7 +78,7 @@ describe("a token that an issuer has signed", () => {
     });
   });
 
-  test("is nobody's if there is none", async () => {
+  test("is no one's if there is none", async () => {
     expect(await verify({ ...common, jwks: issuer.url }, undefined)).toBeUndefined();
   });
 
@@ -116,7 +116,7 @@ describe("a token that an issuer has signed", () => {
   });
 
   test.each<[string, () => Promise<string> | string]>([
-    ["signed by nobody", () => new UnsecuredJWT(goodClaims()).encode()],
+    ["without a signature", () => new UnsecuredJWT(goodClaims()).encode()],
     ["whose signature was cut off", async () => `${(await sign(key, goodClaims())).split(".").slice(0, 2).join(".")}.`],
     ["signed by another key of the same name", () => sign(stranger, goodClaims())],
     ["signed by a key that is not published", async () => sign(await makeKey("four"), goodClaims())],
@@ -181,15 +181,15 @@ describe("an issuer's keys", () => {
     expect(local.asked()).toBe(2);
   });
 
-  test.each<[string, Parameters<Issuer["answerWith"]>[0]]>([
+  test.each<[string, Parameters<Issuer["respondWith"]>[0]]>([
     ["fails", (response) => response.writeHead(500).end()],
     ["breaks off", (response) => response.destroy()],
-    ["answers something else", (response) => response.end("<html>")],
+    ["responds with something else", (response) => response.end("<html>")],
     ["sends elsewhere", (response) => response.writeHead(302, { Location: issuer.url }).end()],
-  ])("are not had if it %s: then nobody is let in, and it is not asked for each token", async (_, answer) => {
+  ])("are not had if it %s: then no one is let in, and it is not asked for each token", async (_, reply) => {
     const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     await using local = await startIssuer([key]);
-    local.answerWith(answer);
+    local.respondWith(reply);
     const auth = jwt({ ...common, jwks: local.url });
     const token = await sign(key, goodClaims());
     for (let call = 0; call < 3; call++) {
@@ -199,7 +199,7 @@ describe("an issuer's keys", () => {
     expect(logged).toHaveBeenCalledOnce();
     expect(String(logged.mock.calls[0])).toContain(local.url);
     expect(String(logged.mock.calls[0])).not.toContain(token);
-    local.answerWith(undefined);
+    local.respondWith(undefined);
     await vi.waitFor(async () => expect(await verify(auth, token)).toMatchObject({ subject: "ann" }), {
       timeout: 10_000,
     });
@@ -221,7 +221,7 @@ describe("an issuer that is down", () => {
     token = await sign(key, { ...goodClaims(), exp: now() + 86_400 });
     madeUp = await sign({ ...stranger, kid: "made-up" }, goodClaims());
     await verify(auth, token);
-    local.answerWith((response) => response.writeHead(503).end());
+    local.respondWith((response) => response.writeHead(503).end());
   });
   afterEach(async () => {
     vi.useRealTimers();
@@ -253,7 +253,7 @@ describe("an issuer that is down", () => {
     later(11 * minutes);
     await verify(auth, token);
     const { promise: asked, resolve } = Promise.withResolvers<http.ServerResponse>();
-    local.answerWith(resolve);
+    local.respondWith(resolve);
     const waiting = vi.waitFor(
       async () => {
         const verified = verify(auth, token);

@@ -28,7 +28,7 @@ afterAll(() => issuer?.[Symbol.asyncDispose]());
 /** A client whose calls bring no token of their own, on a WebSocket whose request has these headers. */
 async function openAt(url: string, protocols: readonly string[], headers: Record<string, string> = {}) {
   const socket = new WebSocket(url, [...protocols], { headers });
-  const [answer] = await Promise.all([once(socket, "upgrade"), once(socket, "open")]);
+  const [reply] = await Promise.all([once(socket, "upgrade"), once(socket, "open")]);
   const { knowing, close } = createTtrpcClient({
     address: url,
     maxMessageBytes: 64 * 1024,
@@ -41,7 +41,7 @@ async function openAt(url: string, protocols: readonly string[], headers: Record
   };
   return {
     socket,
-    headers: answer[0].headers,
+    headers: reply[0].headers,
     client: createClient(AccessService, knowing({ extended: true })),
     [Symbol.asyncDispose]: end,
   };
@@ -130,9 +130,9 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
     ],
   ])("is not opened with %s", async (_, protocols, headers) => {
     const requestId = crypto.randomUUID();
-    const { statusCode, headers: answered } = await refusal(protocols(), { ...headers(), "X-Request-Id": requestId });
+    const { statusCode, headers: replied } = await refusal(protocols(), { ...headers(), "X-Request-Id": requestId });
     expect(statusCode).toBe(401);
-    expect(answered).toMatchObject({
+    expect(replied).toMatchObject({
       "www-authenticate": 'Bearer error="invalid_token"',
       "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
       "x-content-type-options": "nosniff",
@@ -144,7 +144,7 @@ describe.each(runtimes)("a WebSocket of a plugin with auth in %s", (_, start) =>
       "cache-control": "no-store",
       "x-request-id": requestId,
     });
-    expect(JSON.stringify(answered)).not.toContain("bearer.");
+    expect(JSON.stringify(replied)).not.toContain("bearer.");
     const lines = await vi.waitFor(async () => {
       const found = (await server.log()).split("\n").filter((line) => line.includes(requestId));
       expect(found).toHaveLength(1);
@@ -244,7 +244,7 @@ describe.each(runtimes)("what a call over a WebSocket says in its headers, in %s
 });
 
 test.each(runtimes)(
-  "in %s nobody passes for another over a WebSocket by headers that a proxy sets",
+  "in %s no one passes for another over a WebSocket by headers that a proxy sets",
   async (_, start) => {
     const server = await start({ AUTH: "function" });
     try {

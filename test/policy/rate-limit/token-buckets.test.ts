@@ -21,7 +21,7 @@ test("gives a burst at once, and then as much as flows in", () => {
   expect([take(), take(), take(), take()]).toEqual([0, 0, 0, 100]);
 });
 
-test("charges for what has happened, and lets nobody owe more than a bucket holds", () => {
+test("charges for what has happened, and lets no one owe more than a bucket holds", () => {
   const clock = { now: 0 };
   const { charge, take, wait } = createTokenBuckets({ perSecond: 10, burst: 3 }, undefined, () => clock.now);
   expect(wait("a")).toBe(0);

@@ -48,7 +48,7 @@ export interface PairOptions {
   readonly maxMessageBytes?: number;
 }
 
-/** Answers with a text that tells who it is. */
+/** Responds with a text that tells who it is. */
 export function echoAs(name: string): Routes {
   return (router) =>
     router.service(BehaviourService, {

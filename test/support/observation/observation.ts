@@ -14,7 +14,7 @@ export interface ObservedRoute {
   readonly sameProcess?: boolean;
   /** The caller knows the plugin's limit from its manifest, and sends nothing that goes beyond it. */
   readonly keepsLimits?: boolean;
-  /** The runtime tells nobody that a caller has gone who waits for the answer to a unary call. */
+  /** The runtime tells no one that a caller has gone who waits for the response to a unary call. */
   readonly cancelsLate?: boolean;
   open(): Promise<{
     readonly connection: Connection;

@@ -20,8 +20,8 @@ export interface Issuer extends AsyncDisposable {
   readonly keys: IssuerKey[];
   /** How often it was asked for them. */
   readonly asked: () => number;
-  /** What it answers instead; `undefined`: the key set. */
-  answerWith(answer: ((response: http.ServerResponse) => void) | undefined): void;
+  /** Its response instead; `undefined`: the key set. */
+  respondWith(reply: ((response: http.ServerResponse) => void) | undefined): void;
 }
 
 /** Makes a key pair. */
@@ -54,11 +54,11 @@ export function sign({ privateKey, kid, alg }: IssuerKey, claims: JWTPayload): P
 /** Starts an issuer. */
 export async function startIssuer(keys: IssuerKey[]): Promise<Issuer> {
   let asked = 0;
-  let answer: ((response: http.ServerResponse) => void) | undefined;
+  let reply: ((response: http.ServerResponse) => void) | undefined;
   const server = http.createServer(async (_request, response) => {
     asked += 1;
-    if (answer !== undefined) {
-      answer(response);
+    if (reply !== undefined) {
+      reply(response);
       return;
     }
     const jwks = await Promise.all(
@@ -74,8 +74,8 @@ export async function startIssuer(keys: IssuerKey[]): Promise<Issuer> {
     url: `http://127.0.0.1:${port}/jwks.json`,
     keys,
     asked: () => asked,
-    answerWith(given) {
-      answer = given;
+    respondWith(given) {
+      reply = given;
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

@@ -117,7 +117,7 @@ function encoded<M extends DescMethod>(method: M, message: MessageInitShape<M["i
 }
 
 /** What a response frame says; the code is 0 if all went well. */
-export function answerOf({ type, data }: Frame): { code: Code | 0; message: string; payload: Uint8Array } {
+export function responseOf({ type, data }: Frame): { code: Code | 0; message: string; payload: Uint8Array } {
   if (type !== frameType.response || data === undefined) {
     throw new Error(`a frame of type ${type} is no response`);
   }

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { carrierPair } from "../../support/ttrpc/carrier-pair.ts";
 
-// An uncaught exception, such as one that a carrier throws and nobody catches, fails the run.
+// An uncaught exception, such as one that a carrier throws and no one catches, fails the run.
 
 /** A connection with a call in flight, whose ends may be spoilt from then on. */
 async function open() {
@@ -83,7 +83,7 @@ test("a plugin's carrier that throws in pause ends its calls, and those of the c
   const { send } = ends[1];
   ends[1].send = (bytes) => {
     send(bytes);
-    // Whoever does not take answers gets no more work done.
+    // A caller that does not take responses gets no more work done.
     return false;
   };
   ends[1].pause = broken("pause");

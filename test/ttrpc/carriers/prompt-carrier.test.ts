@@ -31,19 +31,19 @@ const plugin = definePlugin({
 const { echo } = BehaviourService.method;
 const atOnce = (run: () => void) => run();
 
-test("a plugin answers what its carrier delivers as soon as it is started", async () => {
-  const { promise: answered, resolve: onAnswer } = Promise.withResolvers<Uint8Array>();
+test("a plugin responds to what its carrier delivers as soon as it is started", async () => {
+  const { promise: responded, resolve: onResponse } = Promise.withResolvers<Uint8Array>();
   const carrier: CarrierConnection = {
     wholeFrames: true,
     start: (receiver) => receiver.receive(encodeFrame(requestFrame(1, echo, { text: "early" }))),
     send(bytes) {
-      onAnswer(bytes);
+      onResponse(bytes);
       return true;
     },
     close() {},
   };
   await using _served = await serveOn(plugin, carrier);
-  expect(Buffer.from(await answered).toString()).toContain("early");
+  expect(Buffer.from(await responded).toString()).toContain("early");
 });
 
 test("a caller takes what its carrier delivers as soon as it is started", async () => {

@@ -11,7 +11,7 @@ import { createFrameDecoder, frameFlag, frameType, openFlags, uint32Bytes } from
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
 import { encodeFrame } from "../../support/ttrpc/raw-frames.ts";
-import { answerOf, dataFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { responseOf, dataFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 
 // Message ports can't pause, as WebSockets of Workers can't: what is sent over them comes in.
 
@@ -44,7 +44,7 @@ async function open(options: ServeOnOptions = {}) {
     if (frame.type === frameType.window) {
       allowed.add(frame.streamId);
     } else if (frame.streamId !== 0) {
-      codes.set(frame.streamId, answerOf(frame).code);
+      codes.set(frame.streamId, responseOf(frame).code);
     }
   });
   port2.on("message", (bytes: Uint8Array | null) => {
@@ -56,8 +56,8 @@ async function open(options: ServeOnOptions = {}) {
     codes,
     allowed,
     send: (...frames: RawFrame[]) => post(port2, frames),
-    /** Waits until there is an answer on a stream, and so all that was sent before it is dealt with. */
-    async answered(streamId: number) {
+    /** Waits until there is a response on a stream, and so all that was sent before it is dealt with. */
+    async responded(streamId: number) {
       while (!codes.has(streamId)) {
         await once(port2, "message");
       }
@@ -81,18 +81,18 @@ const stream = (streamId: number, extended: boolean) =>
   requestFrame(streamId, converse, undefined, { flags: frameFlag.remoteOpen, extended });
 const idsTo = (last: number) => Array.from({ length: (last + 1) / 2 }, (_, index) => 2 * index + 1);
 
-test("plain streams that nobody reads hold 4 MiB over all of them, and a message more; those beyond fail alone", async () => {
+test("plain streams that no one reads hold 4 MiB over all of them, and a message more; those beyond fail alone", async () => {
   await using peer = await open();
   for (const id of idsTo(19)) {
     peer.send(stream(id, false), message(id, mib));
   }
   peer.send(requestFrame(21, echo, {}));
-  expect(await peer.answered(21)).toBe(0);
+  expect(await peer.responded(21)).toBe(0);
   const refused = idsTo(19).filter((id) => peer.codes.get(id) === Code.ResourceExhausted);
   expect(refused).toEqual([9, 11, 13, 15, 17, 19]);
   // What has ended makes room.
   peer.send({ streamId: 1, type: frameType.cancel }, stream(23, false), message(23, mib), requestFrame(25, echo, {}));
-  expect(await peer.answered(25)).toBe(0);
+  expect(await peer.responded(25)).toBe(0);
   expect(peer.codes.has(23)).toBe(false);
 });
 
@@ -102,13 +102,13 @@ test("streams with windows may fill all of them; of messages that go beyond, 16 
     peer.send(stream(id, true), message(id, 200 * 1024));
   }
   peer.send(requestFrame(201, echo, {}));
-  expect(await peer.answered(201)).toBe(0);
+  expect(await peer.responded(201)).toBe(0);
   expect(peer.codes.size).toBe(1);
   for (const id of idsTo(19)) {
     peer.send(message(id, 3 * mib));
   }
   peer.send(requestFrame(203, echo, {}));
-  expect(await peer.answered(203)).toBe(0);
+  expect(await peer.responded(203)).toBe(0);
   const refused = idsTo(199).filter((id) => peer.codes.get(id) === Code.ResourceExhausted);
   expect(refused).toEqual([13, 15, 17, 19]);
 });
@@ -117,18 +117,18 @@ test("before a gate has decided, a plain stream holds a window and a message, an
   const { promise: decided, resolve: decide } = Promise.withResolvers<undefined>();
   await using peer = await open({ auth: () => decided });
   peer.send(stream(1, false), message(1, 300 * 1024), message(1, 1));
-  expect(await peer.answered(1)).toBe(Code.ResourceExhausted);
+  expect(await peer.responded(1)).toBe(Code.ResourceExhausted);
   for (const id of idsTo(21).slice(1)) {
     peer.send(requestFrame(id, echo, { data: new Uint8Array(mib) }));
   }
-  expect(await peer.answered(21)).toBe(Code.ResourceExhausted);
+  expect(await peer.responded(21)).toBe(Code.ResourceExhausted);
   const refused = idsTo(21).filter((id) => peer.codes.get(id) === Code.ResourceExhausted);
   expect(refused).toEqual([1, 11, 13, 15, 17, 19, 21]);
   decide(undefined);
-  expect(await peer.answered(3)).toBe(Code.Unauthenticated);
+  expect(await peer.responded(3)).toBe(Code.Unauthenticated);
   // What has passed the gate, or not, makes room.
   peer.send(requestFrame(23, echo, { data: new Uint8Array(mib) }));
-  expect(await peer.answered(23)).toBe(Code.Unauthenticated);
+  expect(await peer.responded(23)).toBe(Code.Unauthenticated);
 });
 
 test("messages in chunks that are not whole have 16 MiB, and a message more; others wait for their turn", async () => {
@@ -148,16 +148,16 @@ test("messages in chunks that are not whole have 16 MiB, and a message more; oth
     );
   }
   peer.send(requestFrame(21, echo, {}));
-  expect(await peer.answered(21)).toBe(0);
+  expect(await peer.responded(21)).toBe(0);
   expect([...peer.allowed]).toEqual([1, 3, 5, 7]);
   // A call that has ended makes room, and so does a message that is whole, be it none at all.
   peer.send({ streamId: 1, type: frameType.cancel }, requestFrame(23, echo, {}));
-  expect(await peer.answered(23)).toBe(0);
+  expect(await peer.responded(23)).toBe(0);
   expect([...peer.allowed]).toEqual([1, 3, 5, 7, 9]);
   peer.send(chunk(3, frameFlag.none, new Uint8Array(length)));
-  expect(await peer.answered(3)).toBe(Code.InvalidArgument);
+  expect(await peer.responded(3)).toBe(Code.InvalidArgument);
   peer.send(requestFrame(25, echo, {}));
-  expect(await peer.answered(25)).toBe(0);
+  expect(await peer.responded(25)).toBe(0);
   expect([...peer.allowed]).toEqual([1, 3, 5, 7, 9, 11]);
   // Who gives up waiting makes no room, and takes no turn.
   peer.send(
@@ -165,6 +165,6 @@ test("messages in chunks that are not whole have 16 MiB, and a message more; oth
     { streamId: 5, type: frameType.cancel },
     requestFrame(27, echo, {}),
   );
-  expect(await peer.answered(27)).toBe(0);
+  expect(await peer.responded(27)).toBe(0);
   expect([...peer.allowed]).toEqual([1, 3, 5, 7, 9, 11, 15]);
 });

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { frameFlag } from "../../../src/ttrpc/wire/frame.ts";
 import { BehaviourService, CollectResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, listen, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
-import { answerOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { responseOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
 
 const { collect } = BehaviourService.method;
 
@@ -79,6 +79,6 @@ test.each([
   if ((flags & remoteOpen) !== 0) {
     peer.send(dataFrame(1, collect, {}), endFrame(1));
   }
-  const { payload } = answerOf(await peer.nextOn(1));
+  const { payload } = responseOf(await peer.nextOn(1));
   expect(fromBinary(CollectResponseSchema, payload).messages).toBe(expected);
 });

@@ -27,7 +27,7 @@ const refused = { syscall: "connect", code: "ECONNREFUSED" };
 test.each(clients)("connectFailure finds what %s says of a connection that was refused", async (_client, request) => {
   const url = await vacantAddress("http");
   expect(connectFailure(await request(url))).toMatchObject(refused);
-  // A host with several addresses, of which none answers.
+  // A host with several addresses, of which none responds.
   expect(connectFailure(await request(url.replace("127.0.0.1", "localhost")))).toMatchObject({ syscall: "connect" });
 });
 

@@ -10,7 +10,7 @@ import { readDelimited, writeDelimited } from "./delimited.ts";
 const parallel = 8;
 
 /** Makes the calls that the runner asks for on stdin, and tells on stdout what came of them. Settles when all is told. */
-export async function answerCalls(call: (asked: ClientCompatRequest) => Promise<ClientCompatResponse>): Promise<void> {
+export async function makeCalls(call: (asked: ClientCompatRequest) => Promise<ClientCompatResponse>): Promise<void> {
   const messages = readDelimited(process.stdin);
   const worker = async () => {
     for (let next = await messages.next(); !next.done; next = await messages.next()) {
