@@ -1,4 +1,4 @@
-/** How much was done, and how long it took. */
+/** An amount of work, and the time it took. */
 export interface Amount {
   /** Calls, or messages of streams. */
   readonly done: number;
@@ -30,7 +30,7 @@ export interface Contender {
   connect(path: string): Promise<Driver>;
 }
 
-/** What every call of an RPC contender passes, beside a signal. */
+/** The timeout of every call of an RPC contender, beside a signal. */
 export const timeoutMs = 60_000;
 
 /** The header that every call of an RPC contender sends. */

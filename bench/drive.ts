@@ -5,7 +5,7 @@ import type { Driver } from "./contender.ts";
 export interface EchoClient {
   /** Every RPC client passes the signal, a deadline and a header with the call. */
   unary(data: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
-  /** A server stream, read at the pace of whoever iterates. */
+  /** A server stream, read at the pace of its iterator. */
   stream(count: number, size: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   close(): void | Promise<void>;
 }
@@ -30,7 +30,7 @@ export function drive(client: EchoClient): Driver {
           throw error;
         }
       };
-      // All of them, so that what fails leaves nothing behind for whoever comes next.
+      // All of them, so that what fails leaves nothing behind for the next one.
       const results = await Promise.allSettled(Array.from({ length: concurrency }, work));
       const failure = results.find((result) => result.status === "rejected");
       if (failure !== undefined) {

@@ -47,7 +47,7 @@ export async function loadHttp(
   return { done, seconds: (performance.now() - start) / 1000 };
 }
 
-/** Whether an answer has come to its end. */
+/** True if a response has come to its end. */
 function isWhole(answer: string): boolean {
   const head = answer.indexOf("\r\n\r\n");
   if (head < 0) {

@@ -7,12 +7,12 @@ export type Part = (typeof parts)[number];
 /** One thing that was measured, of each contender and in each round. */
 export interface Measurement {
   readonly part: Part;
-  /** What was measured, for people. */
+  /** The measured quantity, for people. */
   readonly title: string;
   readonly unit: "calls/s" | "messages/s" | "ms" | "MiB";
   /** Size of the messages, in bytes. */
   readonly size?: number;
-  /** How many calls were in flight at once. */
+  /** Calls in flight at once. */
   readonly concurrency?: number;
   /** For each contender by name what each round has shown. */
   readonly rounds: Readonly<Record<string, readonly number[]>>;
@@ -20,10 +20,10 @@ export interface Measurement {
   readonly failures?: Readonly<Record<string, string>>;
 }
 
-/** How much to measure. */
+/** The length of a measurement. */
 export interface Effort {
   readonly rounds: number;
-  /** How long a contender works on one cell of a round, in milliseconds; longer if that is less than one call. */
+  /** Milliseconds that a contender works on one cell of a round; longer if that is less than one call. */
   readonly milliseconds: number;
   readonly sizes: readonly number[];
   readonly concurrencies: readonly number[];

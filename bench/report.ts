@@ -2,7 +2,7 @@ import type { Measurement } from "./measurement.ts";
 import { ratio, spread } from "./statistics.ts";
 import type { Outcome } from "./targets.ts";
 
-/** Whom the others are compared with, by part. */
+/** The contender that the others are compared with, by part. */
 const reference = {
   unary: "ttrpc",
   streaming: "ttrpc",
@@ -11,7 +11,7 @@ const reference = {
   edge: "bare Hono",
 } as const;
 
-/** What was measured, as a table for each. */
+/** Formats a measurement as tables. */
 export function formatMeasurement({ part, title, unit, size, rounds, failures = {} }: Measurement): string {
   const compared = reference[part];
   const mine = rounds[compared];

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-/** Where what is built for the benchmarks goes. */
+/** The folder of all that is built for the benchmarks. */
 export const buildFolder = fileURLToPath(new URL("build/", import.meta.url));
 
 const serversFolder = fileURLToPath(new URL("servers/", import.meta.url));

@@ -1,4 +1,4 @@
-/** What several rounds have shown. */
+/** The median of several rounds, and their spread. */
 export interface Spread {
   readonly median: number;
   readonly min: number;

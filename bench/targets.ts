@@ -3,7 +3,7 @@ import { formatSize } from "./measurement.ts";
 import type { Spread } from "./statistics.ts";
 import { ratio } from "./statistics.ts";
 
-/** What we want of one contender, as a ratio to another. */
+/** Our goal for one contender, as a ratio to another. */
 interface Target {
   readonly title: string;
   readonly ours: string;
@@ -14,7 +14,7 @@ interface Target {
   readonly atMost?: number;
 }
 
-/** What became of a target. */
+/** A target, and whether it was reached. */
 export interface Outcome {
   readonly title: string;
   readonly wanted: string;
@@ -81,7 +81,7 @@ const targets: readonly Target[] = [
   },
 ];
 
-/** What became of the targets that were measured. */
+/** The outcomes of the targets that were measured. */
 export function outcomes(measurements: readonly Measurement[]): readonly Outcome[] {
   return targets.flatMap(({ title, ours, theirs, of, atLeast = 0, atMost = Number.POSITIVE_INFINITY }) => {
     const rounds = measurements.find(of)?.rounds;

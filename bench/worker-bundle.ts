@@ -1,6 +1,6 @@
 import type { BuildOptions } from "esbuild";
 
-/** How wrangler bundles the Worker of wrangler.toml. */
+/** The options with which wrangler bundles the Worker of wrangler.toml. */
 export const workerBundle = {
   bundle: true,
   minify: true,

@@ -1,4 +1,4 @@
-/** What vitest.config.ts binds to the Worker that the tests run in. */
+/** The bindings in vitest.config.ts of the Worker that the tests run in. */
 declare module "cloudflare:workers" {
   export const env: {
     readonly BEHAVIOUR: import("plugboard").ServiceBinding;

@@ -1,4 +1,4 @@
-/** What a call carries beside its message, where the protocol has no place for it. */
+/** The parts of a call beside its message for which the protocol has no place. */
 export interface CallParts {
   readonly timeoutMs: number;
   readonly header: Readonly<Record<string, string>>;

@@ -21,7 +21,7 @@ export const connectNode: Contender = {
       baseUrl,
       httpVersion: "2",
       sessionManager,
-      // Nobody else compresses here.
+      // No other contender compresses here.
       acceptCompression: [],
     });
     return drive(transportClient(transport, () => sessionManager.abort()));

@@ -1,7 +1,7 @@
 /** A frame of the raw echo: length of the data, number of the call, what it is, then the data. */
 export const headerBytes = 9;
 
-/** What a frame is. */
+/** The kinds of frames. */
 export const frameKind = { echo: 0, produce: 1, message: 2 } as const;
 
 /** A frame, its header separate from its data. */

@@ -102,7 +102,7 @@ async function call({ port }: WorkerdProcess, body: string): Promise<string> {
   return response.text();
 }
 
-/** Whoever does less work is not compared. */
+/** A contender that does less work is not compared. */
 async function expectSameAnswers(
   running: readonly { readonly name: string; readonly worker: WorkerdProcess }[],
   body: string,

@@ -7,7 +7,7 @@ import { firstLine, residentBytes, spawnWithCache, startServer } from "../server
 /** Node that does nothing, to compare with. */
 const bare = "node -e 0";
 
-/** Time from spawn to the first answer, and memory that is resident then. */
+/** Time from spawn to the first response, and memory that is resident then. */
 export async function measureStartup(
   contenders: readonly Contender[],
   effort: Effort,

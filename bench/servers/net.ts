@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { socketPath, tellListening } from "./listening.ts";
 
-/** How much is written at once. */
+/** A piece that is written at once. */
 const chunk = Buffer.alloc(64 * 1024);
 
 // A connection that begins with "p" and a number is sent so many bytes; any other, what it sends after its first byte.

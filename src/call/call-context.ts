@@ -23,7 +23,7 @@ export interface CallContext extends HandlerContext {
   abort(reason?: unknown): void;
 }
 
-/** The abort reason of a call that is over; made once, as making an error costs more than a call. */
+/** The abort reason of a call that is over; made once, as a stack trace is slow to make. */
 const ended = new Error("the call has ended");
 
 /**

@@ -92,8 +92,8 @@ export abstract class Call {
 let ended: ConnectError | undefined;
 
 /**
- * The abort reason of a call that succeeded. Made once, as making an error costs more than the rest of ending a call;
- * and when first needed, as its headers make Node load all of its HTTP.
+ * The abort reason of a call that succeeded. Made once, as a stack trace is slow to make; and when first needed, as its
+ * headers make Node load all of its HTTP.
  */
 export function callEnded(): ConnectError {
   ended ??= new ConnectError("the call has ended", Code.Canceled);

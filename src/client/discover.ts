@@ -238,7 +238,10 @@ async function describe(
       case Code.DeadlineExceeded:
         return { kind: "silent" };
       case Code.Unauthenticated:
-        return { kind: "shut", failure: callerRefused(`${address.text} responds with ${brief(error.rawMessage)}`, error) };
+        return {
+          kind: "shut",
+          failure: callerRefused(`${address.text} responds with ${brief(error.rawMessage)}`, error),
+        };
       default:
         return { kind: "misunderstood", reason: reasonOf(error) };
     }

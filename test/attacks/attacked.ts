@@ -12,7 +12,7 @@ export interface Attacked {
   stop(): Promise<unknown>;
 }
 
-/** Where the attacked plugin can run. */
+/** The runtimes of the attacked plugin. */
 export const runtimes = ["node", "workerd"] as const;
 
 /** Starts the attacked plugin: in a process by `serve`, or in workerd by `edge`. */

@@ -6,7 +6,7 @@ import { call, dial, echoes, envelope, exchange, head, runtimes, service, startA
 
 const echo = `${service}/Echo`;
 
-/** What a handler is to put into its headers and trailers. */
+/** A request for headers and trailers of the handler. */
 function asked(header: readonly (readonly [string, string])[], trailer: typeof header = []) {
   return { "X-Behaviour": encodeURIComponent(JSON.stringify({ header, trailer })) };
 }

@@ -4,13 +4,13 @@ import { definePlugin } from "plugboard";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { NestingService } from "../gen/plugboard/test/v1/nesting_pb.ts";
 
-/** How often Echo has run. */
+/** Runs of Echo. */
 let echoes = 0;
 
 /** Handlers of Hang, Produce and Converse that have begun and not ended, by the id of their call. */
 const open = new Set<string>();
 
-/** What is attacked: tells what its handlers get to see, and sends back in headers what it is told to. */
+/** The attacked plugin: tells what its handlers get to see, and sends back in headers what it is told to. */
 export default definePlugin({
   name: "attacked",
   version: "1.0.0",

@@ -73,7 +73,7 @@ const everywhere: readonly Case[] = [
   [504, "POST", `${service}/Hang`, [...json, "Connect-Timeout-Ms: 10"], "{}"],
 ];
 
-/** What only Node's HTTP/1.1 is asked, and what workerd handles before a Worker has it. */
+/** Requests that only Node's HTTP/1.1 gets, as workerd handles them before a Worker has them. */
 const inNode: readonly Case[] = [
   [400, "POST", `${service}/Echo`, ["Content-Length: 1", "Content-Length: 2"]],
   [400, "GET", "/", [...upgrade, "Sec-WebSocket-Protocol: chat"]],
@@ -287,7 +287,10 @@ describe("the edge's app", () => {
           throw thrown;
         },
       });
-      const response = await asked(failing, `https://plugin.example.com${service}/Echo`, { method: "POST", body: "{}" });
+      const response = await asked(failing, `https://plugin.example.com${service}/Echo`, {
+        method: "POST",
+        body: "{}",
+      });
       expect(response.status).toBe(500);
       check(response, true);
     }

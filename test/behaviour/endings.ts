@@ -2,12 +2,12 @@ import { Code } from "@connectrpc/connect";
 import type { ErrorCode } from "plugboard";
 import { http2Endings } from "./suite/http2-endings.ts";
 
-/** What can become of a plugin, or of the connection to it, while calls are under way. */
+/** The ends of a plugin, or of the connection to it, while calls are under way. */
 export type How = "terminated" | "killed" | "frozen" | "silenced" | "ended" | "reset" | "closed";
 
 /** An end that calls come to which are not theirs, and what their callers are told, over every route. */
 export interface Ending {
-  /** What happens, as part of a sentence. */
+  /** The fault, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
   readonly how: How;
@@ -15,7 +15,7 @@ export interface Ending {
   readonly pings?: boolean;
   /** Those that the error can have. Default: it may be the plugin's own word. */
   readonly errorCodes?: readonly ErrorCode[];
-  /** What the next call over the same connection fails with. Default: it works. */
+  /** The code of the next call over the same connection. Default: it works. */
   readonly next?: Code;
 }
 

@@ -7,7 +7,7 @@ import { longErrors, unfitErrors, unfitMessages } from "./misbehaviour.ts";
 
 /** Something that goes wrong with a call, and what its caller is told, over every route. docs/reference/faults.md is made of these. */
 export interface Fault {
-  /** What happens, as part of a sentence. */
+  /** The fault, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
   /** It is one of the others in another kind of method, and so not told by itself in docs/reference/faults.md. */

@@ -113,7 +113,7 @@ export const mended: Readonly<Record<string, (context: HandlerContext) => unknow
   ),
 };
 
-/** How long the parts of an error are, in bytes. */
+/** Bytes of the parts of an error. */
 export const errorSizes = {
   "1 KiB": 1024,
   "8 KiB": 8192,

@@ -4,7 +4,7 @@ import { clientError } from "../../src/client/errors.ts";
 import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 import { misbehaviour } from "./misbehaviour.ts";
 
-/** What became of a call, for Watch to tell. */
+/** The history of a call, for Watch to tell. */
 interface CallRecord {
   started: boolean;
   aborted: boolean;
@@ -60,7 +60,10 @@ function failIfAsked(code: number) {
   }
 }
 
-/** How a handler of a stream of requests leaves it before its end: after how many messages, and with which code if not well. */
+/**
+ * Reads how a handler of a stream of requests leaves it early: after how many messages, and with which code if not
+ * well.
+ */
 function leavesEarly(requestHeader: Headers): { readonly taken: number; readonly failCode: number } {
   const taken = requestHeader.get("x-behaviour-taken");
   return {

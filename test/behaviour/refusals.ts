@@ -10,7 +10,7 @@ import { limits } from "./refusing/options.ts";
 
 /** A call that the plugin, or the caller's own side, lets not happen, or ends, and what its caller is told. */
 export interface Refusal {
-  /** What happens, as part of a sentence. */
+  /** The refused call, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
   /** It is one of the others in another kind of method, and so not told by itself in docs/reference/faults.md. */
@@ -25,9 +25,9 @@ export interface Refusal {
   readonly host?: string;
   /** Of which plugin, see `refusingOptions`. */
   readonly mood: "patient" | "brief";
-  /** How its caller has connected. Default: with a token that is known. */
+  /** Options of its caller's connection. Default: with a token that is known. */
   readonly connect?: ConnectOptions;
-  /** Whether the error says when to call again. */
+  /** True if the error says when to call again. */
   readonly retryAfter?: true;
   /** It happens by and by, and may beside others. */
   readonly takesTime?: true;

@@ -3,7 +3,7 @@ import type { Connection } from "plugboard";
 import { connect } from "plugboard";
 import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** What a page can read of an error. */
+/** An error as a page can read it. */
 export interface SeenError {
   readonly code: number;
   readonly message: string;

@@ -11,7 +11,7 @@ const executablePath = "/usr/bin/chromium";
 const library = new URL("../peers/grpc-web/node_modules/grpc-web/", import.meta.url);
 const lacks = !(existsSync(executablePath) && existsSync(library)) && process.env.CI === undefined;
 
-/** What page.mjs has seen. */
+/** The report of page.mjs. */
 interface Report {
   readonly echoed: string;
   readonly errors: readonly string[];

@@ -3,20 +3,20 @@ import { connect } from "plugboard";
 import { MarkdownService } from "../../examples/gen/examples/markdown/v1/markdown_pb.ts";
 import { calls } from "./calls.ts";
 
-/** What the page did, and what it saw; as JSON. */
+/** The page's actions, and their results; as JSON. */
 export interface Report {
   readonly routes: Readonly<Record<string, string | undefined>>;
   readonly html: string;
   readonly headings: readonly string[];
   readonly assembled: string;
-  /** What happened in the preview, in order. */
+  /** The events in the preview, in order. */
   readonly preview: readonly string[];
   /** Code of the error that an aborted preview failed with, and that the one after it works. */
   readonly aborted: number;
   readonly afterAbort: string;
 }
 
-/** What a page of another origin has tried, and what came of it. */
+/** The attempts of a page of another origin, and their results. */
 export interface StrangerReport {
   readonly connect: string;
   readonly webSocket: string;

@@ -3,7 +3,7 @@ import { definePlugin } from "plugboard";
 import markdown from "../../examples/markdown/plugin.ts";
 import { BehaviourService, EchoRequestSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** What became of a call, for Watch to tell. */
+/** The history of a call, for Watch to tell. */
 interface CallRecord {
   started: boolean;
   aborted: boolean;

@@ -1,4 +1,4 @@
-/** Why targets.ts leaves something out: what Workers and fetch can't do, shown without any code of ours. */
+/** The reasons for what targets.ts leaves out: what Workers and fetch can't do, shown without any code of ours. */
 import { once } from "node:events";
 import * as http2 from "node:http2";
 import * as https from "node:https";

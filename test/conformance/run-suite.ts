@@ -19,11 +19,11 @@ export interface Target {
   readonly program: readonly [file: string, ...args: string[]];
 }
 
-/** What came of it. */
+/** The result of a run. */
 export interface Outcome {
   readonly passed: number;
   readonly failed: number;
-  /** What the runner says of those that failed, and of everything else that went wrong. */
+  /** The runner's report on failed cases, and on everything else that went wrong. */
   readonly complaints: string;
 }
 

@@ -17,7 +17,7 @@ const pages = ["README.md", ...globSync(["docs/**/*.md", "packages/*/README.md"]
 /** The project that docs/start.md makes. The other pages go on in folders of it. */
 const project = join(mkdtempSync(join(tmpdir(), "plugboard-docs-")), "app");
 
-/** Where the blocks of a page run. */
+/** The folder in which the blocks of a page run. */
 function folderOf(page: string): string {
   return page === start ? project : join(project, "pages", page.replace(/\.md$/, ""));
 }
@@ -75,7 +75,10 @@ async function runCommands({ page, text }: Block, expected: readonly string[], t
   }
 }
 
-/** What pages besides docs/start.md take for granted: its plugin, and contracts of the examples and of go-plugin's. */
+/**
+ * Files that pages besides docs/start.md take for granted: its plugin, and contracts of the examples and of
+ * go-plugin's.
+ */
 function givenFiles(page: string): void {
   const folder = folderOf(page);
   for (const name of ["greeter.ts", "serve.ts", "buf.gen.yaml", "proto", "gen"]) {

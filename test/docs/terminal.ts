@@ -9,7 +9,7 @@ export interface Terminal extends AsyncDisposable {
   printed(lines: readonly string[]): Promise<void>;
 }
 
-/** What a reader's shell has: nothing that npm or the test's own package put there. */
+/** The environment of a reader's shell: nothing that npm or the test's own package put there. */
 function freshEnvironment(): NodeJS.ProcessEnv {
   const { PATH = "", ...rest } = process.env;
   const kept = Object.entries(rest).filter(([name]) => !/^(npm_|NODE_|VITEST|PLUG)/.test(name));

@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => worker?.stop());
 
 /**
- * How a call is refused in the end. A new period may begin while the test runs, hence up to twice the limit get through.
+ * Calls until one is refused. A new period may begin while the test runs, hence up to twice the limit get through.
  */
 async function refusal(call: () => Promise<unknown>): Promise<ConnectError> {
   for (let count = 0; count <= 2 * limit; count++) {

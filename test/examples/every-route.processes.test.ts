@@ -12,7 +12,7 @@ interface Outcome {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What is left in the temporary directory that the program had. */
+  /** Files that are left in the temporary directory that the program had. */
   readonly left: readonly string[];
 }
 

@@ -14,7 +14,7 @@ function allThatShows(value: unknown): string {
   return `${shown}\n${json(value)}\n${String(value)}`;
 }
 
-/** What holds itself can't be written as JSON. */
+/** A circular value can't be written as JSON. */
 function json(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);

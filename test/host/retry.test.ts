@@ -27,7 +27,7 @@ function starts(): readonly number[] {
   return readFileSync(notes, "utf8").trimEnd().split("\n").map(Number);
 }
 
-/** What was logged in this test. */
+/** The lines that were logged in this test. */
 function logged(): readonly string[] {
   return vi.mocked(console.warn).mock.calls.map((words) => words.join(" "));
 }

@@ -177,7 +177,7 @@ describe.each([
   });
 });
 
-/** How many messages there are in the beginning of a response. */
+/** Messages in the beginning of a response. */
 function envelopeCount(received: string): number {
   const bytes = Buffer.concat((received.match(/[^=]{4,}={0,2}/g) ?? []).map((piece) => Buffer.from(piece, "base64")));
   let count = 0;

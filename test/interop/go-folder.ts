@@ -5,7 +5,7 @@ import type { TestProject } from "vitest/node";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Where the Go programs of this run are built. */
+    /** The folder of the Go programs of this run. */
     goFolder: string;
   }
 }

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 const { plugins, linter } = JSON.parse(readFileSync("biome.json", "utf8"));
 
-/** What is said of the lines of a program by the rules on promises that hold in src/: by each line that is wrong. */
+/** The wrong lines of a program by the rules on promises that hold in src/. */
 function wrongLines(program: string): readonly number[] {
   const directory = mkdtempSync(join(tmpdir(), "lint-"));
   try {
@@ -36,7 +36,7 @@ async function work(): Promise<void> {}
 export function probe(): void {
 `;
 
-/** Whether a statement is found to be wrong. */
+/** True if a statement is found to be wrong. */
 function isWrong(statement: string): boolean {
   const lines = wrongLines(`${before}${statement}\n}\n`);
   const own = before.split("\n").length;

@@ -3,7 +3,7 @@ import { connect, definePlugin } from "plugboard";
 import { expect, test } from "vitest";
 import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** What a handler that keeps everything has kept. */
+/** All that a handler was given, kept beyond its call. */
 const kept: { data?: Uint8Array; header?: Headers; requestHeader?: Headers; trailer?: Headers; reason?: unknown } = {};
 const detail = { type: "example.Detail", value: Buffer.from("abc") };
 

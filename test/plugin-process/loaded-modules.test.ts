@@ -27,7 +27,7 @@ function packagesOf(urls: readonly string[]): readonly string[] {
 const host = new Host();
 afterAll(() => host[Symbol.asyncDispose]());
 
-/** What a process has loaded that was started with no options. */
+/** The modules of a process that was started with no options. */
 const plain = host.load({ command }).then(loadedBy);
 
 /** What a process loads more if it is started with these options. */

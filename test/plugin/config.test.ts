@@ -21,7 +21,7 @@ function refusal(schema: DescMessage, json: unknown): PlugboardError {
   throw new Error("the configuration was accepted");
 }
 
-/** What the error says, without its code and hint. */
+/** The error's text, without its code and hint. */
 function said(error: PlugboardError): string | undefined {
   return error.rawMessage.split("\n")[0]?.replace("PB-CONFIG-INVALID: ", "");
 }

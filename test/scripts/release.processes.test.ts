@@ -103,7 +103,7 @@ test("a release that is made again, on another day, changes nothing", () => {
   expect(filesOf(repo.root)).toEqual(filesOf(released.root));
 });
 
-/** What one that was interrupted leaves: steps that are not yet done, and halves of files. */
+/** The remains of one that was interrupted: steps that are not yet done, and halves of files. */
 const interruptions: readonly { readonly after: string; undo(root: string): void }[] = [
   {
     after: "the first package has its version",

@@ -24,7 +24,7 @@ interface Served extends AsyncDisposable {
 /** A token goes with the question what the plugin is, too: a plugin with `auth` tells no other callers. */
 const connectOptions = (choice: Choice) => (choice === "auth" ? { token: secret } : {});
 
-/** Where a plugin can be served, each with the options that mean something there. */
+/** The places where a plugin can be served, each with the options that mean something there. */
 const places = {
   async serve(choice: Choice): Promise<Served> {
     const command = ["node", "--conditions=plugboard-source", "test/serving/fixtures/serve.ts"] as const;

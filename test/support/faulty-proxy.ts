@@ -4,11 +4,11 @@ import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What stands between a client and a server, and fails when it is told to. */
+/** A proxy between a client and a server, which fails when it is told to. */
 export interface FaultyProxy extends AsyncDisposable {
-  /** Where it listens, as connect() takes it: unix:… or tcp:…. */
+  /** The address that it listens on, as connect() takes it: unix:… or tcp:…. */
   readonly address: string;
-  /** How many connections it has taken, and how many of them are open. */
+  /** Connections that it has taken, and those of them that are open. */
   readonly accepted: number;
   readonly open: number;
   /**

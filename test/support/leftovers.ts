@@ -22,7 +22,7 @@ export function expectNoLeftovers() {
   });
 }
 
-/** What is left now in the temporary directory. */
+/** Files that are left now in the temporary directory. */
 export function leftovers(): readonly string[] {
   return readdirSync(tmpdir());
 }
@@ -38,7 +38,7 @@ export async function untilGone(pid: number, ...paths: readonly string[]): Promi
   );
 }
 
-/** Whether a process runs; a zombie that no one has waited for does not. */
+/** True if a process runs; a zombie that was not waited for does not. */
 export function isAlive(pid: number): boolean {
   const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
   return /^[^Z]/.test(stdout.trim());

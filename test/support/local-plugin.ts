@@ -16,7 +16,7 @@ import { DeclarationsService } from "../gen/plugboard/test/v1/declarations_pb.ts
 
 /** A plugin in this process that listens on a Unix socket and serves what every plugin process serves. */
 export interface LocalPlugin extends AsyncDisposable {
-  /** What it is told by that it should stop. It goes on listening until it is disposed of. */
+  /** Tells it that it should stop. It goes on listening until it is disposed of. */
   readonly draining: AbortController;
   connect(protocol?: (typeof localProtocols)[number]): Promise<Connection>;
 }

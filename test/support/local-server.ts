@@ -16,7 +16,7 @@ import { BehaviourService } from "../gen/plugboard/test/v1/behaviour_pb.ts";
 
 /** A server in this process, on a real socket. */
 export interface LocalServer extends AsyncDisposable {
-  /** Where it listens, as connect() takes it. */
+  /** The address that it listens on, as connect() takes it. */
   readonly address: string;
   /** Its connections that are open. */
   readonly sockets: ReadonlySet<net.Socket>;
@@ -33,14 +33,14 @@ export interface LocalServer extends AsyncDisposable {
 export interface LocalRpcServer extends LocalServer {
   /** The methods that were called, in order, without Describe. */
   readonly calls: readonly string[];
-  /** How many pings have come in over HTTP/2. */
+  /** Pings that have come in over HTTP/2. */
   readonly pings: number;
 }
 
-/** Where to listen: on a Unix socket, or on the loopback interface with an address of either form. */
+/** The place to listen: a Unix socket, or the loopback interface with an address of either form. */
 export type Place = "unix" | "tcp" | "http";
 
-/** What an RPC server is like. */
+/** Options for an RPC server. */
 export interface RpcServerOptions {
   readonly place: Place;
   readonly httpVersion: "1.1" | "2";
@@ -127,7 +127,7 @@ export async function vacantAddress(place: Place): Promise<string> {
   return server.address;
 }
 
-/** What the default server does. */
+/** The routes of the default server. */
 export function behaviourRoutes(router: ConnectRouter) {
   router.service(BehaviourService, {
     echo: ({ text, data }) => ({ text, data }),

@@ -2,12 +2,12 @@ import { createTestHarness } from "wrangler";
 
 /** A Worker that runs in workerd. */
 export interface LocalWorker {
-  /** Where it listens, without a slash at the end. */
+  /** Its address, without a slash at the end. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** What is bound to a Worker beside variables. */
+/** The bindings of a Worker beside variables. */
 interface WorkerBindings {
   readonly ratelimits?: {
     readonly name: string;
@@ -18,7 +18,7 @@ interface WorkerBindings {
 
 /**
  * Runs a Worker in wrangler's local mode, on a free port, with the given variables bound.
- * @param bindings What else wrangler.toml would say.
+ * @param bindings The bindings that wrangler.toml would have.
  */
 export async function startWorker(
   main: string,

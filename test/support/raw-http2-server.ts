@@ -4,7 +4,7 @@ import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What comes in on a connection: a request's headers, which no one has decoded, or a piece of its body. */
+/** A request's headers as they came, not decoded, or a piece of its body. */
 export interface RawRequest {
   readonly streamId: number;
   /** Position among all requests that the server has had, over all of its connections. */

@@ -15,7 +15,10 @@ const maxRemembered = 256;
  * Each connection is a stream of the multiplexer. As streams have no names, the dialing side knocks first, waits for
  * the reply, and opens the next stream at once; two dials must not get mixed up.
  */
-export function createMultiplexedStrategy(control: Pick<ControlStream, "send">, multiplexer: Multiplexer): BrokerStrategy {
+export function createMultiplexedStrategy(
+  control: Pick<ControlStream, "send">,
+  multiplexer: Multiplexer,
+): BrokerStrategy {
   const served = new Map<number, (connection: Duplex) => void>();
   let highestServed = 0;
   /** Until when the other side waits that something is served under an id. */

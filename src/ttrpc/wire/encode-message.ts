@@ -14,10 +14,9 @@ import {
 } from "../../call/messages/check-message.ts";
 
 /**
- * Serialises a message, byte for byte as protobuf-es's toBinary does. That gets new memory for each message, and grows it
- * by copying: with messages of 1 KiB four times the cost, and most of what a call over ttrpc takes. Here one writer of the
- * same library is used again and again, for messages of proto3 with the common kinds of fields; toBinary does the rest.
- * @throws TypeError or Error that names the field whose value is not of its type
+ * Serialises a message, byte for byte as protobuf-es's toBinary does, but with one writer of that library for all
+ * messages, so that none needs memory of its own. It knows messages of proto3 with the common kinds of fields; toBinary
+ * does the rest.
  */
 export function encodeMessage<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Uint8Array {
   const write = writerOf(schema);

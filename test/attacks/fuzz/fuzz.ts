@@ -13,29 +13,29 @@ interface Target<Input> {
   attempt(input: Input): Promise<unknown> | unknown;
   /** Shows that what was attacked still works. Runs after each input. */
   probe?(): Promise<unknown>;
-  /** Which part of all inputs this one gets, beside the others. Default: 1. */
+  /** This target's part of all inputs, beside the others. Default: 1. */
   readonly share?: number;
-  /** How many inputs there are instead, however long they take. */
+  /** A number of inputs instead, however long they take. */
   readonly inputs?: number;
 }
 
 const { FUZZ_INPUTS, FUZZ_SEED, FUZZ_PATH } = process.env;
 
-/** Whether this is a long run, as by `npm run fuzz`. */
+/** True for a long run, as by `npm run fuzz`. */
 export const isLong = FUZZ_INPUTS !== undefined;
 
-/** How many inputs a share is. */
+/** Inputs in a share. */
 const inputsPerShare = Math.ceil(Number(FUZZ_INPUTS ?? 5_000) / 100);
-/** How long a target may take in a short run, in milliseconds: what it does not get to, the next run may. */
+/** Milliseconds for a target in a short run: the next run may get to the rest. */
 const shortMs = 4_000;
-/** How long one input may take, its probe included, in milliseconds. Nothing waits for ever. */
+/** Milliseconds for one input, its probe included. Nothing waits for ever. */
 const inputMs = 20_000;
-/** How much is told of an input that does harm, in characters. */
+/** Characters of a harmful input that are reported. */
 const maxReport = 8_000;
-/** How much a target may hold once all is over, in bytes. */
+/** Bytes that a target may hold once all is over. */
 const maxHeldBytes = 64 * 1024 * 1024;
 
-/** What was thrown where no one catches it. */
+/** Errors that no one has caught. */
 const uncaught: unknown[] = [];
 process.on("uncaughtException", (error) => uncaught.push(error));
 process.on("unhandledRejection", (error) => uncaught.push(error));

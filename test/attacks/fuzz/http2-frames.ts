@@ -14,7 +14,7 @@ const types = {
   continuation: 9,
 } as const;
 
-/** What a client says first. */
+/** The first bytes of a client. */
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /** A frame of HTTP/2, whatever is right or wrong with it. */
@@ -33,7 +33,7 @@ function frame(
   return Buffer.concat([header, payload]);
 }
 
-/** What both sides begin with. */
+/** The first frame of both sides. */
 const settings = frame(types.settings, 0, 0, Buffer.alloc(0));
 const settingsAck = frame(types.settings, 1, 0, Buffer.alloc(0));
 
@@ -237,7 +237,7 @@ function conversation(headers: fc.Arbitrary<Uint8Array>) {
   });
 }
 
-/** What a client sends. */
+/** The bytes of a client. */
 export const fromClient = conversation(requestHeaders);
-/** What a server sends. */
+/** The bytes of a server. */
 export const fromServer = conversation(responseHeaders);

@@ -19,7 +19,7 @@ interface RawMessage {
   readonly head: number;
   readonly payload: Uint8Array;
   readonly masked: boolean;
-  /** What is said of the length instead of the truth. */
+  /** The announced length, instead of the true one. */
   readonly length: number | undefined;
 }
 
@@ -41,7 +41,7 @@ const code = fc
   .map((each) => Buffer.of(each >> 8, each & 255));
 const close = fc.tuple(code, junk).map((both) => Buffer.concat(both));
 
-/** What one side says once the WebSocket is open. */
+/** The bytes of one side once the WebSocket is open. */
 function said(byClient: boolean) {
   const message = (first: number, payload: fc.Arbitrary<Uint8Array>, weight: number) => ({
     weight,

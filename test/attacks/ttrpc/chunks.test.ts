@@ -10,7 +10,7 @@ import { BehaviourService, EchoResponseSchema } from "../../gen/plugboard/test/v
 import { connectTtrpc, listen, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
 import type { RawPeer } from "../../support/ttrpc/raw-peer.ts";
-import { responseOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { connectRaw, dataFrame, endFrame, rawPeer, requestFrame, responseOf } from "../../support/ttrpc/raw-peer.ts";
 
 const { echo, collect, converse } = BehaviourService.method;
 const mib = 1024 * 1024;

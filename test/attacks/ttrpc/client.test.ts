@@ -9,11 +9,11 @@ import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, maxConcurrentCalls, maxMessageBytes, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
 import { cutAt, encodeFrame } from "../../support/ttrpc/raw-frames.ts";
 import type { RawPeer } from "../../support/ttrpc/raw-peer.ts";
-import { responseOf, connectRaw, dataFrame, endFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { connectRaw, dataFrame, endFrame, requestFrame, responseOf } from "../../support/ttrpc/raw-peer.ts";
 
 const { echo, hang, produce, collect, converse } = BehaviourService.method;
 
-/** What a server of these tests has seen. */
+/** A record of what a server of these tests has seen. */
 function watched() {
   const seen = { running: 0, produced: 0 };
   const routes = (router: ConnectRouter) => {

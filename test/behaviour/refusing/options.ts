@@ -5,7 +5,7 @@ import { memoryRateLimit } from "plugboard";
 /** Tokens of callers that the plugin knows. */
 export const tokens = { known: "known-0123456789abcdef", writer: "writer-0123456789abcdef" } as const;
 
-/** What it takes of a caller. */
+/** The limits on its callers. */
 export const limits = { maxMessageBytes: 64 * 1024, maxBodyBytes: 40 * 1024, maxHeaderBytes: 8 * 1024 } as const;
 
 const callers = new Map([
@@ -14,8 +14,8 @@ const callers = new Map([
 ]);
 
 /**
- * How the plugin is served whose refusals are looked at. Named "patient", it has no limits of time and any number of calls may be
- * refused; "brief", it has little patience.
+ * Options of the plugin whose refusals are looked at. Named "patient", it has no limits of time and any number of calls
+ * may be refused; "brief", it has little patience.
  */
 export function refusingOptions(
   mood: string | undefined,

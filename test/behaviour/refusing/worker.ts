@@ -6,7 +6,7 @@ type Edge = ReturnType<typeof edge>;
 
 let app: Edge | undefined;
 
-/** What the variables say is known only with the first request. */
+/** The variables are known only with the first request. */
 export default {
   fetch(request: Request, env: { readonly MOOD: string }, context: Parameters<Edge["fetch"]>[2]) {
     app ??= edge(plugin, { ...refusingOptions(env.MOOD), observers: [] });

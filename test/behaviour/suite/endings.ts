@@ -27,11 +27,11 @@ export interface Line {
   close(): Promise<void>;
 }
 
-/** Where a plugin is, and the routes that lead there. */
+/** A place of a plugin, and the routes that lead there. */
 export interface EndingPlace {
   readonly name: string;
   readonly routes: readonly EndingRoute[];
-  /** What can become of it. */
+  /** The ends that it can come to. */
   readonly hows: readonly How[];
   /** Its runtime tells handlers that their callers have gone only when they respond. */
   readonly noticesLate?: boolean;

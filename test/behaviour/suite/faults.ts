@@ -5,7 +5,7 @@ import { rejection } from "../../support/rejection.ts";
 import { faultGroups } from "../faults.ts";
 import type { OpenRoute } from "./route.ts";
 
-/** What goes wrong has the same code over every route, and the plugin lives on. */
+/** A fault has the same code over every route, and the plugin lives on. */
 export function describeFaults({ carries, client, connection }: OpenRoute) {
   for (const { title, faults } of faultGroups) {
     describe(`what goes wrong: ${title.toLowerCase()}`, () => {

@@ -2,7 +2,7 @@ import { constants } from "node:http2";
 import { Code } from "@connectrpc/connect";
 import type { RawRequest } from "../../support/raw-http2-server.ts";
 
-/** How a server speaks of a response in one of the protocols. */
+/** A server's bytes for a response in one of the protocols. */
 export interface Http2Response {
   headers(request: RawRequest): void;
   /** A message of a stream. */
@@ -11,14 +11,14 @@ export interface Http2Response {
 
 /** An end that a server of HTTP/2 puts to a call, and what its caller is told. */
 export interface Http2Ending {
-  /** What happens, as part of a sentence. */
+  /** The fault, as part of a sentence. */
   readonly fault: string;
   readonly code: Code;
   /** It is one of the others at another moment, and so not told by itself in docs/reference/faults.md. */
   readonly again?: true;
   /** It happens when the response has begun, which only that of a stream has. */
   readonly late?: true;
-  /** What the server does with each request. */
+  /** The server's treatment of each request. */
   respond(request: RawRequest, say: Http2Response): void;
 }
 

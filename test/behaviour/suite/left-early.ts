@@ -16,7 +16,10 @@ const ways = [0, 1].flatMap((taken) =>
   ),
 );
 
-/** What a handler has sent arrives, and its caller's iterator is ended, though the handler leaves before the other side does. */
+/**
+ * A handler's messages arrive, and its caller's iterator is ended, though the handler leaves before the other side
+ * does.
+ */
 export function describeLeftEarly({ carries, client }: OpenRoute) {
   describe("streams of responses that are read late", () => {
     test.each(failures)("arrive whole, from a handler that $ends", async ({ failCode }) => {

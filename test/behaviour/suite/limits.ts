@@ -12,7 +12,7 @@ import { rejection } from "../../support/rejection.ts";
 import { errorSizes, longName } from "../misbehaviour.ts";
 import type { OpenRoute } from "./route.ts";
 
-/** What both sides take unless told otherwise, in bytes. */
+/** The limit of both sides by default, in bytes. */
 const maxMessageBytes = 4 * 1024 * 1024;
 
 /** How long the only field of a message has to be for the message to have so many bytes. */
@@ -89,7 +89,7 @@ export function describeLongErrors({ client }: OpenRoute) {
       (how: string) => client().misbehave({ how }),
       (how: string) => Array.fromAsync(client().misbehaveStreaming({ how })),
     ];
-    /** What is told by calls of both kinds, while another is in flight, and the next one works. */
+    /** The codes of calls of both kinds, while another is in flight, and the next one works. */
     async function told(how: string) {
       const seen: unknown[] = [];
       for (const kind of kinds) {

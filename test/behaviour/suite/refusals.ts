@@ -18,7 +18,7 @@ export interface RefusingRoute {
   connect(mood: Refusal["mood"], options: ConnectOptions, host?: string): Promise<Connection>;
 }
 
-/** What a gate or a limit refuses has the same error over every route, and the next call works. */
+/** A refusal of a gate or a limit has the same error over every route, and the next call works. */
 export function describeRefusals({ name, lacks = [], also, connect }: RefusingRoute) {
   describe(`what is refused over ${name}`, () => {
     for (const refusal of refusals.faults) {

@@ -5,7 +5,7 @@ import type { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.
 
 /** A route as the parts of the suite use it. */
 export interface OpenRoute {
-  /** Whether the route carries a kind of method. */
+  /** True if the route carries a kind of method. */
   carries(kind: MethodKind): boolean;
   client(): Client<typeof BehaviourService>;
   connection(): Connection;

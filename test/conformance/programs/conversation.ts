@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ClientCompatRequest } from "../gen/connectrpc/conformance/v1/client_compat_pb.ts";
 import { StreamType } from "../gen/connectrpc/conformance/v1/config_pb.ts";
 
-/** What a caller says and when, and when it has enough, as a test asks for it. */
+/** A caller's messages and their times, and when it has enough, as a test asks for it. */
 export interface Conversation {
   /** The request messages, each at its time. */
   messages<Desc extends DescMessage>(schema: Desc): AsyncIterable<MessageShape<Desc>>;
@@ -13,7 +13,7 @@ export interface Conversation {
     closed(): void;
     /** So many responses have come. */
     received(count: number): void;
-    /** How many messages no one has asked for. */
+    /** Messages that no one has asked for. */
     unsent(): number;
     /** The call is over. */
     end(): void;

@@ -5,8 +5,8 @@
 import { connect } from "plugboard/node";
 import type { ClientCompatRequest } from "../gen/connectrpc/conformance/v1/client_compat_pb.ts";
 import { HTTPVersion } from "../gen/connectrpc/conformance/v1/config_pb.ts";
-import { makeCalls } from "./make-calls.ts";
 import { call, protocolOf, withoutDescription } from "./call.ts";
+import { makeCalls } from "./make-calls.ts";
 
 const [, , carrier] = process.argv;
 function connectAs(asked: ClientCompatRequest) {

@@ -162,7 +162,7 @@ function append(from: readonly Header[], to: Headers) {
   }
 }
 
-/** @param info What was seen of the request, if no response has told of it. */
+/** @param info The request as it was seen, if no response has told of it. */
 function errorOf({ code, message, details }: ErrorDefinition, info: ConformancePayload_RequestInfo | undefined) {
   // Both enumerations have the numbers of gRPC.
   const error = new ConnectError(message ?? "", code as number as Code);

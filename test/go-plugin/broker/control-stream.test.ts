@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { ConnInfo } from "../../../src/gen/plugin/grpc_broker_pb.ts";
 import { createControlStream } from "../../../src/go-plugin/broker/control-stream.ts";
 
-/** What the other side says: nothing, until the call is over. */
+/** A stream of the other side that says nothing until the call is over. */
 function silence() {
   const { promise: over, resolve: end } = Promise.withResolvers<IteratorResult<ConnInfo>>();
   const incoming = { [Symbol.asyncIterator]: () => ({ next: () => over }) };

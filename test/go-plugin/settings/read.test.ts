@@ -169,7 +169,7 @@ const expected: Readonly<Record<keyof (PluginSettings & HostSettings), Expected>
   },
 };
 
-/** What one side reads, by names that the types of the other side may not have. */
+/** Reads one side's settings, by names that the types of the other side may not have. */
 function read(side: Side, env: NodeJS.ProcessEnv = {}, given: object = {}): Readonly<Record<string, unknown>> {
   return readSettings(side, given, env);
 }

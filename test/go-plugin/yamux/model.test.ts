@@ -13,7 +13,7 @@ interface Plan {
   readonly sizes: readonly number[];
   /** After so many bytes of the echo the opener breaks the stream off; `undefined`: it does not. */
   readonly destroyAfter: number | undefined;
-  /** Whether the opener waits a turn before each chunk that it reads, so that windows run out. */
+  /** True if the opener waits a turn before each chunk that it reads, so that windows run out. */
   readonly slow: boolean;
 }
 

@@ -16,7 +16,7 @@ afterAll(() => void vi.unstubAllEnvs());
 
 const command = ["node", "--conditions=plugboard-source", "test/host/fixtures/unruly-plugin.ts"] as const;
 
-/** What a plugin that is loaded with an environment has there as the place of Node's compile cache. */
+/** The place of Node's compile cache in a plugin that is loaded with an environment. */
 async function placeOfCache(
   env: Readonly<Record<string, string>>,
   options: Partial<LoadOptions> = {},

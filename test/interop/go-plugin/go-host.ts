@@ -6,7 +6,7 @@ import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@b
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { goProgram } from "./go-programs.ts";
 
-/** What the Go host prints. */
+/** A line of the Go host's output. */
 export interface HostEvent {
   readonly event: "started" | "failed" | "log" | "stdout" | "stderr" | "served";
   readonly error?: string;

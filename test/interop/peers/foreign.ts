@@ -59,11 +59,14 @@ export function describeForeignServer({ name, protocol, discovered = true, lacks
       expect(error).toMatchObject({ code, rawMessage: "grüße" });
     });
 
-    test.skipIf(lacks.includes("deadline"))("a call ends at its deadline, and the next one gets its response", async () => {
-      const error = await rejection(client().hang({ id: "deadline" }, { timeoutMs: 200 }));
-      expect(error.code).toBe(Code.DeadlineExceeded);
-      expect((await client().echo({ text: "next" })).text).toBe("next");
-    });
+    test.skipIf(lacks.includes("deadline"))(
+      "a call ends at its deadline, and the next one gets its response",
+      async () => {
+        const error = await rejection(client().hang({ id: "deadline" }, { timeoutMs: 200 }));
+        expect(error.code).toBe(Code.DeadlineExceeded);
+        expect((await client().echo({ text: "next" })).text).toBe("next");
+      },
+    );
 
     test.skipIf(lacks.includes("streams"))("a server stream arrives whole", async () => {
       const messages = await Array.fromAsync(client().produce({ count: 200, size: 10_000 }));

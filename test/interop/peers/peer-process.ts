@@ -8,10 +8,10 @@ import { createInterface } from "node:readline";
 
 const peers = resolve("test/peers");
 
-/** Where `npm run peers` puts what it prepares. */
+/** The output of `npm run peers`. */
 const places = { rust: "build/rust", python: "build/python", niceGrpc: "nice-grpc/node_modules" } as const;
 
-/** What it has prepared, as commands. */
+/** The prepared peers, as commands. */
 export const peerCommands = {
   rust: (name: string) => [join(peers, places.rust, "debug", name)] as const,
   python: (name: string) => [join(peers, places.python, "bin/python"), join(peers, "python", name)] as const,
@@ -25,7 +25,7 @@ export function lacksPeers(kind: keyof typeof places): boolean {
 
 /** A peer that serves. */
 export interface PeerServer extends AsyncDisposable {
-  /** What it printed before it was ready, a line each. */
+  /** The lines that it printed before it was ready. */
   readonly printed: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export async function startPeer([file, ...args]: readonly string[], env: NodeJS.
 
 /**
  * Starts a server on a Unix socket in a folder of its own.
- * @param argument How the server takes the address. Default: unix:/path.
+ * @param argument Makes the server's argument from the address. Default: unix:/path.
  */
 export async function startOnSocket(
   command: readonly string[],
@@ -73,7 +73,7 @@ export async function startOnSocket(
   };
 }
 
-/** What a peer found out about a server of ours. */
+/** A peer's findings about a server of ours. */
 export interface PeerCheck {
   readonly name: string;
   readonly ok: boolean;

@@ -8,7 +8,7 @@ import plugin from "../../behaviour/plugin.ts";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { rejection } from "../../support/rejection.ts";
 import { connectTtrpc, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
-import { responseOf, connectRaw, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { connectRaw, requestFrame, responseOf } from "../../support/ttrpc/raw-peer.ts";
 import { lacksGo } from "../build-go.ts";
 import type { OpenDirection } from "./calls.ts";
 import { describeCalls, pattern } from "./calls.ts";

@@ -14,7 +14,7 @@ export interface GoClient extends AsyncDisposable {
   readonly process: ChildProcess;
 }
 
-/** What the program prints; see client.go. */
+/** A line of the program's output; see client.go. */
 interface Result {
   readonly id: number;
   readonly message?: JsonValue;

@@ -71,7 +71,11 @@ describe.runIf(process.geteuid?.() === 0)("with a token, at a Unix socket of ano
       const trusted = [service, place(clean, "roots", 0), `${clean}/roots/../service/p.sock`];
       trusted.push(link(join(clean, "to-it"), service), link(join(clean, "relative"), "./service/p.sock"));
       trusted.push(join(link(join(clean, "directory"), "service"), "p.sock"), join(clean, "missing"));
-      const others = [inShared, link(join(clean, "to-shared"), inShared), link(join(shared, "back"), service, otherUser)];
+      const others = [
+        inShared,
+        link(join(clean, "to-shared"), inShared),
+        link(join(shared, "back"), service, otherUser),
+      ];
       others.push(place(clean, "third", otherUser - 1), link(join(clean, "third", "link"), service, otherUser - 1));
       others.push(place(clean, "group", otherUser, 0o775), place(clean, "sticky", otherUser, 0o1777));
       others.push(join(link(join(clean, "tmp"), join(shared, "made")), "p.sock"));

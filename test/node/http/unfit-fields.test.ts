@@ -8,7 +8,7 @@ import { listen } from "../../../src/node/listen/listener.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** What the handlers are told to put into headers, trailers and errors. */
+/** The values for the handlers to put into headers, trailers and errors. */
 let wanted: { name?: string; value?: string; message?: string; detail?: string } = {};
 
 function fields() {

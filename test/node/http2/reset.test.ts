@@ -16,7 +16,7 @@ const envelope = Buffer.concat([Buffer.of(0, 0, 0, 0, message.byteLength), messa
 
 const stream = (request: RawRequest) => request.send(data.type, 0, envelope);
 
-/** What a server says in each protocol: without PluginService, or to Echo. */
+/** A server's words in each protocol: without PluginService, or to Echo. */
 const says = {
   grpc: {
     begin: (request: RawRequest) => request.respond({ ":status": "200", "content-type": "application/grpc" }),

@@ -30,7 +30,7 @@ async function start(listen: string, options: Partial<ServeOptions>, env: NodeJS
   const port = Number(/ listens on tcp:.*:(\d+)$/.exec(String(line))?.[1]);
   return {
     port,
-    /** What it has said when it has ended. */
+    /** Its output when it has ended. */
     async said() {
       child.kill("SIGTERM");
       return said;

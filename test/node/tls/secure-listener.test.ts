@@ -58,7 +58,9 @@ describe("the listener", () => {
     const socket = net.connect(listener.socket);
     socket.write(get);
     const response = await text(socket);
-    expect(response).toMatch(/^HTTP\/1\.1 426 Upgrade Required\r\nUpgrade: TLS\/1\.2\r\nConnection: Upgrade, close\r\n/);
+    expect(response).toMatch(
+      /^HTTP\/1\.1 426 Upgrade Required\r\nUpgrade: TLS\/1\.2\r\nConnection: Upgrade, close\r\n/,
+    );
     expect(response).toContain('"code":"failed_precondition"');
   });
 

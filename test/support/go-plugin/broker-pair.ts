@@ -19,7 +19,7 @@ import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import type { Routes } from "../../../src/plugin/service-table.ts";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
-/** How the broker makes its connections. */
+/** The strategy for the broker's connections. */
 export type Mode = "classic" | "multiplexed";
 
 export const modes = ["classic", "multiplexed"] as const satisfies Mode[];
@@ -38,7 +38,7 @@ export interface BrokerPair extends AsyncDisposable {
   readonly path: string;
 }
 
-/** What differs. */
+/** Options of a pair. */
 export interface PairOptions {
   readonly secure?: BrokerOptions["secure"];
   /** Registers with the plugin what its broker can be used for. */

@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream";
 
-/** How a connection treats what it carries: an endless supply of decisions. */
+/** A connection's treatment of what it carries: an endless supply of decisions. */
 export interface Whims {
   /** In how large a piece the next bytes arrive. */
   readonly pieces: Iterator<number>;

@@ -1,17 +1,17 @@
 import { Code } from "@connectrpc/connect";
 import type { CallObserver } from "plugboard";
 
-/** What an observer has heard of a call. */
+/** An observer's record of a call. */
 export interface Observed {
   readonly method: string;
   readonly protocol: string;
-  /** What the call's caller has named it, by the header x-case. */
+  /** The name that the call's caller has given it, by the header x-case. */
   readonly name: string;
-  /** How often it was told of its end. */
+  /** Ends that it was told of. */
   ends: number;
-  /** How often a piece of the handler has run in it. */
+  /** Pieces of the handler that have run in it. */
   runs: number;
-  /** What it has ended with. */
+  /** The code that it has ended with. */
   code?: string;
   requestBytes?: number | undefined;
   responseBytes?: number | undefined;

@@ -43,7 +43,7 @@ export async function startInWorkerd(variables: AuthVariables): Promise<GuardedS
   return { url, stop, log: async () => (await fetch(`${url}/denials`)).text() };
 }
 
-/** Where a plugin is served to anybody. */
+/** Runtimes in which a plugin is served to anybody. */
 export const runtimes = [
   ["Node", startInNode],
   ["workerd", startInWorkerd],

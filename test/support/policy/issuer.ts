@@ -12,9 +12,9 @@ export interface IssuerKey {
   readonly publicKey: CryptoKey;
 }
 
-/** Who signs tokens, and publishes the keys for that on a real socket. */
+/** An issuer of tokens, which publishes its keys on a real socket. */
 export interface Issuer extends AsyncDisposable {
-  /** Where its key set is. */
+  /** The URL of its key set. */
   readonly url: string;
   /** Those it publishes; may be changed. */
   readonly keys: IssuerKey[];

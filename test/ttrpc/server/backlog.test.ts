@@ -11,7 +11,7 @@ import { createFrameDecoder, frameFlag, frameType, openFlags, uint32Bytes } from
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import type { RawFrame } from "../../support/ttrpc/raw-frames.ts";
 import { encodeFrame } from "../../support/ttrpc/raw-frames.ts";
-import { responseOf, dataFrame, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { dataFrame, requestFrame, responseOf } from "../../support/ttrpc/raw-peer.ts";
 
 // Message ports can't pause, as WebSockets of Workers can't: what is sent over them comes in.
 

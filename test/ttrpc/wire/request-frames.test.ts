@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { frameFlag } from "../../../src/ttrpc/wire/frame.ts";
 import { BehaviourService, CollectResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { connectTtrpc, listen, serveTtrpc } from "../../support/ttrpc/local-ttrpc.ts";
-import { responseOf, connectRaw, dataFrame, endFrame, rawPeer, requestFrame } from "../../support/ttrpc/raw-peer.ts";
+import { connectRaw, dataFrame, endFrame, rawPeer, requestFrame, responseOf } from "../../support/ttrpc/raw-peer.ts";
 
 const { collect } = BehaviourService.method;
 
