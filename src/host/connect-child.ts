@@ -87,7 +87,7 @@ export async function connectChild(child: PluginProcess, options: ReachOptions):
     }
     allowTransport(handshake, settings);
     const require = isGoPlugin && handshake.protocol === "grpc" ? grpcOnly(options.require) : options.require;
-    const tls = agreeOnTls(handshake, hostTls);
+    const tls = await agreeOnTls(handshake, hostTls);
     const connecting = {
       ...given,
       ...(require && { require }),
@@ -140,7 +140,7 @@ function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allo
 }
 
 /** A certificate in the handshake is the plugin's reply to one of the host's, and trusted as that alone. */
-function agreeOnTls(handshake: Handshake, hostTls: HostTls | undefined): AgreedTls | undefined {
+async function agreeOnTls(handshake: Handshake, hostTls: HostTls | undefined): Promise<AgreedTls | undefined> {
   if (handshake.certificate !== "" && hostTls?.env.PLUGIN_CLIENT_CERT === undefined) {
     throw hostError(
       "PB-HANDSHAKE-CERTIFICATE-UNASKED",

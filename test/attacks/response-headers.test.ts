@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { publicLimits } from "../../src/call/call-policy.ts";
 import { edge } from "../../src/edge.ts";
 import { listen } from "../../src/node/listen/listener.ts";
+import { readServerTls } from "../../src/node/tls/credentials.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import { createCallPolicy } from "../../src/policy/create-call-policy.ts";
 import { makeParties } from "../support/tls/parties.ts";
@@ -152,7 +153,7 @@ describe.each([
         policy: createCallPolicy({}, publicLimits),
         origins: ["https://app.example.com"],
         headerTimeoutMs: 300,
-        ...(secure && { tls: { certificate: server.certificate, key: server.key } }),
+        ...(secure && { tls: await readServerTls(server) }),
       },
     );
     port = listener.address.carrier === "tcp" ? listener.address.port : 0;

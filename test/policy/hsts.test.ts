@@ -4,6 +4,7 @@ import { definePlugin } from "plugboard";
 import { edge } from "plugboard/edge";
 import { expect, test } from "vitest";
 import { listen } from "../../src/node/listen/listener.ts";
+import { readServerTls } from "../../src/node/tls/credentials.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
 import type { Hsts } from "../../src/policy/hsts.ts";
 import { makeCertificate } from "../support/tls/certificates.ts";
@@ -28,7 +29,7 @@ test.each(rows)("hsts: %o sends %s over HTTPS, and nothing over HTTP, at the edg
 test.each(rows)("hsts: %o sends %s in TLS, from a process", async (hsts, value) => {
   const identity = await makeCertificate();
   const address = { carrier: "tcp", host: "127.0.0.1", port: 0 } as const;
-  const listener = await listen(await startPlugin(plugin), address, { tls: { ...identity }, hsts });
+  const listener = await listen(await startPlugin(plugin), address, { tls: await readServerTls(identity), hsts });
   const port = listener.address.carrier === "tcp" ? listener.address.port : 0;
   const options = { host: "localhost", port, path: "/healthz", ca: identity.certificate, agent: false };
   const [response] = await once(https.get(options), "response");

@@ -1,18 +1,16 @@
-import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
+import type { Credentials } from "../../node/tls/credentials.ts";
 import { secureClient } from "../../node/tls/secure-client.ts";
-import { secureServer } from "../../node/tls/secure-server.ts";
+import { createSecureServer } from "../../node/tls/secure-server.ts";
 import type { BrokerOptions } from "../broker/create-broker.ts";
 
 /**
- * Puts TLS on the connections of a broker.
- * @param server Undefined: nothing can be served, as there is no certificate.
+ * Puts TLS on the connections of a broker: with the same certificates in both roles, as go-plugin does. Without a
+ * certificate of one's own nothing can be served.
+ * @param serverName The name that the other side's certificate has to carry. Default: "localhost".
  */
-export function secureConnections(
-  server: ServerTls | undefined,
-  client: ClientTls,
-): NonNullable<BrokerOptions["secure"]> {
+export function secureConnections(credentials: Credentials, serverName?: string): NonNullable<BrokerOptions["secure"]> {
   return {
-    ...(server && { server: (connection) => secureServer(connection, server) }),
-    client: (connection) => secureClient(connection, client),
+    ...(credentials.hasIdentity && { server: createSecureServer(credentials).secure }),
+    client: (connection) => secureClient(connection, credentials, serverName === undefined ? {} : { serverName }),
   };
 }

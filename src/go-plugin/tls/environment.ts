@@ -1,5 +1,6 @@
-import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
-import { readClientTls, readServerTls } from "../../node/tls/read-pem.ts";
+import type { ClientTls } from "../../address/tls-options.ts";
+import type { ServerCredentials } from "../../node/tls/credentials.ts";
+import { readServerTls } from "../../node/tls/credentials.ts";
 import type { HostSettings, PluginSettings } from "../settings/read.ts";
 
 const serverNames = {
@@ -8,7 +9,8 @@ const serverNames = {
   clientRoots: "PLUGIN_CLIENT_ROOT_CERTS",
 } as const;
 
-const clientNames = {
+/** The settings that give a host its certificates. */
+export const clientNames = {
   certificate: "PLUGIN_CLIENT_CERT",
   key: "PLUGIN_CLIENT_KEY",
   roots: "PLUGIN_SERVER_ROOT_CERTS",
@@ -21,17 +23,17 @@ export type ServerTlsSettings = Pick<PluginSettings, (typeof serverNames)[keyof 
 export type ClientTlsSettings = Pick<HostSettings, (typeof clientNames)[keyof typeof clientNames]>;
 
 /**
- * The TLS options of a plugin process in PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY and PLUGIN_CLIENT_ROOT_CERTS; undefined
- * if none is set. Files are checked, and named on, as they may change.
+ * The TLS of a plugin process by PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY and PLUGIN_CLIENT_ROOT_CERTS; undefined if none is
+ * set.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
-export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerTls | undefined> {
+export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerCredentials | undefined> {
   const given = withoutUnset({
     certificate: settings.PLUGIN_SERVER_CERT,
     key: settings.PLUGIN_SERVER_KEY,
     clientRoots: settings.PLUGIN_CLIENT_ROOT_CERTS,
   });
-  return Object.keys(given).length === 0 ? undefined : { ...(await readServerTls(given, serverNames)), ...given };
+  return Object.keys(given).length === 0 ? undefined : readServerTls(given, serverNames);
 }
 
 /**
@@ -41,13 +43,12 @@ export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerTl
  * PLUGIN_CLIENT_CERT has two meanings. In the environment of a plugin process it is the certificate of the host that has
  * started it; `serve()` takes it out, and the key with it, so that a host in the same process does not take it for its
  * own. For a host it is its own certificate, if there is a key to it: alone it has come from some host further up.
- * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
-export async function clientTlsOf(settings: ClientTlsSettings): Promise<ClientTls | undefined> {
+export function clientTlsOf(settings: ClientTlsSettings): ClientTls | undefined {
   const { PLUGIN_CLIENT_CERT: certificate, PLUGIN_CLIENT_KEY: key, PLUGIN_SERVER_ROOT_CERTS: roots } = settings;
   const isOwn = certificate !== undefined && key !== undefined;
   const given = withoutUnset({ roots, ...(isOwn && { certificate, key }) });
-  return Object.keys(given).length === 0 ? undefined : { ...(await readClientTls(given, clientNames)), ...given };
+  return Object.keys(given).length === 0 ? undefined : given;
 }
 
 function withoutUnset<T extends object>(values: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {

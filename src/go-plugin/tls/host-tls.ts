@@ -1,6 +1,6 @@
-import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
+import type { ClientTls } from "../../address/tls-options.ts";
+import { readClientTls } from "../../node/tls/credentials.ts";
 import { fieldToPem } from "../../node/tls/pem.ts";
-import { readClientTls } from "../../node/tls/read-pem.ts";
 import type { ThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
 import { createThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
 import type { BrokerOptions } from "../broker/create-broker.ts";
@@ -10,7 +10,7 @@ import { settingError } from "../settings/errors.ts";
 import type { HostSettings } from "../settings/read.ts";
 import { secureConnections } from "./broker-tls.ts";
 import type { ClientTlsSettings } from "./environment.ts";
-import { clientTlsOf } from "./environment.ts";
+import { clientNames, clientTlsOf } from "./environment.ts";
 
 /** TLS between a host and one plugin. */
 export interface HostTls {
@@ -20,11 +20,12 @@ export interface HostTls {
    * The TLS for this plugin, once it has said what it knows.
    * @throws PlugboardError PB-HANDSHAKE-*
    */
-  agreeOn(handshake: Handshake): AgreedTls;
+  agreeOn(handshake: Handshake): Promise<AgreedTls>;
 }
 
 /** The TLS that host and plugin speak. */
 export interface AgreedTls {
+  /** As connect() takes it, which finds it read. */
   readonly client: ClientTls;
   /** On connections of the broker, in both roles. */
   readonly secure: NonNullable<BrokerOptions["secure"]>;
@@ -50,18 +51,22 @@ export async function prepareTls(
     }
     return automaticTls(await createThrowawayCertificate());
   }
-  const given = wanted === undefined ? await clientTlsOf(settings) : { ...(await readClientTls(wanted)), ...wanted };
+  const given = wanted ?? clientTlsOf(settings);
   if (given === undefined) {
     return undefined;
   }
-  const client = { serverName: "localhost", ...given };
-  return { env: {}, agreeOn: () => ({ client, secure: secureConnections(asServer(client), client) }) };
+  const agreed = await agreedOn({ serverName: "localhost", ...given }, wanted === undefined ? clientNames : undefined);
+  return { env: {}, agreeOn: async () => agreed };
+}
+
+async function agreedOn(client: ClientTls, names?: typeof clientNames): Promise<AgreedTls> {
+  return { client, secure: secureConnections(await readClientTls(client, names), client.serverName) };
 }
 
 function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
   return {
     env: { PLUGIN_CLIENT_CERT: certificate },
-    agreeOn({ certificate: field }) {
+    async agreeOn({ certificate: field }) {
       if (field === "") {
         throw handshakeError(
           "PB-HANDSHAKE-CERTIFICATE-MISSING",
@@ -72,15 +77,7 @@ function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
       if (ofPlugin === undefined) {
         throw handshakeError("PB-HANDSHAKE-INVALID", "the certificate in the handshake can't be read");
       }
-      const client = { roots: ofPlugin, certificate, key, serverName: "localhost" };
-      return { client, secure: secureConnections(asServer(client), client) };
+      return agreedOn({ roots: ofPlugin, certificate, key, serverName: "localhost" });
     },
   };
-}
-
-/** With the same certificates, which go-plugin uses for both roles, too. */
-function asServer({ certificate, key, roots }: ClientTls): ServerTls | undefined {
-  return certificate === undefined || key === undefined
-    ? undefined
-    : { certificate, key, ...(roots !== undefined && { clientRoots: roots }) };
 }

@@ -1,10 +1,11 @@
-import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
+import type { ServerTls } from "../../address/tls-options.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
 import { createRareLog } from "../../base/log-rarely.ts";
+import type { ServerCredentials } from "../../node/tls/credentials.ts";
+import { readServerTls } from "../../node/tls/credentials.ts";
 import { tlsError } from "../../node/tls/errors.ts";
 import { certificatesIn, derToField } from "../../node/tls/pem.ts";
-import { readServerTls } from "../../node/tls/read-pem.ts";
 import { createThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
 import type { BrokerOptions } from "../broker/create-broker.ts";
 import type { PluginSettings } from "../settings/read.ts";
@@ -15,7 +16,7 @@ import { serverTlsOf } from "./environment.ts";
 /** The TLS of a plugin process. */
 export interface PluginTls {
   /** On the listener. */
-  readonly server: ServerTls;
+  readonly server: ServerCredentials;
   /** On connections of the broker, in both roles. */
   readonly secure: NonNullable<BrokerOptions["secure"]>;
   /** The certificate for the handshake: one that was made for this host, or nothing. */
@@ -49,7 +50,7 @@ export async function pluginTls(
         "unless it trusts the plugin's certificate for another reason",
     );
   }
-  const server = given === undefined ? await serverTlsOf(settings) : { ...(await readServerTls(given)), ...given };
+  const server = await (given === undefined ? serverTlsOf(settings) : readServerTls(given));
   return server && withServer(server, "");
 }
 
@@ -60,17 +61,11 @@ async function automaticTls(ofHost: string): Promise<PluginTls> {
     });
   }
   const { certificate, key, der } = await createThrowawayCertificate();
-  return withServer({ certificate, key, clientRoots: ofHost }, derToField(der));
+  return withServer(await readServerTls({ certificate, key, clientRoots: ofHost }), derToField(der));
 }
 
-function withServer(server: ServerTls, certificate: string): PluginTls {
-  const secure = secureConnections(server, asClient(server));
-  return { server, secure, certificate, onRefused: createRefusalLog() };
-}
-
-/** With the same certificates, which go-plugin uses for both roles, too. */
-function asClient({ certificate, key, clientRoots }: ServerTls): ClientTls {
-  return { certificate, key, ...(clientRoots !== undefined && { roots: clientRoots }) };
+function withServer(server: ServerCredentials, certificate: string): PluginTls {
+  return { server, secure: secureConnections(server), certificate, onRefused: createRefusalLog() };
 }
 
 /** Logs connections that were refused for TLS; of each code one in ten seconds. */

@@ -66,13 +66,16 @@ export async function openSecureSocket(
   signal: AbortSignal,
 ): Promise<SecureSocket> {
   // Loaded here, as most connections do without.
-  const [{ secureClient }, { explainLateTls }] = await Promise.all([
+  const [{ clientCredentials }, { secureClient }, { explainLateTls }] = await Promise.all([
+    import("../tls/credentials.ts"),
     import("../tls/secure-client.ts"),
     import("../tls/explain-tls.ts"),
   ]);
   const { options, host } = placeOf(address);
   const connection = await openSocket(options, signal);
-  const socket = await secureClient(connection, tls, { alpn, place: address.text, host, signal });
-  const peer = { who: `the server at ${address.text}`, ownCertificate: tls.certificate !== undefined };
+  const credentials = clientCredentials(tls);
+  const { serverName = host } = tls;
+  const socket = await secureClient(connection, credentials, { alpn, place: address.text, serverName, signal });
+  const peer = { who: `the server at ${address.text}`, ownCertificate: credentials.hasIdentity };
   return { socket, explain: (error) => explainLateTls(error, peer) };
 }

@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { parseAddress } from "../../address/address.ts";
-import type { ServerTls } from "../../address/tls-options.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { EndpointSchema } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { Carrier, Protocol } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { ttrpcEndpoint } from "../../ttrpc/endpoint.ts";
+import type { ServerCredentials } from "../tls/credentials.ts";
 import { listenError } from "./errors.ts";
 
 /** An address that a plugin process listens on. */
@@ -46,10 +46,10 @@ export interface Exposure {
  */
 export function checkExposure(
   address: ListenAddress,
-  tls: ServerTls | undefined,
+  tls: ServerCredentials | undefined,
   { hosted, guarded, proxied }: Exposure,
 ): void {
-  if (address.carrier === "unix" || tls?.clientRoots !== undefined) {
+  if (address.carrier === "unix" || tls?.hasRoots === true) {
     return;
   }
   const place = `${formatListenAddress(address)}, of --listen or PLUGIN_SERVER_ENDPOINT,`;

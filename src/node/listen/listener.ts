@@ -1,7 +1,6 @@
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ServerTls } from "../../address/tls-options.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { within } from "../../base/within.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
@@ -16,6 +15,7 @@ import type { RunningPlugin } from "../../plugin/running-plugin.ts";
 import type { Hsts } from "../../policy/hsts.ts";
 import { hstsValue } from "../../policy/hsts.ts";
 import { tcpKeepalive } from "../dial/open-socket.ts";
+import type { ServerCredentials } from "../tls/credentials.ts";
 import type { SecureServer } from "../tls/secure-server.ts";
 import type { TrustedProxy } from "../trusted-proxy.ts";
 import { bind } from "./bind.ts";
@@ -59,7 +59,7 @@ export interface ListenOptions {
    * Speak TLS alone, on every connection for itself; within it all protocols are served. A peer that comes without is told
    * so. Default: no TLS.
    */
-  readonly tls?: ServerTls;
+  readonly tls?: ServerCredentials;
   /** Is told of each connection that was refused for TLS (PB-TLS-*). */
   readonly onRefused?: (error: PlugboardError) => void;
 }
@@ -79,7 +79,7 @@ export interface Listener {
 
 /**
  * Listens for all protocols on one socket. What the first bytes of a connection tell apart goes to a server of its own.
- * @throws PlugboardError PB-LISTEN-FAILED, PB-SOCKET-PATH, PB-TLS-UNREADABLE or PB-TLS-KEY
+ * @throws PlugboardError PB-LISTEN-FAILED, PB-SOCKET-PATH
  */
 export async function listen(
   running: RunningPlugin,
@@ -140,7 +140,7 @@ export async function listen(
   };
 }
 
-async function loadTls(tls: ServerTls, handshakeTimeoutMs: number): Promise<SecureServer> {
+async function loadTls(tls: ServerCredentials, handshakeTimeoutMs: number): Promise<SecureServer> {
   // Loaded here, as most plugins do without.
   const { createSecureServer } = await import("../tls/secure-server.ts");
   return createSecureServer(tls, { alpn: ["h2", "http/1.1"], handshakeTimeoutMs });

@@ -2,46 +2,40 @@ import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { isPlugboardError } from "../../base/errors.ts";
 import { log } from "../../base/log.ts";
-
-/** The last reading of the files. */
-interface Followed<Parts> {
-  /** The files' state before they were read. */
-  readonly state: string;
-  readonly parts: Promise<Parts>;
-}
+import { isFile } from "./read-pem.ts";
 
 /**
  * Has certificates and keys read again when their files have changed: written anew, replaced by others, or reached by links
  * that lead elsewhere now, as Kubernetes does it. Looked at whenever they are needed, which is once for each connection. If
  * the new ones can't be used, the log says so once, and the previous ones are kept.
+ * @param given PEM texts, and file:// URLs of files that hold them.
  * @param read Reads and checks them all.
  * @returns Gives those that count now; throws what `read` throws as long as there were none.
  */
-export function followFiles<Parts extends object>(
-  read: (named: Parts) => Promise<Parts>,
-): (named: Parts) => Promise<Parts> {
-  const all = new WeakMap<Parts, Followed<Parts>>();
-  return async (named) => {
-    const state = await stateOf(Object.values(named).filter(isFile));
-    const last = all.get(named);
+export function followFiles<Pem>(given: readonly string[], read: () => Promise<Pem>): () => Promise<Pem> {
+  const files = given.filter(isFile);
+  /** The last reading of the files, and their state before it. */
+  let last: { readonly state: string; readonly pem: Promise<Pem> } | undefined;
+  return async () => {
+    const state = await stateOf(files);
     if (last?.state === state) {
-      return last.parts;
+      return last.pem;
     }
-    const parts = last === undefined ? read(named) : read(named).catch((error: unknown) => keep(error, last.parts));
-    all.set(named, { state, parts });
-    parts.catch(() => all.delete(named));
-    return parts;
+    const previous = last?.pem;
+    const pem = previous === undefined ? read() : read().catch((error: unknown) => keep(error, previous));
+    const current = { state, pem };
+    last = current;
+    pem.catch(() => {
+      last = last === current ? undefined : last;
+    });
+    return pem;
   };
 }
 
-function keep<Parts>(error: unknown, parts: Promise<Parts>): Promise<Parts> {
+function keep<Pem>(error: unknown, previous: Promise<Pem>): Promise<Pem> {
   const reason = isPlugboardError(error) ? error.rawMessage : String(error);
   log("ERROR", `the changed certificates can't be used; keeping the previous ones: ${reason}`);
-  return parts;
-}
-
-function isFile(part: unknown): part is string {
-  return typeof part === "string" && /^file:\/\//i.test(part);
+  return previous;
 }
 
 /** Tells of files whether they are still the same: a text that differs if not. */

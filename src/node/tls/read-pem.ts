@@ -1,73 +1,23 @@
 import { createPrivateKey } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
 import { tlsError } from "./errors.ts";
-import { followFiles } from "./follow-files.ts";
 import { certificatesIn } from "./pem.ts";
 
-/** The name of each part in messages. */
-type Names<Parts> = { readonly [Name in Exclude<keyof Parts, "serverName">]-?: string };
-
-const serverNames = {
-  certificate: "tls.certificate",
-  key: "tls.key",
-  clientRoots: "tls.clientRoots",
-} as const satisfies Names<ServerTls>;
-
-const clientNames = {
-  certificate: "tls.certificate",
-  key: "tls.key",
-  roots: "tls.roots",
-} as const satisfies Names<ClientTls>;
-
-/**
- * Reads the files that are named, and checks that all of it is what it is meant to be.
- * @returns The same, in PEM.
- * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
- */
-export async function readServerTls(
-  tls: Partial<ServerTls>,
-  names: Names<ServerTls> = serverNames,
-): Promise<ServerTls> {
-  const [identity, clientRoots] = await Promise.all([
-    readIdentity(tls.certificate, tls.key, names),
-    tls.clientRoots === undefined ? undefined : readCertificates(tls.clientRoots, names.clientRoots),
-  ]);
-  return { ...identity, ...(clientRoots !== undefined && { clientRoots }) };
+/** A certificate and its private key, in PEM. */
+export interface Identity {
+  readonly certificate: string;
+  readonly key: string;
 }
 
+/** The names of a certificate and a key in messages. */
+export type IdentityNames = { readonly [Part in keyof Identity]: string };
+
 /**
- * Reads the files that are named, and checks that all of it is what it is meant to be.
- * @returns The same, in PEM.
+ * Reads a certificate and its key, and checks that they belong together.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
-export async function readClientTls(tls: ClientTls, names: Names<ClientTls> = clientNames): Promise<ClientTls> {
-  const { certificate, key, serverName } = tls;
-  const [identity, roots] = await Promise.all([
-    certificate === undefined && key === undefined ? undefined : readIdentity(certificate, key, names),
-    tls.roots === undefined ? undefined : readCertificates(tls.roots, names.roots),
-  ]);
-  return { ...identity, ...(roots !== undefined && { roots }), ...(serverName !== undefined && { serverName }) };
-}
-
-/** As readServerTls, but for files that were read before, and have not changed; and with the old ones if they are spoilt. */
-export const currentServerTls = followFiles<ServerTls>(readServerTls);
-
-/** As readClientTls, but for files that were read before, and have not changed; and with the old ones if they are spoilt. */
-export const currentClientTls = followFiles<ClientTls>(readClientTls);
-
-async function readIdentity(
-  certificate: string | undefined,
-  key: string | undefined,
-  names: Pick<Names<ServerTls>, "certificate" | "key">,
-) {
-  if (certificate === undefined || key === undefined) {
-    const [there, missing] = key === undefined ? [names.certificate, names.key] : [names.key, names.certificate];
-    throw tlsError("PB-TLS-UNREADABLE", `${there} is given, but not ${missing}`, {
-      hint: "Give certificate and key, or neither.",
-    });
-  }
+export async function readIdentity({ certificate, key }: Identity, names: IdentityNames): Promise<Identity> {
   const pem = {
     certificate: await readCertificates(certificate, names.certificate),
     key: await readPem(key, names.key),
@@ -88,7 +38,11 @@ async function readIdentity(
   return pem;
 }
 
-async function readCertificates(text: string, name: string): Promise<string> {
+/**
+ * Reads certificates, and checks that they are.
+ * @throws PlugboardError PB-TLS-UNREADABLE
+ */
+export async function readCertificates(text: string, name: string): Promise<string> {
   const pem = await readPem(text, name);
   if (certificatesIn(pem) === undefined) {
     throw tlsError("PB-TLS-UNREADABLE", `${name} contains no certificate that can be read`);
@@ -96,11 +50,16 @@ async function readCertificates(text: string, name: string): Promise<string> {
   return pem;
 }
 
+/** True if certificates or keys are given as a file that holds them. */
+export function isFile(text: string): boolean {
+  return /^file:\/\//i.test(text);
+}
+
 async function readPem(text: string, name: string): Promise<string> {
   if (text.includes("-----BEGIN ")) {
     return text;
   }
-  if (!/^file:\/\//i.test(text)) {
+  if (!isFile(text)) {
     // Not shown: it may be a key that lacks its first line.
     throw tlsError("PB-TLS-UNREADABLE", `${name} is neither PEM nor a file:// URL`);
   }

@@ -1,10 +1,10 @@
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
-import type { ClientTls } from "../../address/tls-options.ts";
+import type { Credentials } from "./credentials.ts";
 import { tlsError } from "./errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
-import { currentClientTls } from "./read-pem.ts";
+import type { Identity } from "./read-pem.ts";
 
 /** Options for speaking TLS as a client. */
 export interface SecureClientOptions {
@@ -12,8 +12,8 @@ export interface SecureClientOptions {
   readonly alpn?: readonly string[];
   /** The other side's name in messages. Default: the other side. */
   readonly place?: string;
-  /** The host that the address names: the server's certificate has to carry it unless `serverName` says else. */
-  readonly host?: string;
+  /** The name that the server's certificate has to carry. Default: "localhost". */
+  readonly serverName?: string;
   /** Gives up. */
   readonly signal?: AbortSignal;
 }
@@ -27,12 +27,12 @@ const handshakeTimeoutMs = 10_000;
  */
 export async function secureClient(
   connection: Duplex,
-  options: ClientTls,
-  { alpn = ["h2"], place, host = "localhost", signal }: SecureClientOptions = {},
+  credentials: Credentials,
+  { alpn = ["h2"], place, serverName = "localhost", signal }: SecureClientOptions = {},
 ): Promise<tls.TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
   const who = place === undefined ? "the other side" : `the server at ${place}`;
-  const peer = { who, ownCertificate: options.certificate !== undefined };
+  const peer = { who, ownCertificate: credentials.hasIdentity };
   const fail = (error: Error) =>
     reject(
       explainTls(error, peer) ??
@@ -42,9 +42,9 @@ export async function secureClient(
   // uncaught exception.
   connection.on("error", fail);
   promise.catch(() => undefined);
-  let read: ClientTls;
+  let read: Partial<Identity> & { readonly roots?: string };
   try {
-    read = await currentClientTls(options);
+    read = await credentials.current();
     signal?.throwIfAborted();
   } catch (error) {
     connection.destroy();
@@ -54,7 +54,7 @@ export async function secureClient(
     fail(new Error("it closed the connection"));
     return promise;
   }
-  const { roots, certificate, key, serverName = host } = read;
+  const { roots, certificate, key } = read;
   const socket = tls.connect({
     socket: connection,
     // An address can't be sent, but is still looked for in the certificate.

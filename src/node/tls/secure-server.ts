@@ -1,11 +1,10 @@
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
-import type { ServerTls } from "../../address/tls-options.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
+import type { ServerCredentials } from "./credentials.ts";
 import { tlsError } from "./errors.ts";
 import { explainTls, reasonOf } from "./explain-tls.ts";
-import { currentServerTls } from "./read-pem.ts";
 
 /** Speaks TLS, as the server, on one connection after the other. */
 export interface SecureServer {
@@ -25,38 +24,21 @@ export interface SecureServerOptions {
   readonly handshakeTimeoutMs?: number;
 }
 
-/** Speaks TLS on a connection that is open, as its server; see SecureServer. */
-export async function secureServer(connection: Duplex, options: ServerTls): Promise<tls.TLSSocket> {
-  let server: SecureServer;
-  try {
-    server = await createSecureServer(options);
-  } catch (error) {
-    connection.destroy();
-    throw error;
-  }
-  return server.secure(connection);
-}
-
-/**
- * Speaks TLS on many connections, with the certificates and the key that are in the files then.
- * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
- */
-export async function createSecureServer(
-  options: ServerTls,
+/** Speaks TLS on many connections, with the certificates and the key that count then. */
+export function createSecureServer(
+  credentials: ServerCredentials,
   { alpn = ["h2"], handshakeTimeoutMs = 10_000 }: SecureServerOptions = {},
-): Promise<SecureServer> {
-  await currentServerTls(options);
-
+): SecureServer {
   async function serverOptions(): Promise<tls.TlsOptions> {
-    const { certificate, key, clientRoots } = await currentServerTls(options);
+    const { certificate, key, roots } = await credentials.current();
     return {
       cert: certificate,
       key,
       minVersion: "TLSv1.2",
       ALPNProtocols: [...alpn],
       handshakeTimeout: handshakeTimeoutMs,
-      ...(clientRoots !== undefined && {
-        ca: clientRoots,
+      ...(roots !== undefined && {
+        ca: roots,
         requestCert: true,
         // allowed tls: Node would just hang up, and the client would never learn why. `checkClient` lets in no one
         // without authorization.
@@ -66,7 +48,7 @@ export async function createSecureServer(
   }
 
   async function checkClient(socket: tls.TLSSocket) {
-    if (options.clientRoots !== undefined && !socket.authorized) {
+    if (credentials.hasRoots && !socket.authorized) {
       const { error, said } = whyUnauthorized(socket);
       const { refusePeer } = await import("../listen/refuse-peer.ts");
       refusePeer(socket, said, handshakeTimeoutMs);

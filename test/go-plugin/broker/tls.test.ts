@@ -11,6 +11,7 @@ import { parseHandshake } from "../../../src/go-plugin/handshake.ts";
 import { readSettings } from "../../../src/go-plugin/settings/read.ts";
 import { secureConnections } from "../../../src/go-plugin/tls/broker-tls.ts";
 import { prepareTls } from "../../../src/go-plugin/tls/host-tls.ts";
+import { readClientTls, readServerTls } from "../../../src/node/tls/credentials.ts";
 import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { echoAs, modes, startPair } from "../../support/go-plugin/broker-pair.ts";
 import { makeCertificate } from "../../support/tls/certificates.ts";
@@ -86,8 +87,8 @@ test.each(modes)("a broker, %s, makes no connection to who has another certifica
 
 test.each(modes)("a broker, %s, tells whom it does not trust why it does not serve them", async (mode) => {
   const [ours, theirs] = await Promise.all([makeCertificate(), makeCertificate()]);
-  const { server } = secureConnections({ ...ours, clientRoots: ours.certificate }, {});
-  const { client } = secureConnections(undefined, { ...theirs, roots: ours.certificate });
+  const { server } = secureConnections(await readServerTls({ ...ours, clientRoots: ours.certificate }));
+  const { client } = secureConnections(await readClientTls({ ...theirs, roots: ours.certificate }));
   await using pair = await startPair(mode, { secure: { ...(server && { server }), client } });
   await using served = await pair.host.broker.serve(echoAs("host"));
   await using dialled = await pair.plugin.broker.dial(served.id);
@@ -98,7 +99,7 @@ test.each(modes)("a broker, %s, tells whom it does not trust why it does not ser
 test("a host's end without a certificate says that it can't serve", async () => {
   const { certificate } = await makeCertificate();
   const tls = await prepareTls({ roots: certificate }, readSettings("host", {}, {}));
-  const agreed = tls?.agreeOn(parseHandshake("1|1|unix|/tmp/p.sock|grpc|"));
+  const agreed = await tls?.agreeOn(parseHandshake("1|1|unix|/tmp/p.sock|grpc|"));
   await using pair = await startPair("classic", { ...(agreed && { secure: agreed.secure }) });
   await expect(pair.host.broker.serve(echoAs("host"))).rejects.toMatchObject({
     errorCode: "PB-TLS-CLIENT-CERTIFICATE",

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
+import { clientCredentials, readServerTls } from "../../../src/node/tls/credentials.ts";
 import { secureClient } from "../../../src/node/tls/secure-client.ts";
 import { createSecureServer } from "../../../src/node/tls/secure-server.ts";
 import { makeCertificate } from "../../support/tls/certificates.ts";
@@ -42,7 +43,7 @@ test("a connection that breaks while the certificates are read is an error of th
       theirs = socket;
     },
     async (connection) => {
-      const client = secureClient(connection, { roots: pathToFileURL(slow).href });
+      const client = secureClient(connection, clientCredentials({ roots: pathToFileURL(slow).href }));
       client.catch(() => undefined);
       await vi.waitFor(() => expect(theirs).toBeDefined());
       theirs?.resetAndDestroy();
@@ -61,10 +62,10 @@ test("a connection that breaks while the certificates are read is an error of th
 test("who is not trusted stays so, whatever NODE_TLS_REJECT_UNAUTHORIZED says", async () => {
   vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
   const another = await makeCertificate();
-  const { secure } = await createSecureServer(another);
+  const { secure } = createSecureServer(await readServerTls(another));
   const secured = withServer(
     (socket) => secure(socket).catch(() => undefined),
-    (connection) => secureClient(connection, { roots: certificate.certificate }),
+    (connection) => secureClient(connection, clientCredentials({ roots: certificate.certificate })),
   );
   await expect(secured).rejects.toMatchObject({ errorCode: "PB-TLS-UNTRUSTED" });
 });

@@ -1,8 +1,10 @@
 import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
+import type { ClientTls, ServerTls } from "plugboard";
 import { expect, test } from "vitest";
+import { clientCredentials, readServerTls } from "../../../src/node/tls/credentials.ts";
 import { secureClient } from "../../../src/node/tls/secure-client.ts";
-import { secureServer } from "../../../src/node/tls/secure-server.ts";
+import { createSecureServer } from "../../../src/node/tls/secure-server.ts";
 import { createThrowawayCertificate } from "../../../src/node/tls/throwaway-certificate.ts";
 
 /** Two ends of a connection that is no socket, as streams within another connection are. */
@@ -29,12 +31,20 @@ function pair(): readonly [Duplex, Duplex] {
   return [a, b];
 }
 
+async function asServer(connection: Duplex, tls: ServerTls) {
+  return createSecureServer(await readServerTls(tls)).secure(connection);
+}
+
+function asClient(connection: Duplex, tls: ClientTls) {
+  return secureClient(connection, clientCredentials(tls));
+}
+
 test("TLS goes over whatever carries bytes in both directions, and agrees on h2", async () => {
   const [ours, theirs] = await Promise.all([createThrowawayCertificate(), createThrowawayCertificate()]);
   const [a, b] = pair();
   const [server, client] = await Promise.all([
-    secureServer(a, { ...ours, clientRoots: theirs.certificate }),
-    secureClient(b, { ...theirs, roots: ours.certificate }),
+    asServer(a, { ...ours, clientRoots: theirs.certificate }),
+    asClient(b, { ...theirs, roots: ours.certificate }),
   ]);
   expect([server.alpnProtocol, client.alpnProtocol]).toEqual(["h2", "h2"]);
   expect(client.getProtocol()).toBe("TLSv1.3");
@@ -51,8 +61,8 @@ test("either side closes the connection to one that it does not trust", async ()
   }
   const [a, b] = pair();
   const [server, client] = await Promise.allSettled([
-    secureServer(a, { ...ours, clientRoots: theirs.certificate }),
-    secureClient(b, { ...theirs, roots: other.certificate }),
+    asServer(a, { ...ours, clientRoots: theirs.certificate }),
+    asClient(b, { ...theirs, roots: other.certificate }),
   ]);
   expect(client).toMatchObject({ status: "rejected", reason: { errorCode: "PB-TLS-UNTRUSTED" } });
   expect(b.destroyed).toBe(true);
@@ -63,8 +73,8 @@ test("either side closes the connection to one that it does not trust", async ()
 
   const [c, d] = pair();
   const [refusing] = await Promise.allSettled([
-    secureServer(c, { ...ours, clientRoots: theirs.certificate }),
-    secureClient(d, { ...other, roots: ours.certificate }),
+    asServer(c, { ...ours, clientRoots: theirs.certificate }),
+    asClient(d, { ...other, roots: ours.certificate }),
   ]);
   expect(refusing).toMatchObject({ status: "rejected", reason: { errorCode: "PB-TLS-UNTRUSTED" } });
   c.destroy();

@@ -6,6 +6,7 @@ import { definePlugin } from "plugboard";
 import type { ListenAddress } from "../../../src/node/listen/listen-address.ts";
 import { formatListenAddress, listenerEndpoints } from "../../../src/node/listen/listen-address.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
+import { readServerTls } from "../../../src/node/tls/credentials.ts";
 import { createManifest } from "../../../src/plugin/manifest.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import { pluginServiceRoutes } from "../../../src/services/plugin-service.ts";
@@ -56,7 +57,7 @@ export async function startListener(
   const running = await startPlugin(plugin, { standardRoutes: [pluginServiceRoutes(manifest)] });
   const { address, drain } = await listen(running, at, {
     headerTimeoutMs,
-    ...(tls && { tls }),
+    ...(tls && { tls: await readServerTls(tls) }),
     onRefused: ({ errorCode }) => refused.push(errorCode),
   });
   const socket = address.carrier === "unix" ? { path: address.path } : { host: "127.0.0.1", port: address.port };
