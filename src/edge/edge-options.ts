@@ -5,6 +5,8 @@ import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import type { Hsts } from "../policy/hsts.ts";
 import type { StandardService } from "../services/standard-service.ts";
 
+// A file of its own, as serve-options.ts is: edge() and startPlugin() both take them.
+
 /** Options for serving a plugin at the edge. Everything is closed unless it is opened here. */
 export interface EdgeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /**

@@ -31,6 +31,8 @@ export interface TerraformReattach {
 
 /**
  * Reads and checks either form.
+ *
+ * Apart from reattach.ts: the target comes from outside, such as from the environment, and is read before anything is done.
  * @throws PlugboardError PB-REATTACH-TARGET, or PB-HANDSHAKE-UNSUPPORTED if the plugin does not speak gRPC
  */
 export function readReattachTarget(target: ReattachTarget | TerraformReattach): ReattachTarget {

@@ -7,6 +7,8 @@ import type { ResetWatch } from "../http2/reset.ts";
  * Node's own iteration takes a stream for broken off if it was closed before reading began. Where HTTP/2 runs on a
  * stream of Node's instead of a socket, that is so for each short response: all of its events wait until all of its
  * bytes are taken apart. And it takes a reset with CANCEL for an end.
+ *
+ * Apart from http2-connection.ts, as it replaces something of Node's and goes when Node's own will do.
  */
 export async function* readHttp2Stream(
   stream: http2.ClientHttp2Stream,

@@ -7,7 +7,6 @@ import { createHttp2Server } from "../http2/server.ts";
 import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";
 import { withRequire } from "../with-require.ts";
 import { inWords, sendBareResponse } from "./bare-response.ts";
-import { allowEarlyResponse } from "./early-response.ts";
 import { createHttpHandler } from "./http-handler.ts";
 import { createHttp1Connections } from "./http1-connections.ts";
 import { limitPipeline } from "./limit-pipeline.ts";
@@ -163,4 +162,29 @@ function refusalOf({ code }: NodeJS.ErrnoException): PlainResponse {
     default:
       return inWords(400, "this can't be read as a request of HTTP/1.1");
   }
+}
+
+/**
+ * Lets a request over HTTP/1.1 have its response before it was read to its end: one that is too large, or of no
+ * interest. Node would break the connection when its reader stops, which can cost the response, or leave the rest where
+ * it is, which blocks the connection for the requests that follow. Here the rest is read and thrown away.
+ * @param timeoutMs Milliseconds that the caller may go on sending after the response.
+ */
+function allowEarlyResponse(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  timeoutMs: number,
+): void {
+  Object.assign(request, { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) });
+  response.once("finish", () => {
+    if (request.readableEnded || request.destroyed) {
+      return;
+    }
+    const { socket } = request;
+    const timer = setTimeout(() => socket.destroy(), timeoutMs);
+    request.once("close", () => clearTimeout(timer));
+    // A reader that waits for more would keep it from flowing; Node takes notice in the next turn.
+    request.removeAllListeners("readable");
+    process.nextTick(() => request.resume());
+  });
 }

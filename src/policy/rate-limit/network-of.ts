@@ -1,6 +1,8 @@
 /**
  * The network of an address, by which callers are told apart: of IPv6 the first 64 bits, as one host usually has all
  * addresses below them; of IPv4, also in the form of IPv6, the address itself.
+ *
+ * A file of its own, as limits of rates and of failed authentications both count by it.
  */
 export function networkOf(address: string): string {
   const [plain = ""] = address.toLowerCase().split("%", 1);
