@@ -76,6 +76,9 @@ const anchors = new Map<string, ReadonlySet<string>>();
 function faultOf({ page, target }: Link): string | undefined {
   const [path = "", anchor] = target.split("#");
   const file = path === "" ? page : normalize(`${dirname(page)}/${path}`).replace(/\/$/, "");
+  if (file.startsWith("..")) {
+    return "that is out of the repository";
+  }
   if (!existsSync(file)) {
     return "there is no such file";
   }
