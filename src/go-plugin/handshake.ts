@@ -74,6 +74,10 @@ export function parseHandshake(line: string): Handshake {
   if (!/^\d{1,9}$/.test(app ?? "") || address === "") {
     throw handshakeError("PB-HANDSHAKE-INVALID", `the handshake has no application version or no address: ${shown}`);
   }
+  if (network === "unix" && !/^\/[^\0]*$/.test(address)) {
+    // Found from here it would be another place than the plugin means, and what lies there is removed in the end.
+    throw handshakeError("PB-HANDSHAKE-INVALID", `the socket in the handshake has no absolute path: ${shown}`);
+  }
   return {
     appProtocolVersion: Number(app),
     network,
