@@ -4,24 +4,36 @@ import * as path from "node:path";
 import { isOwn } from "../node/own-place.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 
-/** A plugin's output for a user who just runs it: what it is, and how to run it. Three lines. */
+// Apart from serve(): text for people, which a host never sees.
+
+/** A plugin's output for a user who just runs it: what it is, and how to run and call it. */
 export function usage({ name, version }: Plugin): string {
-  const script = path.relative(process.cwd(), process.argv[1] ?? "plugin.js");
-  const command = ["node", ...process.execArgv, script];
+  const command = ["node", ...process.execArgv, scriptFromHere()];
+  // What npx has run is not the `node` of the shell.
+  const byHand = process.env.npm_command === "exec" ? ["npx", ...command] : command;
+  const address = `unix:${placeForSocket()}/${name}.sock`;
   return [
-    `${name} ${version} is a Plugboard plugin. A host starts it; run by hand, it needs an address to listen on.`,
-    `From a program:  await new Host().load({ command: ${JSON.stringify(command)} })`,
-    `Standing alone:  ${[...command, "--listen", `unix:${path.join(placeForSocket(), `${name}.sock`)}`].map(shellWord).join(" ")}`,
+    `${name} ${version} is a Plugboard plugin. Other programs call it: the one that starts it, or all that know its address.`,
+    `In TypeScript:  import { Host } from "plugboard/node"; await new Host().load({ command: ${JSON.stringify(command)} });`,
+    `By hand:        ${[...byHand, "--listen", address].map(shellWord).join(" ")}`,
+    "                The variable PLUGIN_SERVER_ENDPOINT says where to listen, too; tcp:127.0.0.1:4000 is a port.",
+    `Then call it:   import { connect } from "plugboard/node"; await connect(${JSON.stringify(address)});`,
     "",
   ].join("\n");
 }
 
+/** The script as it is named from the working directory, if it lies below that. */
+function scriptFromHere(): string {
+  const script = process.argv[1] ?? "plugin.js";
+  const fromHere = path.relative(process.cwd(), script);
+  return /^\.\.(?:\/|$)/.test(fromHere) ? script : fromHere;
+}
+
 /** A directory in which no other user can make the plugin's socket first. */
 function placeForSocket(): string {
-  const places = [process.env.XDG_RUNTIME_DIR, os.tmpdir(), os.homedir()];
-  return (
-    places.find((place) => place !== undefined && path.isAbsolute(place) && isOwnDirectory(place)) ?? process.cwd()
-  );
+  const elsewhere = [process.env.XDG_RUNTIME_DIR, os.tmpdir(), os.homedir()];
+  const places = [".", ...elsewhere.filter((place) => place !== undefined && path.isAbsolute(place))];
+  return places.find((place) => place !== undefined && isOwnDirectory(place)) ?? ".";
 }
 
 function isOwnDirectory(place: string): boolean {

@@ -41,8 +41,9 @@ interface Ended {
 }
 
 /** Runs a plugin that is expected to end by itself. */
-async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+async function run(args: readonly string[], env: Record<string, string> = {}, cwd = "."): Promise<Ended> {
   const child = spawn("node", [...flags, ...args], {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -67,48 +68,65 @@ async function startHosted(
 }
 
 describe("started by hand", () => {
-  test("says in three lines what it is and how to run it, and exits with 1", async () => {
-    const { code, stdout, stderr } = await run([markdown]);
+  test("says what it is, how a host loads it and how to run it by hand, and exits with 1", async () => {
+    const { code, stdout, stderr } = await run([markdown], { npm_command: "" });
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    const lines = stderr.trimEnd().split("\n");
-    expect(lines).toHaveLength(3);
-    expect(lines[0]).toContain("markdown 1.0.0");
-    expect(lines[1]).toContain(`new Host().load({ command: ["node","${flags[0]}","${markdown}"] })`);
-    expect(lines[2]).toContain(`node ${flags[0]} ${markdown} --listen unix:`);
+    const [what, load, byHand, where, call] = stderr.split("\n");
+    expect(what).toContain("markdown 1.0.0 is a Plugboard plugin.");
+    expect(load).toContain(
+      `import { Host } from "plugboard/node"; await new Host().load({ command: ["node","${flags[0]}","${markdown}"] });`,
+    );
+    expect(byHand).toContain(` node ${flags[0]} ${markdown} --listen unix:./markdown.sock`);
+    expect(where).toContain("PLUGIN_SERVER_ENDPOINT");
+    expect(call).toContain('import { connect } from "plugboard/node"; await connect("unix:./markdown.sock");');
   });
 
+  test("says how to run it by npx, if it was npx that has run it", async () => {
+    const { stderr } = await run([markdown], { npm_command: "exec" });
+    expect(stderr).toContain(` npx node ${flags[0]} ${markdown} --listen `);
+    expect(stderr).toContain('command: ["node",');
+  });
+
+  const [here, blank, top] = ["own", "my plugins", "open"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+
   test.each([
-    ["a plain path", resolve(markdown)],
-    ["a path with a blank in it", join(directory, "my plugins", "serve.ts")],
-  ])("prints commands that work when they are copied, for %s", async (_, script) => {
-    if (!existsSync(script)) {
-      mkdirSync(dirname(script));
-      symlinkSync(resolve(markdown), script);
+    ["a script below the working directory", here, join(here, "lib", "serve.ts"), "lib/serve.ts"],
+    ["a script elsewhere, with a blank in its path", here, join(blank, "serve.ts"), join(blank, "serve.ts")],
+  ])("prints commands that work when they are copied, for %s", async (_, cwd, script, named) => {
+    for (const folder of [cwd, dirname(script)]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
-    const { stderr } = await run([script], { XDG_RUNTIME_DIR: "", TMPDIR: directory });
-    const load = /new Host\(\)\.load\((.*)\)/.exec(stderr)?.[1] ?? "";
+    symlinkSync(resolve(markdown), script);
+    const { stderr } = await run([script], { npm_command: "" }, cwd);
+    const command = JSON.parse(/load\(\{ command: (.*) \}\)/.exec(stderr)?.[1] ?? "");
+    expect(command).toEqual(["node", ...flags, named]);
     await using host = new Host();
-    const loaded = await host.load({ command: JSON.parse(load.replace(/^\{ command: (.*) \}$/, "$1")) });
+    const loaded = await host.load({ command, cwd });
     expect(loaded.manifest?.name).toBe("markdown");
 
-    const standalone = /^Standing alone: {2}(.*)$/m.exec(stderr)?.[1] ?? "";
-    const child = spawn("sh", ["-c", `exec ${standalone}`], { stdio: ["ignore", "pipe", "pipe"] });
+    const standalone = /^By hand: +(.*)$/m.exec(stderr)?.[1] ?? "";
+    const child = spawn("sh", ["-c", `exec ${standalone}`], { cwd, stdio: ["ignore", "pipe", "pipe"] });
     const exited = once(child, "exit");
     const stderrOfChild = text(child.stderr);
     const [line] = (await Promise.race([once(child.stdout, "data"), exited])) as unknown[];
     child.kill("SIGTERM");
     expect(await stderrOfChild).toBe("");
-    expect(String(line)).toBe(`markdown 1.0.0 listens on unix:${join(directory, "markdown.sock")}\n`);
+    expect(String(line)).toBe("markdown 1.0.0 listens on unix:./markdown.sock\n");
     expect(await exited).toEqual([0, null]);
   });
 
   test("proposes no place where others could put a socket first", async () => {
-    const open = mkdtempSync(join(directory, "open-"));
-    chmodSync(open, 0o1777);
-    const places = { XDG_RUNTIME_DIR: open, TMPDIR: open, HOME: directory };
-    expect((await run([markdown], places)).stderr).toContain(`unix:${join(directory, "markdown.sock")}`);
-    const own = { ...places, XDG_RUNTIME_DIR: directory, HOME: open };
-    expect((await run([markdown], own)).stderr).toContain(`unix:${join(directory, "markdown.sock")}`);
+    mkdirSync(top);
+    chmodSync(top, 0o1777);
+    const script = resolve(markdown);
+    const places = { XDG_RUNTIME_DIR: top, TMPDIR: top, HOME: directory };
+    expect((await run([script], places, top)).stderr).toContain(`unix:${join(directory, "markdown.sock")}`);
+    const own = { ...places, XDG_RUNTIME_DIR: directory, HOME: top };
+    expect((await run([script], own, top)).stderr).toContain(`unix:${join(directory, "markdown.sock")}`);
   });
 
   test("names the plugin's trouble when it does not start, says where it arose, and leaves nothing", async () => {
@@ -232,7 +250,7 @@ describe("started by hand", () => {
       expect(stderr).toMatch(
         /^PB-COMMAND-LINE: --?l(isen)? does not say where to listen, and the plugin was not started by a host\nUse --listen/,
       );
-      expect((await run([markdown, "--help"])).stderr).toContain("Standing alone:");
+      expect((await run([markdown, "--help"])).stderr).toContain("By hand:");
     },
   );
 
