@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { codeName } from "./errors/code-name.ts";
-import { noSuchMethodMessage } from "./not-found.ts";
+import { isMethodPath, noSuchMethodMessage } from "./not-found.ts";
 
 /** A complete HTTP response. */
 export interface PlainResponse {
@@ -54,9 +54,11 @@ function endStream(json: string): Uint8Array<ArrayBuffer> {
 /**
  * The refusal of a request for a path where nothing is served.
  * @param path The request's path, which the message names.
+ * @param howToCall Added to the message of a path that is none of a method's.
  */
-export function noSuchMethod(path: string): RequestRefusal {
+export function noSuchMethod(path: string, howToCall: string | undefined): RequestRefusal {
   // HTTP/1.1 lets a request name a whole URL: host and credentials are not repeated.
   const method = path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, "");
-  return { status: 404, code: Code.Unimplemented, message: noSuchMethodMessage(method) };
+  const hint = howToCall === undefined || isMethodPath(method) ? "" : `; ${howToCall}`;
+  return { status: 404, code: Code.Unimplemented, message: `${noSuchMethodMessage(method)}${hint}` };
 }

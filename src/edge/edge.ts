@@ -2,6 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { Context, Hono } from "hono";
 import { Hono as TinyHono } from "hono/tiny";
 import { log } from "../base/log.ts";
+import { howToCall, isMethodPath } from "../call/not-found.ts";
 import { createOriginLog } from "../http/cors.ts";
 import { onlyHosts } from "../http/hosts.ts";
 import { createRequestHandler } from "../http/request-handler.ts";
@@ -33,9 +34,6 @@ const optionNames: OptionNames<EdgeOptions> = {
   hsts: true,
   services: true,
 };
-
-/** The path of a method, for which alone the plugin is started. */
-const methodPattern = /^\/[^/]+\/[^/]+$/;
 
 /**
  * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods),
@@ -86,8 +84,10 @@ export function edge<Config extends DescMessage>(
     createRequestHandler<EdgeRequest>({
       ...rules,
       personal: options.auth !== undefined,
+      howToCall: howToCall(options.auth === undefined ? plugin.services : undefined),
+      // The plugin is started for methods alone.
       async find(path, request) {
-        return methodPattern.test(path) ? (await start(request.env, request.waitUntil)).find(path) : undefined;
+        return isMethodPath(path) ? (await start(request.env, request.waitUntil)).find(path) : undefined;
       },
       async unready(request) {
         try {

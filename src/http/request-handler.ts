@@ -48,6 +48,8 @@ export interface RequestHandlerOptions<Request extends HttpRequest> {
   readonly find: (path: string, request: Request) => HttpCallHandler | undefined | Promise<HttpCallHandler | undefined>;
   /** The reason why the plugin takes no calls, in a word; `undefined` if it takes them. */
   readonly unready: (request: Request) => string | undefined | Promise<string | undefined>;
+  /** Added to the refusal of a path that is none of a method's. */
+  readonly howToCall?: string | undefined;
   /** Pages beside the plugin's methods. A page's headers replace those of every response. */
   readonly page?: ((path: string, request: Request) => PlainResponse | undefined) | undefined;
   /** Origins whose pages may call. */
@@ -69,7 +71,7 @@ export type RequestHandler<Request extends HttpRequest> = (request: Request) => 
 export function createRequestHandler<Request extends HttpRequest>(
   options: RequestHandlerOptions<Request>,
 ): RequestHandler<Request> {
-  const { find, unready, page, origins, originRefused, hosts, hsts, personal } = options;
+  const { find, unready, howToCall, page, origins, originRefused, hosts, hsts, personal } = options;
 
   return async (request) => {
     const { header, method, path, secure, contextValues } = request;
@@ -101,7 +103,7 @@ export function createRequestHandler<Request extends HttpRequest>(
       if (handle === undefined) {
         const other = await readOther(request);
         return other === undefined
-          ? { ...refused(request, noSuchMethod(path), fields), notFound: true }
+          ? { ...refused(request, noSuchMethod(path, howToCall), fields), notFound: true }
           : respondWhole(method, other, fields);
       }
       contextValues.set(peerKey, request.peer);

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { CallPolicy } from "../../call/call-policy.ts";
+import { howToCall } from "../../call/not-found.ts";
 import { createHttpHandlers } from "../../http/handlers.ts";
 import type { HostRule } from "../../http/hosts.ts";
 import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../../http/protocols.ts";
@@ -53,6 +54,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     originRefused,
     hsts,
     personal: policy.admit !== undefined,
+    ...(!onlyGrpc && { howToCall: howToCall(policy.admit === undefined ? table.own : undefined) }),
   });
   const { idleTimeoutMs } = policy.limits;
   // Only what is served in TLS has a value of it.

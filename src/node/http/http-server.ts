@@ -170,11 +170,7 @@ function refusalOf({ code }: NodeJS.ErrnoException): PlainResponse {
  * it is, which blocks the connection for the requests that follow. Here the rest is read and thrown away.
  * @param timeoutMs Milliseconds that the caller may go on sending after the response.
  */
-function allowEarlyResponse(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  timeoutMs: number,
-): void {
+function allowEarlyResponse(request: http.IncomingMessage, response: http.ServerResponse, timeoutMs: number): void {
   Object.assign(request, { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) });
   response.once("finish", () => {
     if (request.readableEnded || request.destroyed) {

@@ -190,9 +190,11 @@ test("survives a caller that goes away in the middle of its request", async () =
 
 test("refuses in Connect's error form what is no method", async () => {
   for (const path of ["/", "/no.such.Service/Method", "//", "/%zz"]) {
-    expect(await request({ ...json, path }, "{}")).toEqual({
+    const { status, body } = await request({ ...json, path }, "{}");
+    expect({ status, ...JSON.parse(body) }).toEqual({
       status: 404,
-      body: `{"code":"unimplemented","message":"no such method: ${path}"}`,
+      code: "unimplemented",
+      message: expect.stringMatching(new RegExp(`^no such method: ${path}(;|$)`)),
     });
   }
 });
