@@ -69,6 +69,7 @@ function isPlaceOf(owner: number, file: string): boolean {
     if (!(isOurs(uid) || uid === owner) || (mode & othersWrite) !== 0) {
       return false;
     }
+    // allowed paths: goes where the system would, to see whose directories those are. Nothing is opened.
     const entry = path.join(directory, name);
     if (!fs.lstatSync(entry).isSymbolicLink()) {
       directory = entry;

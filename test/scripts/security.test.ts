@@ -3,6 +3,7 @@ import { backtracking } from "../../scripts/check/security/backtracking.ts";
 import { dynamicCode } from "../../scripts/check/security/dynamic-code.ts";
 import { emptyCatch } from "../../scripts/check/security/empty-catch.ts";
 import { fileWrites } from "../../scripts/check/security/file-writes.ts";
+import { paths } from "../../scripts/check/security/paths.ts";
 import { plainHttp } from "../../scripts/check/security/plain-http.ts";
 import { type Scan, scanSource } from "../../scripts/check/security/scan.ts";
 import { secrets, secretsIn } from "../../scripts/check/security/secrets.ts";
@@ -18,6 +19,8 @@ function linesFound(scan: Scan, program: string): readonly number[] {
 
 const processes = 'import { exec, execFile, spawn } from "node:child_process"; ';
 const all = 'import * as processes from "node:child_process"; ';
+
+const pathFunctions = 'import * as path from "node:path"; import { join, resolve as find } from "node:path"; ';
 
 const cases: readonly { readonly scan: Scan; readonly faults: readonly string[]; readonly fine: readonly string[] }[] =
   [
@@ -143,6 +146,27 @@ const cases: readonly { readonly scan: Scan; readonly faults: readonly string[];
         'await open(path, "wx", 0o600);',
         "await open(path);",
         'createWriteStream(path, { flags: "wx" });',
+      ],
+    },
+    {
+      scan: paths,
+      faults: [
+        `${pathFunctions} readFile(join(root, name));`,
+        `${pathFunctions} readFile(path.join(root, "plugins", name));`,
+        `${pathFunctions} readFile(find(root, request.path));`,
+        `${pathFunctions} readFile(path.resolve(root, \`\${name}.json\`));`,
+        `${pathFunctions} readFile(path.join(root, \`../\${process.pid}\`));`,
+        `${pathFunctions} readFile(join(root, "../secret.json"));`,
+        `${pathFunctions} readFile(find(root, "/etc/passwd"));`,
+      ],
+      fine: [
+        `${pathFunctions} readFile(join(root, "plugins/markdown.json"));`,
+        `${pathFunctions} path.join(root, \`p\${process.pid}.sock\`);`,
+        `${pathFunctions} join(root, \`b\${randomBytes(6).toString("hex")}.sock\`);`,
+        `${pathFunctions} path.resolve(file);`,
+        `${pathFunctions} path.resolve(cwd ?? ".", file);`,
+        `${pathFunctions} path.join(home, isMac ? "Library/Caches" : ".cache");`,
+        'names.join(separator, ", "); Promise.resolve(first, second);',
       ],
     },
     {

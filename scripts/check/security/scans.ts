@@ -2,6 +2,7 @@ import { backtracking } from "./backtracking.ts";
 import { dynamicCode } from "./dynamic-code.ts";
 import { emptyCatch } from "./empty-catch.ts";
 import { fileWrites } from "./file-writes.ts";
+import { paths } from "./paths.ts";
 import { plainHttp } from "./plain-http.ts";
 import type { Scan } from "./scan.ts";
 import { secrets } from "./secrets.ts";
@@ -13,7 +14,7 @@ import { unbounded } from "./unbounded.ts";
 /** For what runs on our own machines only, with our own input. */
 const everywhere: readonly Scan[] = [dynamicCode, emptyCatch, secrets, shell, temporaryNames];
 /** For what users run. */
-const published: readonly Scan[] = [...everywhere, backtracking, fileWrites, plainHttp, tls, unbounded];
+const published: readonly Scan[] = [...everywhere, backtracking, fileWrites, paths, plainHttp, tls, unbounded];
 
 /** The scans of a module by where it lies; none for what is no module. Tests attack, and make up secrets. */
 export function scansOf(file: string): readonly Scan[] {

@@ -25,6 +25,7 @@ export function compileCacheEnvironment(
   if (identity === undefined) {
     return {};
   }
+  // allowed paths: the identity is a hash in hexadecimal.
   const directory = path.join(userCacheDirectory(env), "plugboard", "compile-cache", identity);
   return makePrivate(directory) ? { NODE_COMPILE_CACHE: directory } : {};
 }

@@ -49,6 +49,7 @@ export async function verifiedCommand(
   }
   const directory = makeSocketDirectory();
   try {
+    // allowed paths: the last part of a path without links, which is that of a file.
     const copy = path.join(directory, path.basename(found));
     await copyFile(found, copy);
     await chmod(copy, 0o500);
