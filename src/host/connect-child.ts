@@ -43,6 +43,11 @@ export interface ReachedPlugin {
   readonly tls: AgreedTls | undefined;
 }
 
+/** Code 0 says that the program ran to its end. */
+const endedByItself =
+  "A module that only defines a plugin ends like this: the command must run one that calls serve(plugin). A plugin " +
+  "that was made for another host ends like this unless it gets that host's cookie, by the option `handshake`.";
+
 type ReachSettings = Pick<
   HostSettings,
   "PLUGIN_CLIENT_TRANSPORTS" | "PLUGIN_HANDSHAKE_TIMEOUT" | "PLUGIN_CONNECTION_TIMEOUT"
@@ -66,7 +71,7 @@ export async function connectChild(child: PluginProcess, options: ReachOptions):
   child.exited.then(
     (exit) => {
       const message = `the process ended before its ${awaited}, ${describeExit(exit)}`;
-      giveUp.abort(hostError("PB-HANDSHAKE-EXITED", message));
+      giveUp.abort(hostError("PB-HANDSHAKE-EXITED", message, exit.code === 0 ? { hint: endedByItself } : {}));
     },
     (error: unknown) => giveUp.abort(error),
   );

@@ -186,6 +186,11 @@ describe("a start that fails", () => {
     expect((await failure({ command: ["true"] })).message).toContain("with code 0; it printed nothing");
   });
 
+  test("tells of serve(plugin) when the command ran to its end, as a module does that only defines a plugin", async () => {
+    expect((await failure({ command: misbehave("exit", "0") })).hint).toContain("serve(plugin)");
+    expect((await failure({ command: misbehave("exit", "7") })).hint).toContain("Run the command by hand");
+  });
+
   const broken: readonly (readonly [string, ErrorCode, readonly [string, ...string[]], string])[] = [
     ["the process exits early", "PB-HANDSHAKE-EXITED", misbehave("exit", "7"), "with code 7"],
     ["the process exits early with 0", "PB-HANDSHAKE-EXITED", misbehave("exit", "0"), "with code 0"],
