@@ -34,3 +34,44 @@ export function endIterator(iterator: AsyncIterator<unknown> | undefined, reason
   };
   end().catch(() => undefined);
 }
+
+/**
+ * An iterable that forwards another's messages, and runs something instead when its reader leaves them early. Not a generator:
+ * ending that would wait for a message that is yet to come, and do nothing before the first was asked for.
+ * @param leave Runs when the reader leaves, once; `return` waits for it. The source's own iterator is not ended otherwise.
+ * @param onEnd Runs when the messages have ended by themselves, or have failed.
+ */
+export function onReturn<T>(
+  source: AsyncIterable<T>,
+  leave: (iterator: AsyncIterator<T>) => Promise<unknown>,
+  onEnd?: () => void,
+): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = source[Symbol.asyncIterator]();
+      let left: Promise<unknown> | undefined;
+      return {
+        // The source's own promise, where nothing is to be done at the end: one more costs each message.
+        next: onEnd === undefined ? () => iterator.next() : () => tellEnd(iterator, onEnd),
+        async return() {
+          left ??= leave(iterator);
+          await left;
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+async function tellEnd<T>(iterator: AsyncIterator<T>, onEnd: () => void): Promise<IteratorResult<T>> {
+  try {
+    const result = await iterator.next();
+    if (result.done === true) {
+      onEnd();
+    }
+    return result;
+  } catch (error) {
+    onEnd();
+    throw error;
+  }
+}

@@ -9,7 +9,7 @@ import { startDeadline } from "../call/time/deadline.ts";
 import { untilCallEnds } from "../call/until-call-ends.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { methodPath } from "../plugin/service-table.ts";
-import { createCancellingClient } from "./calls/cancelling-client.ts";
+import { createScopedClient } from "./calls/call-scope.ts";
 import { withDefaultTimeout } from "./calls/default-timeout.ts";
 import { heedDeadline } from "./calls/heed-deadline.ts";
 import { interceptTransport } from "./calls/intercepted-transport.ts";
@@ -186,7 +186,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   }
 
   return {
-    client: (service) => createCancellingClient(service, transport),
+    client: (service) => createScopedClient(service, transport),
     routes,
     manifest,
     transport,

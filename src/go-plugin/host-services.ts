@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { untilAborted } from "../base/until-aborted.ts";
-import { createEndingTransport } from "../client/calls/ending-transport.ts";
+import { createCallScope } from "../client/calls/call-scope.ts";
 import type { Connection } from "../client/connection.ts";
 import { isDialFailure } from "../client/dialers/dialer.ts";
 import { clientError } from "../client/errors.ts";
@@ -57,7 +57,7 @@ export function useGoPluginServices(
   if (brokerEnd !== undefined) {
     startBrokerStream(brokerEnd, connection.transport, closing.signal);
   }
-  const { transport, end } = createEndingTransport(connection.transport);
+  const { transport, end } = createCallScope(connection.transport);
   return {
     transport,
     broker: brokerEnd?.broker,

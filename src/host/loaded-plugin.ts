@@ -1,4 +1,4 @@
-import { createCancellingClient } from "../client/calls/cancelling-client.ts";
+import { createScopedClient } from "../client/calls/call-scope.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
 import type { Connection } from "../client/connection.ts";
@@ -63,7 +63,7 @@ export function createLoadedPlugin(parts: LoadedPluginParts): LoadedPlugin {
   return {
     ...connection,
     transport,
-    client: (service) => createCancellingClient(service, transport),
+    client: (service) => createScopedClient(service, transport),
     pid,
     broker: own?.broker,
     protocolVersion: handshake.appProtocolVersion,

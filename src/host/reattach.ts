@@ -1,5 +1,5 @@
 import { within } from "../base/within.ts";
-import { createCancellingClient } from "../client/calls/cancelling-client.ts";
+import { createScopedClient } from "../client/calls/call-scope.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
 import type { ConnectOptions } from "../client/connect.ts";
@@ -144,7 +144,7 @@ export async function reattach(
   return {
     ...connection,
     transport,
-    client: (service) => createCancellingClient(service, transport),
+    client: (service) => createScopedClient(service, transport),
     pid,
     protocolVersion,
     exited: followed.exited,

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../../base/errors.ts";
 import { forwardIterator } from "../../base/iterables.ts";
 import { timedOut } from "../../call/time/deadline.ts";
-import { isServersWord } from "./ending-transport.ts";
+import { isServersWord } from "./wire-errors.ts";
 
 /** Milliseconds before the caller's deadline at which the server's clock may have it; a tenth of a short one. */
 const maxEarlyMs = 50;

@@ -5,7 +5,7 @@ import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/p
 import type { Address } from "../../address/endpoint.ts";
 import { detectRuntime } from "../../address/runtime.ts";
 import { fairStream } from "../../call/fair-stream.ts";
-import { createEndingTransport } from "../calls/ending-transport.ts";
+import { createCallScope } from "../calls/call-scope.ts";
 import { stopAtResponse } from "../calls/stop-at-response.ts";
 import { checkRequests } from "./checked-transport.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
@@ -57,7 +57,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
       });
     const whole = make("whole");
     const streamed = make("streamed");
-    const { transport, end } = createEndingTransport(
+    const { transport, end } = createCallScope(
       checkRequests({
         unary: whole.unary,
         async stream(method, ...rest) {

@@ -4,7 +4,7 @@ import { endpointAt } from "../../address/endpoint.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
-import { createEndingTransport } from "../../client/calls/ending-transport.ts";
+import { createCallScope } from "../../client/calls/call-scope.ts";
 import { createConnection } from "../../client/connection.ts";
 import type { Dialer } from "../../client/dialers/dialer.ts";
 import { createTransportPool } from "../../client/dialers/transport-pool.ts";
@@ -58,7 +58,7 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   } finally {
     clearTimeout(timer);
   }
-  const { transport, end } = createEndingTransport(
+  const { transport, end } = createCallScope(
     createGrpcTransport({
       baseUrl,
       interceptors: [mapConnectionLoss({ text }), openFirst(connection)],

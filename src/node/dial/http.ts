@@ -6,7 +6,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import type { Address } from "../../address/endpoint.ts";
 import { isPlugboardError } from "../../base/errors.ts";
 import { foreignKeepalive, keepaliveOn, localKeepalive, withKeepalive } from "../../call/time/keepalive.ts";
-import { createEndingTransport } from "../../client/calls/ending-transport.ts";
+import { createCallScope } from "../../client/calls/call-scope.ts";
 import { stopAtResponse } from "../../client/calls/stop-at-response.ts";
 import { checkRequests } from "../../client/dialers/checked-transport.ts";
 import type { Dialer, DialOptions } from "../../client/dialers/dialer.ts";
@@ -60,7 +60,7 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
       keepalive: withKeepalive(options.keepalive, ours === localKeepalive ? ours : foreignKeepalive),
       explain: (error) => explainLateTls(error, peer),
     });
-    const { transport, end } = createEndingTransport(
+    const { transport, end } = createCallScope(
       checkRequests(
         createTransport({ ...common(options, address, openFirst(connection)), baseUrl, sessionManager: connection }),
       ),
@@ -99,7 +99,7 @@ function dialHttp1(createTransport: (options: Http1TransportOptions) => Transpor
         throw cause === undefined ? error : dialFailed(address, cause);
       }
     };
-    const { transport, end } = createEndingTransport(
+    const { transport, end } = createCallScope(
       checkRequests(
         createTransport({
           ...common(options, address, tellDialFailure, ...heedEnds(agent, address), stopAtResponse),

@@ -1,0 +1,123 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { CallOptions, Client, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { onReturn } from "../../base/iterables.ts";
+import { markWireError } from "./wire-errors.ts";
+
+/** The calls of a transport, which end together, and each when its caller stops reading. */
+export interface CallScope {
+  readonly transport: Transport;
+  /** Ends calls in flight, and every later one, with the reason. */
+  end(reason: Error): void;
+}
+
+/**
+ * Makes the calls of a transport end with it. Leaving the iteration of a response early ends its call, too: Connect's
+ * transports leave it open until the connection ends, and its handler with it.
+ */
+export function createCallScope(transport: Transport): CallScope {
+  const calls = new Set<AbortController>();
+  let ended: Error | undefined;
+
+  /** A signal for one call, which its caller's signal aborts, too. */
+  function open(signal: AbortSignal | undefined) {
+    const controller = new AbortController();
+    const onAbort = () => {
+      close();
+      controller.abort(signal?.reason);
+    };
+    const close = () => {
+      calls.delete(controller);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    if (ended !== undefined) {
+      controller.abort(ended);
+    } else if (signal?.aborted) {
+      controller.abort(signal.reason);
+    } else {
+      calls.add(controller);
+      signal?.addEventListener("abort", onAbort);
+    }
+    return { controller, signal: controller.signal, close };
+  }
+
+  return {
+    transport: {
+      async unary(method, signal, ...rest) {
+        const call = open(signal);
+        try {
+          return await transport.unary(method, call.signal, ...rest);
+        } catch (error) {
+          throw markWireError(error, call.signal);
+        } finally {
+          call.close();
+        }
+      },
+      async stream(method, signal, ...rest) {
+        const call = open(signal);
+        try {
+          const response = await transport.stream(method, call.signal, ...rest);
+          return { ...response, message: cancelOnReturn(response.message, call.controller, call.close) };
+        } catch (error) {
+          call.close();
+          throw markWireError(error, call.signal);
+        }
+      },
+    },
+    end(reason) {
+      ended ??= reason;
+      for (const controller of calls) {
+        controller.abort(ended);
+      }
+      calls.clear();
+    },
+  };
+}
+
+type StreamingFunction = (input: unknown, options?: CallOptions) => AsyncIterable<unknown>;
+
+/**
+ * Connect's client, with one thing added: leaving a `for await` loop over a response early cancels the call, whatever the
+ * transport makes of that. By a signal, as Connect's own iterables and interceptors forward no such end.
+ * @param transport One of `readLate`.
+ */
+export function createScopedClient<Service extends DescService>(
+  service: Service,
+  transport: Transport,
+): Client<Service> {
+  const client = createClient(service, transport);
+  const streaming = service.methods.filter(respondsWithStream).map((method) => {
+    // The method's kind says that it is a function from a request or requests to responses.
+    const call = client[method.localName as keyof typeof client] as StreamingFunction;
+    const scoped: StreamingFunction = (input, options) => {
+      const controller = new AbortController();
+      // Not a listener, as in a scope: a call that is never read would leave it on the caller's signal.
+      const signal = options?.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal;
+      return cancelOnReturn(call(input, { ...options, signal }), controller);
+    };
+    return [method.localName, scoped] as const;
+  });
+  return Object.assign(client, Object.fromEntries(streaming));
+}
+
+function respondsWithStream(method: DescMethod): boolean {
+  return method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
+}
+
+/**
+ * The messages of a response: who leaves them early cancels the call.
+ * @param onEnd Called when they have ended, in whatever way.
+ */
+function cancelOnReturn<T>(
+  messages: AsyncIterable<T>,
+  controller: AbortController,
+  onEnd?: () => void,
+): AsyncIterable<T> {
+  const cancel = async (iterator: AsyncIterator<T>) => {
+    onEnd?.();
+    controller.abort(new ConnectError("the caller stopped reading", Code.Canceled));
+    // Settles what the abort has left, so that no rejection goes unhandled.
+    await iterator.next().catch(() => undefined);
+  };
+  return onReturn(messages, cancel, onEnd);
+}
