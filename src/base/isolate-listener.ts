@@ -4,7 +4,7 @@ import { log } from "./log.ts";
 /**
  * Isolates the source of an event from a listener that fails: what the listener throws, or what its promise rejects
  * with, does not reach the source. The first failure is logged.
- * @param name The option by which it was given.
+ * @param name The listener's option, for the message.
  */
 export function isolateListener<T>(name: string, listener: (event: T) => unknown): (event: T) => void {
   let told = false;

@@ -3,7 +3,7 @@ import { callSafely } from "../base/call-safely.ts";
 import { log } from "../base/log.ts";
 import { requestIdOf } from "./request-id.ts";
 
-/** Gets to know of the calls of a plugin, on the plugin's side: for logs, metrics and traces. */
+/** Observes the calls of a plugin, on the plugin's side: for logs, metrics and traces. */
 export interface CallObserver {
   /** A call has come in; nothing is decided about it yet. */
   begin(context: HandlerContext): CallObservation;

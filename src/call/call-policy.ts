@@ -45,7 +45,7 @@ export interface CallPolicy {
   readonly gate?: RequestGate;
   /** Decides whether a request may become a WebSocket; gives the reason if not. Each of its calls passes the gate, too. */
   readonly admit?: (request: UpgradeRequest) => Promise<ConnectError | undefined>;
-  /** Gets to know of every call. */
+  /** Observes every call. */
   readonly observer?: CallObserver;
   /** Tell callers what goes wrong in handlers. For development alone: it may be anything. Default: false. */
   readonly revealErrors?: boolean;

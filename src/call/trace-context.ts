@@ -1,7 +1,7 @@
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { createContextKey } from "@connectrpc/connect";
 
-/** Headers by which a call says what trace it is part of, see https://www.w3.org/TR/trace-context. */
+/** Headers that say what trace a call is part of, see https://www.w3.org/TR/trace-context. */
 const fromCaller = ["traceparent", "tracestate"];
 
 const ofSpan = createContextKey<Readonly<Record<string, string>> | undefined>(undefined, {
@@ -13,7 +13,7 @@ export function setTraceHeaders(values: ContextValues, headers: Readonly<Record<
   values.set(ofSpan, headers);
 }
 
-/** The headers by which further calls are part of the same trace: those of the call's span, else what its caller sent. */
+/** The headers that make further calls part of the same trace: those of the call's span, else what its caller sent. */
 export function traceHeadersOf({
   values,
   requestHeader,

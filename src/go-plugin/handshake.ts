@@ -38,7 +38,7 @@ export function checkCookie(cookie: MagicCookie): void {
 /** Version of the handshake itself; there is only this one. */
 const coreProtocolVersion = 1;
 
-/** The line by which a plugin process tells its host where it listens; HashiCorp go-plugin's. */
+/** The line in which a plugin process tells its host where it listens; HashiCorp go-plugin's. */
 export interface Handshake {
   readonly appProtocolVersion: number;
   readonly network: string;

@@ -7,7 +7,7 @@ import { checkCookie, magicCookie } from "./handshake.ts";
 
 /** The handshake that the author of a plugin made for go-plugin's hosts has agreed on with them. */
 export interface GoPluginHandshake {
-  /** The environment variable by which the plugin knows that a host has started it. It is no security measure. */
+  /** The environment variable that tells the plugin that a host has started it. It is no security measure. */
   readonly cookie: MagicCookie;
   /** Application protocol versions that the caller speaks. Default: `protocolVersions` beside the handshake, or any. */
   readonly protocolVersions?: readonly number[];

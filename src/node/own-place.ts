@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** Bits of a mode by which a group or others may do anything. */
+/** Bits of a mode that let a group or others do anything. */
 const othersAct = 0o077;
-/** Those by which they may write. */
+/** Those that let them write. */
 const othersWrite = 0o022;
 const sticky = 0o1000;
 

@@ -22,7 +22,7 @@ export function extract(headers: Headers): Context {
   return propagation.extract(sent, headers, getter);
 }
 
-/** The headers by which a call tells of a span, and what the process's propagator has beside that. */
+/** The headers that tell of a span, and what the process's propagator has beside that. */
 export function inject(context: Context): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {};
   const span = trace.getSpanContext(context);

@@ -108,7 +108,7 @@ describe("parseAddress refuses credentials in a URL without quoting them:", () =
     expect(error.hint).not.toBe("");
   });
 
-  test("and says where to put them", () => {
+  test("the refusal of credentials says where to put them", () => {
     const error = refusal("https://user:swordfish@host/");
     expect(error.message).toContain("host");
     expect(error.hint).toContain("header");

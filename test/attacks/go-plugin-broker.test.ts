@@ -297,7 +297,7 @@ describe("a multiplexed broker", () => {
     await expect(dialled).rejects.toThrow("still waiting");
   });
 
-  test("whose connection is lost says so", async () => {
+  test("a broker whose connection is lost says so", async () => {
     const { broker, tell, heard, peer } = await startMultiplexedEnd();
     await peer.close();
     const dialled = expect(broker.dial(1)).rejects.toMatchObject({ errorCode: "PB-DIAL-FAILED" });

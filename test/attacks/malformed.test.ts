@@ -82,7 +82,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
       expect(await echoes(attacked)).toBe(before);
     });
 
-    test.each(["/x/../", "/./", "/x/%2e%2e/", "/.%2e/"])("and %s before it leads nowhere else", async (prefix) => {
+    test.each(["/x/../", "/./", "/x/%2e%2e/", "/.%2e/"])("%s before a method's path leads nowhere else", async (prefix) => {
       // What normalizes paths, as Workers do, comes to the very same method.
       const reply = await exchange(
         attacked,
@@ -102,7 +102,7 @@ describe.each(runtimes)("in %s,", (runtime) => {
       expect(reply).not.toContain("other.example.com");
     });
 
-    test("and no header leads to another method", async () => {
+    test("no header leads to another method", async () => {
       const before = await echoes(attacked);
       for (const name of ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"]) {
         const response = await fetch(`${attacked.url}${service}/Inspect`, { headers: { [name]: "POST" } });

@@ -72,7 +72,7 @@ describe("what has the name of a secret is masked", () => {
     expect(maskSecrets({ [name]: "sk-0123456789abcdef" })).toEqual({ [name]: "sk-0***ef" });
   });
 
-  test.each(plainNames)("and %s is not", (name) => {
+  test.each(plainNames)("%s is not masked", (name) => {
     expect(maskSecrets({ [name]: "sk-0123456789abcdef" })).toEqual({ [name]: "sk-0123456789abcdef" });
   });
 
@@ -86,7 +86,7 @@ describe("what has the name of a secret is masked", () => {
     );
   });
 
-  test("and of one with less than twelve characters nothing", () => {
+  test("nothing is left of a secret with less than twelve characters", () => {
     fc.assert(
       fc.property(secretName, fc.string({ maxLength: 11 }), (name, secret) => {
         expect(maskSecrets({ [name]: secret })).toEqual({ [name]: "***" });

@@ -50,7 +50,7 @@ const plugin = (change: Partial<PluginDefinition> = {}) =>
 
 describe("connect fails with PB-TARGET-UNSUPPORTED", () => {
   test.each<unknown>(["sample", "ftp://host", "unix:", "tcp:host", "tcp:[::::]:4000", {}, null, undefined, 7])(
-    "for %j",
+    "a target of %j is refused",
     async (target) => {
       for (const each of [connect, connectPortably]) {
         expect((await refusal(each(target as string))).errorCode).toBe("PB-TARGET-UNSUPPORTED");
@@ -58,7 +58,7 @@ describe("connect fails with PB-TARGET-UNSUPPORTED", () => {
     },
   );
 
-  test("for one bad target among good ones, and starts none", async () => {
+  test("one bad target among good ones fails all, and none is started", async () => {
     const start = vi.fn();
     expect((await refusal(connect([plugin({ start }), "nowhere"]))).errorCode).toBe("PB-TARGET-UNSUPPORTED");
     expect(start).not.toHaveBeenCalled();

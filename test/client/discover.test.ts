@@ -74,7 +74,7 @@ describe("a server without PluginService, which others wrote,", () => {
     },
   );
 
-  test.each<Place>(["unix", "tcp"])("that speaks HTTP/1.1 alone has no route over HTTP/2: at %s", async (place) => {
+  test.each<Place>(["unix", "tcp"])("a server that speaks HTTP/1.1 alone has no route over HTTP/2: at %s", async (place) => {
     await using server = await startRpcServer({ place, httpVersion: "1.1" });
     await using connection = await connect(server.address, { fallback: false });
     expectHttp1Alone(connection, place, server.address, [`ttrpc at ${server.address}`]);
@@ -204,7 +204,7 @@ describe("a server that refuses the first request with a code in its own protoco
     }
   });
 
-  test("and its first call doesn't go into a connection that it has ended without saying so", async () => {
+  test("the first call doesn't go into a connection that it has ended without saying so", async () => {
     const asked = new Set<unknown>();
     await using server = await startRpcServer({
       place: "http",
@@ -409,7 +409,7 @@ describe("a manifest", () => {
     ],
     ["another host", { ...overHttp, address: "https://evil.example.com" }, "connect at https://evil.example.com"],
     ["another port", { ...overHttp, address: "http://127.0.0.1:1" }, "connect at http://127.0.0.1:1"],
-  ])("that comes by http may not send callers to %s", async (_what, endpoint, named) => {
+  ])("a manifest that comes by http may not send callers to %s", async (_what, endpoint, named) => {
     await using server = await startRpcServer({
       place: "http",
       httpVersion: "1.1",
@@ -424,7 +424,7 @@ describe("a manifest", () => {
     expect(await connection.client(BehaviourService).echo({ text: "here" })).toMatchObject({ text: "here" });
   });
 
-  test("that comes by http and names only other places leaves nowhere to go", async () => {
+  test("a manifest that comes by http and names only other places leaves nowhere to go", async () => {
     const elsewhere = { ...overHttp, address: "https://evil.example.com" };
     await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest: described([elsewhere]) });
     const error = await refusal(connect(server.address));
@@ -433,7 +433,7 @@ describe("a manifest", () => {
     expect(error.message).toContain("may not send callers there");
   });
 
-  test("that comes by http may name another path of its own host", async () => {
+  test("a manifest that comes by http may name another path of its own host", async () => {
     await using inner = await startRpcServer({
       place: "http",
       httpVersion: "1.1",
@@ -459,7 +459,7 @@ describe("a manifest", () => {
     expect(inner.calls).toEqual(["Echo"]);
   });
 
-  test("that comes by https may not send callers to the same host without encryption", async () => {
+  test("a manifest that comes by https may not send callers to the same host without encryption", async () => {
     await using server = await startRpcServer({
       place: "http",
       httpVersion: "1.1",
@@ -481,7 +481,7 @@ describe("a manifest", () => {
       { protocol: Protocol.GRPC, carrier: Carrier.TCP, address: "tcp:192.0.2.1:80" },
       "grpc at tcp:192.0.2.1:80",
     ],
-  ])("that comes from a Unix socket may not send callers to %s", async (_what, endpoint, named) => {
+  ])("a manifest that comes from a Unix socket may not send callers to %s", async (_what, endpoint, named) => {
     await using server = await startRpcServer({
       place: "unix",
       httpVersion: "2",
@@ -495,7 +495,7 @@ describe("a manifest", () => {
     });
   });
 
-  test("that comes from a Unix socket may name another one", async () => {
+  test("a manifest that comes from a Unix socket may name another one", async () => {
     await using other = await startRpcServer({ place: "unix", httpVersion: "2" });
     await using server = await startRpcServer({
       place: "unix",
@@ -542,7 +542,7 @@ describe("a manifest", () => {
       { ...overHttp, address: `https://host/${"a".repeat(1000)}` },
       `${"a".repeat(280)}...: its address can't be read`,
     ],
-  ])("that names %s has that endpoint passed over with a reason", async (_what, endpoint, reason) => {
+  ])("a manifest that names %s has that endpoint passed over with a reason", async (_what, endpoint, reason) => {
     await using server = await startRpcServer({
       place: "http",
       httpVersion: "1.1",
@@ -557,14 +557,14 @@ describe("a manifest", () => {
   test.each<[string, Endpoints]>([
     ["no endpoint", []],
     ["only endpoints from the future", [{ protocol: 99 as Protocol, carrier: Carrier.HTTP }]],
-  ])("that names %s leaves nowhere to go, and the error says at which address", async (_what, endpoints) => {
+  ])("a manifest that names %s leaves nowhere to go, and the error says at which address", async (_what, endpoints) => {
     await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest: described(endpoints) });
     const error = await refusal(connect(server.address));
     expect(error.errorCode).toBe("PB-CONNECT-UNREACHABLE");
     expect(error.message).toContain(server.address);
   });
 
-  test("that has an endpoint from the future beside one that is known serves as well", async () => {
+  test("a manifest that has an endpoint from the future beside one that is known serves as well", async () => {
     const manifest = described([{ protocol: Protocol.CONNECT, carrier: 99 as Carrier }, overHttp]);
     await using server = await startRpcServer({ place: "http", httpVersion: "1.1", manifest });
     await using connection = await connect(server.address);

@@ -86,7 +86,7 @@ describe("a token", () => {
     ]);
   });
 
-  test("that can't be got fails the call, and only that", async () => {
+  test("a token that can't be got fails the call, and only that", async () => {
     let fail = false;
     const source = () => {
       if (fail) {

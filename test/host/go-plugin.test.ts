@@ -115,7 +115,7 @@ describe("a plugin made for go-plugin's hosts", () => {
     });
   });
 
-  test("that does not get its cookie is reported with a hint at it", async () => {
+  test("a plugin that does not get its cookie is reported with a hint at it", async () => {
     const wrong = { cookie: { ...handshake.cookie, value: "swordfish" } };
     const failure = await load([], { handshake: wrong }).catch((error: unknown) => error);
     expect(failure).toMatchObject({
@@ -184,7 +184,7 @@ describe("a plugin made for go-plugin's hosts", () => {
     await expect(Array.fromAsync(limited.read({}))).rejects.toMatchObject({ code: Code.ResourceExhausted });
   });
 
-  test("that closes every connection is not taken for started", async () => {
+  test("a plugin that closes every connection is not taken for started", async () => {
     const socket = join(files, "closing.sock");
     const server = createServer((connection) => connection.destroy());
     await once(server.listen(socket), "listening");

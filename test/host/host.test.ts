@@ -73,7 +73,7 @@ function socketOf(loaded: LoadedPlugin): string {
 }
 
 describe("a listener of output", () => {
-  test("that throws, or rejects, gets every line once, and ends nothing", async () => {
+  test("a listener that throws, or rejects, gets every line once, and ends nothing", async () => {
     const lines: string[] = [];
     const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     try {
@@ -573,7 +573,7 @@ describe("a loaded plugin", () => {
     await outcomes;
   });
 
-  test("that crashes leaves the others alone", async () => {
+  test("a plugin that crashes leaves the others alone", async () => {
     const [one, two] = await Promise.all([
       host.load({ command: unruly, onOutput() {} }),
       host.load({ command: markdown }),
@@ -584,7 +584,7 @@ describe("a loaded plugin", () => {
   });
 
   test.each(["closed", "killed"])(
-    "that is %s and leaves what can't be removed ends nothing but itself",
+    "a plugin that is %s and leaves what can't be removed ends nothing but itself",
     async (end) => {
       const usual = process.env.TMPDIR;
       const own = join(files, `unremovable-${end}`);

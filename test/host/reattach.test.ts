@@ -174,7 +174,7 @@ describe("a plugin that was not launched here ends only when it is told to", () 
     expect(await exit).toEqual([null, "SIGKILL"]);
   });
 
-  test("and not by what was closed before, which says so at once", async () => {
+  test("ending a plugin whose connection was closed before fails at once, and leaves it alone", async () => {
     const { target } = await start("shuts-down");
     const patient = new Host({ gracePeriodMs: 3_600_000 });
     const plugin = await patient.reattach(target);

@@ -47,7 +47,7 @@ function load(host: Host, way: string, failures: number, more: object = {}) {
 
 describe("a start", () => {
   test.each(["exit", "signal", "unreachable", "leave", "start hook"])(
-    "that fails by chance (%s) is made again, with a new process",
+    "a start that fails by chance (%s) is made again, with a new process",
     async (way) => {
       await using host = new Host({ retry: quick });
       const loaded = await load(host, way, 2);
@@ -61,7 +61,7 @@ describe("a start", () => {
     ["garbage", "PB-HANDSHAKE-INVALID"],
     ["coded", "PB-HANDSHAKE-EXITED"],
     ["silent", "PB-HANDSHAKE-TIMEOUT"],
-  ])("that would fail the same way again (%s) is not", async (way, errorCode) => {
+  ])("a start that would fail the same way again (%s) is not repeated", async (way, errorCode) => {
     await using host = new Host({ retry: quick });
     await expect(load(host, way, 1, { startTimeoutMs: 1_000 })).rejects.toMatchObject({ errorCode });
     expect(starts()).toHaveLength(1);

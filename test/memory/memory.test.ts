@@ -140,7 +140,7 @@ describe("neither side can reach into the other's objects", () => {
 });
 
 describe("unknown fields", () => {
-  test("that a newer contract sent travel on, as over a wire", async () => {
+  test("unknown fields that a newer contract sent travel on, as over a wire", async () => {
     await using connection = await connectTo((router) =>
       router.rpc(BehaviourService.method.echo, ({ $unknown }) => {
         const response = create(EchoResponseSchema);

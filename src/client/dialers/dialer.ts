@@ -20,7 +20,7 @@ export interface DialOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** Speak TLS on sockets, and by https: with these certificates. */
   readonly tls?: ClientTls;
-  /** Gets to know of the calls of plugins in this process. */
+  /** Observes the calls of plugins in this process. */
   readonly observer?: CallObserver;
   /** Gives what a request that opens a connection is authorized by. Calls bring it themselves. */
   readonly token?: TokenSource;

@@ -16,10 +16,10 @@ export const clientNames = {
   roots: "PLUGIN_SERVER_ROOT_CERTS",
 } as const;
 
-/** The settings by which a plugin process is given certificates. */
+/** The settings with a plugin process's certificates. */
 export type ServerTlsSettings = Pick<PluginSettings, (typeof serverNames)[keyof typeof serverNames]>;
 
-/** The settings by which a host is given certificates. */
+/** The settings with a host's certificates. */
 export type ClientTlsSettings = Pick<HostSettings, (typeof clientNames)[keyof typeof clientNames]>;
 
 /**

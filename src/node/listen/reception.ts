@@ -64,7 +64,7 @@ export function createReception(options: ReceptionOptions): Reception {
   }
 
   /** Speaks TLS on a connection, and goes on with what is spoken within. */
-  async function wrapTls(connection: Duplex, protocol: Sniffed, { secure }: SecureServer) {
+  async function wrapTls(connection: Duplex, protocol: Sniffed, tls: SecureServer) {
     if (protocol !== "tls") {
       const error = tlsRefusal("PB-TLS-REQUIRED", "this server requires TLS");
       onRefused?.(error);
@@ -72,7 +72,7 @@ export function createReception(options: ReceptionOptions): Reception {
       return;
     }
     try {
-      const within = await secure(connection);
+      const within = await tls.wrapTls(connection);
       connections.replace(connection, within);
       open(within, (protocol) => serve(within, protocol));
     } catch (error) {

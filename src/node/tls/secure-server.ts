@@ -13,7 +13,7 @@ export interface SecureServer {
    * not do is told so first.
    * @throws PlugboardError PB-TLS-*
    */
-  secure(connection: Duplex): Promise<tls.TLSSocket>;
+  wrapTls(connection: Duplex): Promise<tls.TLSSocket>;
 }
 
 /** Options for speaking TLS as a server. */
@@ -58,7 +58,7 @@ export function createSecureServer(
   }
 
   return {
-    async secure(connection) {
+    async wrapTls(connection) {
       const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
       connection.on("error", reject);
       connection.once("close", () => reject(new Error("the connection was closed")));

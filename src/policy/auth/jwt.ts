@@ -11,7 +11,7 @@ import { denied } from "./denial.ts";
 import { authError } from "./errors.ts";
 import type { JwtVerifierOptions, Verified } from "./verify-jwt.ts";
 
-/** Algorithms by which an issuer signs with a key of its own, whose public half is in its key set. */
+/** Algorithms with which an issuer signs with a key of its own, whose public half is in its key set. */
 const keySetAlgorithms = [
   "RS256",
   "RS384",

@@ -176,7 +176,7 @@ describe("a server refuses chunks that are wrong, on their stream alone", () => 
     await server.connections[0]?.closed;
   });
 
-  test("for a unary call that has its message already", async () => {
+  test("chunks for a unary call that has its message already are refused", async () => {
     await using server = await serveTtrpc((router) =>
       router.rpc(BehaviourService.method.hang, () => new Promise(() => {})),
     );

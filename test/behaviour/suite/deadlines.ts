@@ -23,7 +23,7 @@ export function describeDeadlines({ carries, client }: OpenRoute) {
       ["more than a timer can be set for", 2 ** 31, 24 * dayMs],
       ["a month", 30 * dayMs, 24 * dayMs],
       ["as long as a number can say", Number.MAX_VALUE, 24 * dayMs],
-    ])("of %s are not over at once", async (_, timeoutMs, leastMs) => {
+    ])("deadlines of %s are not over at once", async (_, timeoutMs, leastMs) => {
       const seen = (await client().inspect({}, { timeoutMs })).timeoutMs;
       expect(seen).toBeGreaterThan(leastMs - dayMs);
       expect(seen).toBeLessThan(25 * dayMs);

@@ -28,11 +28,11 @@ describe("a line in hclog's JSON", () => {
     ["warning", "warn"],
     ["err", "error"],
     ["fatal", "error"],
-  ])("of level %j is of level %s", (name, level) => {
+  ])("a line of level %j is of level %s", (name, level) => {
     expect(read(JSON.stringify({ "@level": name, "@message": "m" }))).toEqual({ level, message: "m", fields: {} });
   });
 
-  test.each(["off", "", 7, null, {}])("of the unknown level %j is of level debug, and keeps what it says", (name) => {
+  test.each(["off", "", 7, null, {}])("a line of the unknown level %j is of level debug, and keeps what it says", (name) => {
     const record = read(JSON.stringify({ "@level": name, "@message": "m" }));
     expect(record).toEqual({ level: "debug", message: "m", fields: { "@level": name } });
   });
@@ -46,7 +46,7 @@ describe("a line in hclog's JSON", () => {
   });
 
   test.each(["yesterday", "2026-11-21", "2026-13-45T10:08:47Z", 1_700_000_000])(
-    "whose time is %j keeps that as a field",
+    "a line whose time is %j keeps that as a field",
     (timestamp) => {
       const record = read(JSON.stringify({ "@level": "info", "@message": "m", "@timestamp": timestamp }));
       expect(record).toEqual({ level: "info", message: "m", fields: { "@timestamp": timestamp } });

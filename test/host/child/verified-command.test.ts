@@ -114,7 +114,7 @@ describe("a command with a checksum", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  test("that is no script is told that it was started by its own name", async () => {
+  test("a command that is no script is told that it was started by its own name", async () => {
     const shell = realpathSync("/bin/sh");
     const options = { command: ["sh", "-c", 'echo "as $0" >&2; exit 4'], sha256: sha256(shell) } as const;
     expect(String(await failure(options))).toMatch(/with code 4.*as sh\n/s);
@@ -123,7 +123,7 @@ describe("a command with a checksum", () => {
   test.each([
     ["is missing", "PB-LAUNCH-NOT-FOUND", "no-such-command-here"],
     ["is not executable", "PB-LAUNCH-NOT-EXECUTABLE", join(files, "not-executable")],
-  ])("whose file %s is reported as without a checksum", async (_, errorCode, command) => {
+  ])("a command whose file %s is reported as without a checksum", async (_, errorCode, command) => {
     writeFileSync(join(files, "not-executable"), "");
     expect(await failure({ command: [command], sha256: other })).toMatchObject({ errorCode });
     expect(await failure({ command: [command] })).toMatchObject({ errorCode });

@@ -86,7 +86,7 @@ describe.skipIf(lacksGo)("a host made with go-plugin, for which go has to be on 
     await untilPrinted(host, "stdout", "last words");
   });
 
-  test("that only shuts our plugin down need not kill it", async () => {
+  test("a host that only shuts our plugin down need not kill it", async () => {
     await using host = await start();
     await host.tell("close");
     await untilGone(pidOf(host), socketOf(host));
@@ -102,7 +102,7 @@ describe.skipIf(lacksGo)("a host made with go-plugin, for which go has to be on 
     await expectGracefulEnd(host);
   });
 
-  test("that dies leaves a plugin that another takes over", async () => {
+  test("a host that dies leaves a plugin that another takes over", async () => {
     await using first = await start();
     // Should a step fail, no one else ends it.
     using _plugin = { [Symbol.dispose]: () => isAlive(pidOf(first)) && process.kill(pidOf(first), "SIGKILL") };
@@ -120,7 +120,7 @@ describe.skipIf(lacksGo)("a host made with go-plugin, for which go has to be on 
     await untilGone(pidOf(first), socketOf(first));
   });
 
-  test("that only tests our plugin leaves it alone in the end", async () => {
+  test("a host that only tests our plugin leaves it alone in the end", async () => {
     const socket = join(folder, "test.sock");
     const plugin = await startStandalone(pluginCommand("test"), `unix:${socket}`);
     const host = await reattach({

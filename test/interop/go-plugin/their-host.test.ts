@@ -118,7 +118,7 @@ describe.skipIf(lacksGo)("hosts written with go-plugin, for which go has to be o
       ["by such sockets with certificates made for it", ["-auto-mtls"]],
       ["within the one connection", ["-multiplex"]],
       ["within the one connection, with certificates made for it", ["-multiplex", "-auto-mtls"]],
-    ])("and our plugin call each other by the broker, %s", async (_, args) => {
+    ])("their host and our plugin call each other by the broker, %s", async (_, args) => {
       await using host = await start(args);
       expect(await host.call(Test.method.double, { input: 21 })).toMatchObject({ output: 42 });
       const pong = Buffer.from(toBinary(PongResponseSchema, create(PongResponseSchema, { msg: "pong" })));

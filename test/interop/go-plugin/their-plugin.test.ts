@@ -274,7 +274,7 @@ describe.skipIf(lacksGo)("plugins made with go-plugin, for which go has to be on
     expect(leftovers()).toEqual([]);
   });
 
-  test("that run already are reattached to, and go on when they are left", async () => {
+  test("plugins that run already are reattached to, and go on when they are left", async () => {
     const child = spawn(plugin, [], {
       env: { ...process.env, INTEROP_TEST: "1" },
       stdio: ["ignore", "pipe", "ignore"],

@@ -46,7 +46,7 @@ describe.skipIf(lacksGo)(
         ["with AutoMTLS, though there are other certificates in the environment", ["-auto-mtls"], fromFiles],
         ["with certificates from files", ["-tls", folder], fromFiles],
         ["with certificates from files, within the one connection", ["-tls", folder, "-multiplex"], fromFiles],
-      ])("and our plugin call each other, by the broker, too, %s", async (_, args, env) => {
+      ])("a host of go-plugin's and our plugin call each other, by the broker, too, %s", async (_, args, env) => {
         await using host = await startGoHost([...args, "--", ...command], { TMPDIR: folder, ...env });
         expect(await host.call(Test.method.double, { input: 21 })).toMatchObject({ output: 42 });
         const pong = Buffer.from(toBinary(PongResponseSchema, create(PongResponseSchema, { msg: "pong" })));
@@ -93,7 +93,7 @@ describe.skipIf(lacksGo)(
       test.each<[string, () => Partial<LoadOptions>]>([
         ["with automatic TLS", () => ({ tls: "auto" })],
         ["with certificates of both sides", () => ({ tls: certificates, env: ownCertificates })],
-      ])("and our host call each other, by the broker, too, %s", async (_, options) => {
+      ])("a plugin of go-plugin's and our host call each other, by the broker, too, %s", async (_, options) => {
         await using host = new Host();
         const plugin = await load(host, options());
         expect(plugin.routes.unary.routes[0]).toMatchObject({ name: "unix+grpc", endpoint: { encrypted: true } });
@@ -142,7 +142,7 @@ describe.skipIf(lacksGo)(
         await expect(load(host, { tls, env })).rejects.toMatchObject({ errorCode });
       });
 
-      test("that wants a certificate of ours is refused without one", async () => {
+      test("a plugin that wants a certificate of ours is refused without one", async () => {
         await using host = new Host();
         await expect(load(host, { tls: { roots: certificates.roots }, env: ownCertificates })).rejects.toMatchObject({
           errorCode: "PB-TLS-CLIENT-CERTIFICATE",

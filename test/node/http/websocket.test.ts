@@ -68,7 +68,7 @@ describe("a WebSocket is closed", () => {
 });
 
 describe("a request to become a WebSocket", () => {
-  test("from a page of an origin that is named is taken", async () => {
+  test("a request from a page of an origin that is named is taken", async () => {
     const socket = await open({ Origin: "https://app.example.com" });
     socket.close();
   });

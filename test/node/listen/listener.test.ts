@@ -153,7 +153,7 @@ describe.each<[string, (more: Pick<typeof zipped, never>) => Transport]>([
     }
   });
 
-  test("and runs no handler for a message over its limit, be it compressed or not", async () => {
+  test("runs no handler for a message over its limit, compressed or not", async () => {
     const text = randomUUID() + "a".repeat(1_000_000);
     for (const transport of [open({}), open(zipped)]) {
       await expect(createClient(BehaviourService, transport).echo({ text })).rejects.toMatchObject({

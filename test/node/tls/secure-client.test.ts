@@ -62,9 +62,9 @@ test("a connection that breaks while the certificates are read is an error of th
 test("who is not trusted stays so, whatever NODE_TLS_REJECT_UNAUTHORIZED says", async () => {
   vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
   const another = await makeCertificate();
-  const { secure } = createSecureServer(await readServerTls(another));
+  const { wrapTls } = createSecureServer(await readServerTls(another));
   const secured = withServer(
-    (socket) => secure(socket).catch(() => undefined),
+    (socket) => wrapTls(socket).catch(() => undefined),
     (connection) => secureClient(connection, clientCredentials({ roots: certificate.certificate })),
   );
   await expect(secured).rejects.toMatchObject({ errorCode: "PB-TLS-UNTRUSTED" });

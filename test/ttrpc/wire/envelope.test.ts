@@ -86,7 +86,7 @@ describe("a request", () => {
     { nil: undefined },
   );
 
-  test("that is written by hand is read as the generated message", () => {
+  test("a request that is written by hand is read as the generated message", () => {
     fc.assert(
       fc.property(
         fc.record({ service: text, method: text, payload: payloads, timeoutMs: timeouts, extended: fc.boolean() }),
@@ -130,7 +130,7 @@ describe("a request", () => {
     })
     .map((init): Request => create(RequestSchema, init));
 
-  test("that others write is read by hand, and fields that are not known are skipped", () => {
+  test("a request that others write is read by hand, and fields that are not known are skipped", () => {
     fc.assert(
       fc.property(messages, unknownFields, unknownFields, headerEntries, (message, before, after, entries) => {
         message.metadata.push(...entries.map(([key, value]) => create(KeyValueSchema, { key, value })));
@@ -207,7 +207,7 @@ describe("a response", () => {
     trailer: keyValues,
   });
 
-  test("that is written is read as the generated message, and the other way round", () => {
+  test("a response that is written is read as the generated message, and the other way round", () => {
     fc.assert(
       fc.property(responses, unknownFields, ({ status, ...rest }, unknown) => {
         const init = status === undefined ? rest : { ...rest, status: create(StatusSchema, status) };
