@@ -82,15 +82,18 @@ describe.each(runtimes)("in %s,", (runtime) => {
       expect(await echoes(attacked)).toBe(before);
     });
 
-    test.each(["/x/../", "/./", "/x/%2e%2e/", "/.%2e/"])("%s before a method's path leads nowhere else", async (prefix) => {
-      // What normalizes paths, as Workers do, comes to the very same method.
-      const reply = await exchange(
-        attacked,
-        head(prefix + echo.slice(1), "Content-Length: 2", "Connection: close"),
-        "{}",
-      );
-      expect(reply).toMatch(runtime === "node" ? /^HTTP\/1.1 404 / : /^HTTP\/1.1 200 [\s\S]*\r\n\r\n(2\r\n)?{}/);
-    });
+    test.each(["/x/../", "/./", "/x/%2e%2e/", "/.%2e/"])(
+      "%s before a method's path leads nowhere else",
+      async (prefix) => {
+        // What normalizes paths, as Workers do, comes to the very same method.
+        const reply = await exchange(
+          attacked,
+          head(prefix + echo.slice(1), "Content-Length: 2", "Connection: close"),
+          "{}",
+        );
+        expect(reply).toMatch(runtime === "node" ? /^HTTP\/1.1 404 / : /^HTTP\/1.1 200 [\s\S]*\r\n\r\n(2\r\n)?{}/);
+      },
+    );
 
     test("also as a whole URL", async () => {
       const reply = await exchange(

@@ -74,12 +74,15 @@ describe("a server without PluginService, which others wrote,", () => {
     },
   );
 
-  test.each<Place>(["unix", "tcp"])("a server that speaks HTTP/1.1 alone has no route over HTTP/2: at %s", async (place) => {
-    await using server = await startRpcServer({ place, httpVersion: "1.1" });
-    await using connection = await connect(server.address, { fallback: false });
-    expectHttp1Alone(connection, place, server.address, [`ttrpc at ${server.address}`]);
-    await expectToWork(connection, "connect");
-  });
+  test.each<Place>(["unix", "tcp"])(
+    "a server that speaks HTTP/1.1 alone has no route over HTTP/2: at %s",
+    async (place) => {
+      await using server = await startRpcServer({ place, httpVersion: "1.1" });
+      await using connection = await connect(server.address, { fallback: false });
+      expectHttp1Alone(connection, place, server.address, [`ttrpc at ${server.address}`]);
+      await expectToWork(connection, "connect");
+    },
+  );
 
   test("that speaks HTTP/1.1 alone has no route over HTTP/2, whatever its manifest says", async () => {
     const endpoints = [Protocol.GRPC, Protocol.CONNECT].map((protocol) => ({ protocol, carrier: Carrier.UNIX }));

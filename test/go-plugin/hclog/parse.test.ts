@@ -32,10 +32,13 @@ describe("a line in hclog's JSON", () => {
     expect(read(JSON.stringify({ "@level": name, "@message": "m" }))).toEqual({ level, message: "m", fields: {} });
   });
 
-  test.each(["off", "", 7, null, {}])("a line of the unknown level %j is of level debug, and keeps what it says", (name) => {
-    const record = read(JSON.stringify({ "@level": name, "@message": "m" }));
-    expect(record).toEqual({ level: "debug", message: "m", fields: { "@level": name } });
-  });
+  test.each(["off", "", 7, null, {}])(
+    "a line of the unknown level %j is of level debug, and keeps what it says",
+    (name) => {
+      const record = read(JSON.stringify({ "@level": name, "@message": "m" }));
+      expect(record).toEqual({ level: "debug", message: "m", fields: { "@level": name } });
+    },
+  );
 
   test.each([
     ["2026-11-21T10:08:47Z", "2026-11-21T10:08:47.000Z"],
