@@ -20,7 +20,7 @@ export function isMethodPath(path: string): boolean {
 }
 
 /**
- * How methods are called over HTTP, for a user whose path is none of a method's, such as "/" in a browser.
+ * Instructions for calls over HTTP, for a user whose path is none of a method's, such as "/" in a browser.
  * @param services The plugin's own, if everyone may call them. Undefined: callers have to say who they are, and only those
  * find out what there is.
  */

@@ -1,7 +1,7 @@
 /** The most files that a folder may hold: more than that have a second idea among them, which gets a folder of its own. */
 export const mostFiles = 15;
 
-/** Where code lies. Elsewhere each page or setting has the place that its reader or its tool expects. */
+/** The folders of code. Elsewhere each page or setting has the place that its reader or its tool expects. */
 const code = /^(?:src|test|examples|bench|scripts|workers|packages)\//;
 
 /**

@@ -26,7 +26,7 @@ export const paths: Scan = {
   },
 };
 
-/** What node:path calls a function that is called by its own name here, or as one of the module's. */
+/** The name that node:path has for a function that is called by its own name here, or as one of the module's. */
 function joinerOf(callee: Node, imported: ReadonlyMap<string, string>): string | undefined {
   const name = lastName(callee);
   if (name === undefined) {
@@ -39,7 +39,7 @@ function joinerOf(callee: Node, imported: ReadonlyMap<string, string>): string |
   return ["*", "default"].includes(imported.get(module ?? "") ?? "") ? name : undefined;
 }
 
-/** What is found from there is meant to be anywhere, as a path in a command is. */
+/** True for the working directory: a path from there may lead anywhere, as one in a command does. */
 function isWorkingDirectory(folder: Node): boolean {
   switch (folder.type) {
     case "LogicalExpression":
@@ -51,7 +51,7 @@ function isWorkingDirectory(folder: Node): boolean {
   }
 }
 
-/** Whether it is written out, or of digits and letters only. */
+/** True if it is written out, or of digits and letters only. */
 function staysBelow(part: Node): boolean {
   if (part.type === "ConditionalExpression") {
     return staysBelow(part.consequent) && staysBelow(part.alternate);

@@ -10,7 +10,7 @@ import type { BrokerOptions } from "../broker/create-broker.ts";
  */
 export function secureConnections(credentials: Credentials, serverName?: string): NonNullable<BrokerOptions["secure"]> {
   return {
-    ...(credentials.hasIdentity && { server: createSecureServer(credentials).secure }),
+    ...(credentials.hasIdentity && { server: createSecureServer(credentials).wrapTls }),
     client: (connection) => secureClient(connection, credentials, serverName === undefined ? {} : { serverName }),
   };
 }

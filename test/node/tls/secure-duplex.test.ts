@@ -32,7 +32,7 @@ function pair(): readonly [Duplex, Duplex] {
 }
 
 async function asServer(connection: Duplex, tls: ServerTls) {
-  return createSecureServer(await readServerTls(tls)).secure(connection);
+  return createSecureServer(await readServerTls(tls)).wrapTls(connection);
 }
 
 function asClient(connection: Duplex, tls: ClientTls) {
