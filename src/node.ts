@@ -8,7 +8,6 @@ export type { MagicCookie } from "./go-plugin/handshake.ts";
 export type { LogLevel, LogRecord } from "./go-plugin/hclog/record.ts";
 export type { GoPluginHandshake } from "./go-plugin/launch-environment.ts";
 export type { OutputLine, OutputListeners } from "./go-plugin/plugin-output.ts";
-export type { PluginSettings } from "./go-plugin/settings/read.ts";
 export type { ProcessExit } from "./host/child/spawn.ts";
 export { Host } from "./host/host.ts";
 export type { HostOptions, StartRetry } from "./host/host-options.ts";

@@ -38,9 +38,6 @@ const ourNames = new Set(ourTypes.map(({ name }) => name));
 const exported = entries.flatMap((entry) => exportsOf(resolve(entry)));
 const exportedNames = new Set(exported.map(({ name }) => name));
 
-/** Types that compute others, of which an editor shows what comes of them. */
-const computing = new Set(["SettingsOf"]);
-
 /** The places that name each type which no entry point exports. */
 const missing = new Map<string, Set<string>>();
 for (const symbol of exported) {
@@ -141,7 +138,7 @@ function readText(text: string, place: string): void {
 }
 
 function expectExported(name: string, place: string): void {
-  if (!exportedNames.has(name) && !computing.has(name)) {
+  if (!exportedNames.has(name)) {
     missing.set(name, (missing.get(name) ?? new Set()).add(place));
   }
 }

@@ -9,10 +9,10 @@ import { settingsSchema } from "../../src/go-plugin/settings/schema.ts";
 const file = "docs/settings.md";
 const [begin, end] = ["<!-- settings: npm run settings -->", "<!-- end of settings -->"];
 
-const rows = Object.entries<Setting>(settingsSchema).map(([name, { readBy, kind, default: value, meaning, option }]) =>
+const rows = Object.entries<Setting>(settingsSchema).map(([name, { readBy, kind, default: value, meaning, options }]) =>
   row([
     `\`${name}\``,
-    option === undefined ? "" : `\`${option}\``,
+    ...[options.plugin, options.host].map((option) => (option === undefined ? "" : `\`${option}\``)),
     readBy === "both" ? "plugin, host" : readBy,
     show(value),
     kind.allowed,
@@ -20,8 +20,8 @@ const rows = Object.entries<Setting>(settingsSchema).map(([name, { readBy, kind,
   ]),
 );
 const table = [
-  row(["variable", "option of `new Host()`", "read by", "default", "allowed", "meaning"]),
-  row(Array(6).fill("---")),
+  row(["variable", "option of `serve()`", "option of `new Host()`", "read by", "default", "allowed", "meaning"]),
+  row(Array(7).fill("---")),
   ...rows,
 ];
 

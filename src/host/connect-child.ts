@@ -83,8 +83,8 @@ export async function connectChild(child: PluginProcess, options: ReachOptions):
     }
     awaited = "first response";
     hint =
-      "The plugin listens, but does not say what it offers. If it only needs longer, raise startTimeoutMs or " +
-      "PLUGIN_CONNECTION_TIMEOUT.";
+      "The plugin listens, but does not say what it offers. If it only needs longer, raise startTimeoutMs of load(), " +
+      "connectionTimeoutMs of the host, or PLUGIN_CONNECTION_TIMEOUT.";
     const dialTimeoutMs = startTimeoutMs ?? settings.PLUGIN_CONNECTION_TIMEOUT * 1000;
     if (startTimeoutMs === undefined) {
       clearTimeout(timer);
@@ -136,9 +136,11 @@ function allowTransport({ network }: Handshake, { PLUGIN_CLIENT_TRANSPORTS: allo
   if (!allowed.some((each) => each === network)) {
     throw hostError(
       "PB-HANDSHAKE-UNSUPPORTED",
-      `the plugin listens over ${network}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed.join(", ")}`,
+      `the plugin listens over ${network}, the host's transports are ${allowed.join(", ")}`,
       {
-        hint: "Allow it by PLUGIN_CLIENT_TRANSPORTS, or let the plugin listen elsewhere: one made with Plugboard does by PLUGIN_SERVER_TRANSPORTS.",
+        hint:
+          "Allow it by `transports` of the host or PLUGIN_CLIENT_TRANSPORTS, or let the plugin listen elsewhere: one made with " +
+          "Plugboard does by `transports` of serve() or PLUGIN_SERVER_TRANSPORTS.",
       },
     );
   }
@@ -207,7 +209,7 @@ async function connectTo(handshake: Handshake, options: ConnectOptions): Promise
       throw tlsRefusal("PB-TLS-REQUIRED", `${said} ${whatHappened(error)}`, {
         cause: error,
         hint:
-          "Give host.load the option `tls` with the roots of the plugin's certificate, or the settings PLUGIN_SERVER_ROOT_CERTS, " +
+          "Give host.load the option `tls` with the roots of the plugin's certificate, or set PLUGIN_SERVER_ROOT_CERTS, " +
           "PLUGIN_CLIENT_CERT and PLUGIN_CLIENT_KEY.",
       });
     }

@@ -17,7 +17,9 @@ export const hostError = /* @__PURE__ */ defineErrors({
   /** The plugin did not print its handshake in time. It is slow to start, or never calls serve(). */
   "PB-HANDSHAKE-TIMEOUT": {
     code: "DeadlineExceeded",
-    hint: "Check that the command calls serve(plugin); if it only needs longer, raise startTimeoutMs or PLUGIN_HANDSHAKE_TIMEOUT.",
+    hint:
+      "Check that the command calls serve(plugin); if it only needs longer, raise startTimeoutMs of load(), handshakeTimeoutMs of " +
+      "the host, or PLUGIN_HANDSHAKE_TIMEOUT.",
   },
   /** Host and plugin share no application protocol version. One of them is older than the other. */
   "PB-HANDSHAKE-APP-VERSION": {

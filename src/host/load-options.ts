@@ -41,8 +41,8 @@ export interface LoadOptions
   /** The plugin's configuration: a message of its config schema, its fields, or protobuf JSON. */
   readonly config?: ConfigInit;
   /**
-   * Milliseconds to wait for the handshake and the first response together. Default: 10 s for the handshake
-   * (PLUGIN_HANDSHAKE_TIMEOUT), and then 30 s for the response (PLUGIN_CONNECTION_TIMEOUT).
+   * Milliseconds to wait for the handshake and the first response together. Default: the host's `handshakeTimeoutMs`, and then
+   * its `connectionTimeoutMs`.
    */
   readonly startTimeoutMs?: number;
   /**
@@ -65,7 +65,7 @@ export interface LoadOptions
   /**
    * Speak TLS with the plugin. "auto": host and plugin each make a certificate for this one start, and trust nothing but
    * the other's, as with AutoMTLS of go-plugin. Otherwise for a plugin with certificates of its own; its certificate then
-   * has to carry the name "localhost", or `serverName`. Default: as the settings PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY and
+   * has to carry the name "localhost", or `serverName`. Default: as the variables PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY and
    * PLUGIN_SERVER_ROOT_CERTS say, and no TLS without them.
    */
   readonly tls?: "auto" | ClientTls;

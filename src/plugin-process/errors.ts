@@ -11,8 +11,8 @@ export const processError = /* @__PURE__ */ defineErrors({
   "PB-COOKIE-MISMATCH": {
     code: "FailedPrecondition",
     hint:
-      "Give serve() and the host the same cookie, by their option `handshake` or the settings PLUGIN_MAGIC_COOKIE_*. To run the " +
-      "plugin by hand, use --listen unix:/path.",
+      "Give serve() and host.load the same cookie, by their option `handshake` or the variables PLUGIN_MAGIC_COOKIE_*. To run " +
+      "the plugin by hand, use --listen unix:/path.",
   },
   /** The socket can't be given to the group that the host names. There is no such group, or this user is not in it. */
   "PB-SOCKET-GROUP": {

@@ -28,7 +28,7 @@ export interface HostedLaunch {
   readonly protocolVersion: number;
   /** The protocol that the handshake names. */
   readonly protocol: (typeof handshakeProtocols)[number];
-  /** The address to listen on, if the command line or a setting says so. */
+  /** The address to listen on, if the command line, an option or a variable says so. */
   readonly listenAt: ListenAddress | undefined;
   /** The directory for the socket; `undefined`: one that this process makes. */
   readonly socketDirectory: string | undefined;
@@ -49,7 +49,7 @@ type LaunchSettings = Pick<
 
 /**
  * Finds out how this process was started: by a host that knows the magic cookie, or with an address to listen on, by
- * `--listen` or a setting. Returns `undefined` if neither is so, as when a user just runs the program to see what it
+ * `--listen`, an option or a variable. Returns `undefined` if neither is so, as when a user just runs the program to see what it
  * is.
  * @param cookie The application's own. Ours counts, too.
  * @throws PlugboardError PB-COMMAND-LINE, PB-SETTING-INVALID, PB-COOKIE-INVALID; PB-COOKIE-MISMATCH if it was a host that
@@ -178,7 +178,7 @@ function readEndpoint({ PLUGIN_SERVER_ENDPOINT: endpoint }: LaunchSettings): Lis
   const scheme = /^(unix|tcp):/i.test(endpoint) ? "" : endpoint.startsWith("/") ? "unix:" : "tcp:";
   const address = parseListenAddress(`${scheme}${endpoint}`);
   if (address === undefined) {
-    throw settingError("PB-SETTING-INVALID", notAnAddress("PLUGIN_SERVER_ENDPOINT", endpoint));
+    throw settingError("PB-SETTING-INVALID", notAnAddress("listen (PLUGIN_SERVER_ENDPOINT)", endpoint));
   }
   return address;
 }

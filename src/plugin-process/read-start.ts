@@ -2,13 +2,14 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { setLogLevel } from "../base/log.ts";
 import { withoutHandshake } from "../go-plugin/handshake.ts";
 import type { PluginSettings } from "../go-plugin/settings/read.ts";
-import { cookieOf, readSettings } from "../go-plugin/settings/read.ts";
+import { cookieOf } from "../go-plugin/settings/read.ts";
 import { readConfigText } from "../plugin/config.ts";
 import type { ConfigInit } from "../plugin/config-json.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import type { Launch } from "./launch.ts";
 import { readLaunch } from "./launch.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { readServeSettings } from "./serve-options.ts";
 
 /** The options and the environment of this process's start. */
 export interface Start<Config extends DescMessage> {
@@ -25,7 +26,7 @@ export interface Start<Config extends DescMessage> {
  * Reads environment and command line, and takes the handshake out of the environment: what this process starts has one of
  * its own, if any.
  * @returns Undefined if neither says how to serve.
- * @throws PlugboardError PB-SETTING-INVALID, PB-COMMAND-LINE, PB-COOKIE-INVALID, PB-COOKIE-MISMATCH, PB-CONFIG-INVALID
+ * @throws PlugboardError PB-SETTING-INVALID, PB-OPTION-UNKNOWN, PB-COMMAND-LINE, PB-COOKIE-INVALID, PB-COOKIE-MISMATCH, PB-CONFIG-INVALID
  */
 export function readStart<Config extends DescMessage>(
   plugin: Plugin<Config>,
@@ -33,7 +34,7 @@ export function readStart<Config extends DescMessage>(
 ): Start<Config> | undefined {
   const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;
-  const settings = readSettings("plugin", options.settings ?? {}, env);
+  const settings = readServeSettings(options, env);
   setLogLevel(settings.PLUGIN_LOG_LEVEL);
   const cookie = handshake?.cookie ?? cookieOf(settings);
   const launch = readLaunch(plugin, env, args, settings, cookie);

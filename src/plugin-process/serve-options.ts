@@ -1,11 +1,13 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { ServerTls } from "../address/tls-options.ts";
+import type { LogLevel } from "../base/log.ts";
 import type { CallLimits } from "../call/call-policy.ts";
 import { limitError } from "../call/time/errors.ts";
 import { checkGracePeriod } from "../call/time/grace-period.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import type { MagicCookie } from "../go-plugin/handshake.ts";
 import type { PluginSettings } from "../go-plugin/settings/read.ts";
+import { readSettings } from "../go-plugin/settings/read.ts";
 import type { ProxyOptions } from "../node/trusted-proxy.ts";
 import type { OptionNames } from "../plugin/check-options.ts";
 import { checkOptions } from "../plugin/check-options.ts";
@@ -14,12 +16,13 @@ import type { PolicyOptions } from "../policy/create-call-policy.ts";
 import { policyNames } from "../policy/create-call-policy.ts";
 import type { Hsts } from "../policy/hsts.ts";
 import { hstsValue } from "../policy/hsts.ts";
+import type { TokenRate } from "../policy/rate-limit/token-buckets.ts";
 import type { StandardService } from "../services/standard-service.ts";
 
 /** Milliseconds that calls in flight may take once the plugin was told to stop. */
 export const defaultGracePeriodMs = 5_000;
 
-/** Options for `serve`. */
+/** Options for `serve`. docs/settings.md names the environment variable that stands in for an option that is left out. */
 export interface ServeOptions<Config extends DescMessage = DescMessage> extends PolicyOptions {
   /**
    * Limits on calls. Default: messages of 4 MiB, and 1,024 calls at once on a connection; where the plugin stands alone
@@ -65,7 +68,7 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
   readonly behindProxy?: ProxyOptions;
   /**
    * Services beside the plugin's own. Default: `[health(), reflection()]` on a Unix socket and for the host that has
-   * started the plugin; `[health()]` where it stands alone on TCP, as strangers may ask there. The setting
+   * started the plugin; `[health()]` where it stands alone on TCP, as strangers may ask there. The variable
    * PLUGIN_HEALTH_SERVICE_ENABLED takes health out of the default.
    */
   readonly services?: readonly StandardService[];
@@ -80,10 +83,29 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
    * PLUGIN_CLIENT_ROOT_CERTS say; else no TLS.
    */
   readonly tls?: ServerTls;
+  /** Whether a host may have both sides make certificates for one start (AutoMTLS of go-plugin). Default: true. */
+  readonly autoMtls?: boolean;
+  /**
+   * Where to listen, with a host and without: an absolute path, "unix:/path", "127.0.0.1:4000" or "tcp:127.0.0.1:4000";
+   * `--listen` on the command line goes before. Default: where the host wants it; without a host the plugin doesn't start.
+   */
+  readonly listen?: string;
+  /**
+   * Where a plugin that a host has started listens unless `listen` says: the first of these. TCP is the loopback interface.
+   * Default: ["unix", "tcp"].
+   */
+  readonly transports?: readonly ("unix" | "tcp")[];
+  /** When this file is there, it is removed and the plugin stops as on SIGTERM. Default: none. */
+  readonly shutdownFile?: string;
+  /**
+   * How many calls all callers together may make; `rateLimit` counts each caller's. What is left out of it has its default:
+   * 100 a second, 200 at once. `false` is any number. Default: false.
+   */
+  readonly processRateLimit?: Partial<TokenRate> | false;
+  /** The least urgent of Plugboard's own lines on stderr. Default: "INFO". */
+  readonly logLevel?: LogLevel;
   /** The command line, without interpreter and script. Default: that of the process. */
   readonly args?: readonly string[];
-  /** Settings that go before those in the environment; docs/settings.md has all of them. */
-  readonly settings?: Partial<PluginSettings>;
 }
 
 const optionNames: OptionNames<ServeOptions> = {
@@ -100,8 +122,13 @@ const optionNames: OptionNames<ServeOptions> = {
   services: true,
   handshake: true,
   tls: true,
+  autoMtls: true,
+  listen: true,
+  transports: true,
+  shutdownFile: true,
+  processRateLimit: true,
+  logLevel: true,
   args: true,
-  settings: true,
 };
 
 /**
@@ -120,4 +147,31 @@ export function checkServeOptions<Config extends DescMessage>(options: ServeOpti
     }
   }
   checkGracePeriod(options.gracePeriodMs ?? defaultGracePeriodMs);
+}
+
+/**
+ * Reads from the environment what the options leave out.
+ * @throws PlugboardError PB-SETTING-INVALID, PB-OPTION-UNKNOWN
+ */
+export function readServeSettings<Config extends DescMessage>(
+  options: ServeOptions<Config>,
+  env: NodeJS.ProcessEnv,
+): PluginSettings {
+  const { processRateLimit } = options;
+  const rate = processRateLimit || undefined;
+  checkOptions<Partial<TokenRate>>("processRateLimit", rate, { perSecond: true, burst: true });
+  return readSettings(
+    "plugin",
+    {
+      PLUGIN_SERVER_TRANSPORTS: options.transports,
+      PLUGIN_SERVER_ENDPOINT: options.listen,
+      PLUGIN_AUTO_MTLS: options.autoMtls,
+      PLUGIN_SHUTDOWN_FILE_PATH: options.shutdownFile,
+      PLUGIN_RATE_LIMIT_ENABLED: processRateLimit === undefined ? undefined : processRateLimit !== false,
+      PLUGIN_RATE_LIMIT_REQUESTS_PER_SECOND: rate?.perSecond,
+      PLUGIN_RATE_LIMIT_BURST_CAPACITY: rate?.burst,
+      PLUGIN_LOG_LEVEL: options.logLevel,
+    },
+    env,
+  );
 }

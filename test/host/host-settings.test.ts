@@ -26,7 +26,7 @@ describe("the time that a plugin has", () => {
       {
         options: { handshakeTimeoutMs: 500 },
         message: "no handshake within 500 ms",
-        named: "PLUGIN_HANDSHAKE_TIMEOUT",
+        named: "handshakeTimeoutMs of the host, or PLUGIN_HANDSHAKE_TIMEOUT",
       },
     ],
     [
@@ -34,7 +34,7 @@ describe("the time that a plugin has", () => {
       {
         options: { connectionTimeoutMs: 500 },
         message: "no first response within 500 ms",
-        named: "PLUGIN_CONNECTION_TIMEOUT",
+        named: "connectionTimeoutMs of the host, or PLUGIN_CONNECTION_TIMEOUT",
       },
     ],
   ])("is what the options say, for a %s one", async (way, { options, message, named }) => {
@@ -59,9 +59,11 @@ describe("PLUGIN_CLIENT_TRANSPORTS", () => {
     await using host = new Host({ transports: [allowed] });
     const env = { PLUGIN_SERVER_TRANSPORTS: used };
     const error: unknown = await host.load({ command: behaviour, env, tls: "auto" }).catch((each: unknown) => each);
-    const message = `the plugin listens over ${used}, PLUGIN_CLIENT_TRANSPORTS allows ${allowed}`;
+    const message = `the plugin listens over ${used}, the host's transports are ${allowed}`;
     expect(error).toMatchObject({ errorCode: "PB-HANDSHAKE-UNSUPPORTED", message: expect.stringContaining(message) });
-    expect(hint(error)).toContain("PLUGIN_SERVER_TRANSPORTS");
+    expect(hint(error)).toMatch(
+      /`transports` of the host or PLUGIN_CLIENT_TRANSPORTS,.* of serve\(\) or PLUGIN_SERVER_TRANSPORTS/,
+    );
   });
 });
 

@@ -85,7 +85,7 @@ describe('with tls: "auto"', () => {
     const env = { PLUGIN_AUTO_MTLS: "false" };
     await expect(load(host, { tls: "auto", env })).rejects.toMatchObject({
       errorCode: "PB-HANDSHAKE-CERTIFICATE-MISSING",
-      message: expect.stringMatching(/PLUGIN_AUTO_MTLS is off/),
+      message: expect.stringMatching(/autoMtls \(PLUGIN_AUTO_MTLS\) is off/),
     });
   });
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -15,7 +15,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const cookie = { PLUGBOARD_MAGIC_COOKIE: "8c4b7ef0b5e64d7c9d2b1c6f3a5e9d40" };
 
 function start(env: Record<string, string>, ...args: string[]) {
-  const script = "test/plugin-process/fixtures/own-settings.ts";
+  const script = "test/plugin-process/fixtures/own-options.ts";
   const child = spawn("node", ["--conditions=plugboard-source", script, ...args], {
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
@@ -35,6 +35,15 @@ async function started(env: Record<string, string>, ...args: string[]) {
   return { line: String(line), child, exited, stop };
 }
 
+/** Where a plugin that stands alone says that it listens. */
+const addressIn = (line: string) => line.trimEnd().split(" listens on ")[1] ?? "";
+
+/** Makes a call that its handler fails, which goes to the plugin's log. */
+async function failOnce(line: string) {
+  await using connection = await connect(addressIn(line));
+  await expect(connection.client(BehaviourService).fail({ message: "as asked" })).rejects.toThrow("internal error");
+}
+
 /** What a plugin that does not start says of it. */
 async function refused(env: Record<string, string>, ...args: string[]): Promise<string> {
   const { child, exited, stderr } = start(env, ...args);
@@ -52,7 +61,7 @@ describe("PLUGIN_SERVER_ENDPOINT", () => {
   ])("may be %s, and needs no host", async (_, PLUGIN_SERVER_ENDPOINT, wanted) => {
     const { line, stop } = await started({ PLUGIN_SERVER_ENDPOINT });
     expect(line.trimEnd()).toMatch(wanted);
-    await using connection = await connect(line.trimEnd().split(" listens on ")[1] ?? "");
+    await using connection = await connect(addressIn(line));
     expect(await connection.client(BehaviourService).echo({ text: "hi" })).toMatchObject({ text: "hi" });
     await stop();
   });
@@ -71,7 +80,7 @@ describe("PLUGIN_SERVER_ENDPOINT", () => {
 
   test("stands back behind what the program says, and that behind --listen", async () => {
     const [env, call, flag] = ["env", "call", "flag"].map((name) => join(directory, `${name}.sock`));
-    const variables = { PLUGIN_SERVER_ENDPOINT: env ?? "", SETTINGS: JSON.stringify({ PLUGIN_SERVER_ENDPOINT: call }) };
+    const variables = { PLUGIN_SERVER_ENDPOINT: env ?? "", OPTIONS: JSON.stringify({ listen: call }) };
     const byCall = await started(variables);
     expect(byCall.line).toContain(`unix:${call}\n`);
     await byCall.stop();
@@ -84,9 +93,13 @@ describe("PLUGIN_SERVER_ENDPOINT", () => {
     [
       "beyond the loopback interface",
       "0.0.0.0:4000",
-      "PB-LISTEN-INSECURE: tcp:0.0.0.0:4000, of --listen or PLUGIN_SERVER_ENDPOINT,",
+      "PB-LISTEN-INSECURE: tcp:0.0.0.0:4000, of the option listen, --listen or PLUGIN_SERVER_ENDPOINT,",
     ],
-    ["at a port that can't be", "127.0.0.1:99999", 'PB-SETTING-INVALID: PLUGIN_SERVER_ENDPOINT is "127.0.0.1:99999"'],
+    [
+      "at a port that can't be",
+      "127.0.0.1:99999",
+      'PB-SETTING-INVALID: listen (PLUGIN_SERVER_ENDPOINT) is "127.0.0.1:99999"',
+    ],
     ["at nonsense", "nonsense", 'PB-SETTING-INVALID: PLUGIN_SERVER_ENDPOINT is "nonsense"; allowed is '],
   ])("is refused %s", async (_, PLUGIN_SERVER_ENDPOINT, message) => {
     expect(await refused({ PLUGIN_SERVER_ENDPOINT })).toContain(message);
@@ -141,10 +154,7 @@ describe("PLUGIN_MAGIC_COOKIE_VALUE", () => {
 describe("PLUGIN_LOG_LEVEL", () => {
   async function printedAt(level: string) {
     const { line, stop } = await started({ PLUGIN_LOG_LEVEL: level, PLUGIN_SERVER_ENDPOINT: "127.0.0.1:0" });
-    {
-      await using connection = await connect(line.trimEnd().split(" listens on ")[1] ?? "");
-      await expect(connection.client(BehaviourService).fail({ message: "as asked" })).rejects.toThrow("internal error");
-    }
+    await failOnce(line);
     return await stop();
   }
 
@@ -167,6 +177,69 @@ test.each([
   expect(stderr).toContain(`PB-SETTING-INVALID: ${name} is ${message}`);
   expect(stderr).not.toContain("swordfish");
   expect(stderr).not.toContain("    at ");
+});
+
+describe("an option of serve()", () => {
+  const refusedOption = (options: object) =>
+    refused({ ...cookie, OPTIONS: JSON.stringify(options) }).then((stderr) => stderr.trimEnd());
+
+  test.each([
+    [{ listen: "nonsense" }, 'listen is "nonsense"; allowed is an absolute path'],
+    [{ transports: [] }, 'transports is ""; allowed is a list of unix, tcp'],
+    [{ autoMtls: "maybe" }, 'autoMtls is "maybe"; allowed is true'],
+    [{ logLevel: "LOUD" }, 'logLevel is "LOUD"; allowed is one of DEBUG'],
+    [{ processRateLimit: { perSecond: 0 } }, 'processRateLimit.perSecond is "0"; allowed is a number from 0.001'],
+    [{ processRateLimit: { burst: 0.5 } }, 'processRateLimit.burst is "0.5"; allowed is a number from 1'],
+  ])("keeps the plugin from starting with a value that is not allowed: %j", async (options, message) => {
+    expect(await refusedOption(options)).toContain(`PB-SETTING-INVALID: ${message}`);
+  });
+
+  test.each([
+    [{ settings: { PLUGIN_LOG_LEVEL: "ERROR" } }, 'serve() has no option "settings"'],
+    [{ processRateLimit: { persecond: 2 } }, "Did you mean `perSecond`?"],
+  ])("that does not exist is refused: %j", async (options, message) => {
+    const stderr = await refusedOption(options);
+    expect(stderr).toContain("PB-OPTION-UNKNOWN");
+    expect(stderr).toContain(message);
+  });
+
+  test("says what is logged, whatever the environment says", async () => {
+    const OPTIONS = JSON.stringify({ logLevel: "CRITICAL", listen: "127.0.0.1:0" });
+    const { line, stop } = await started({ PLUGIN_LOG_LEVEL: "DEBUG", OPTIONS });
+    await failOnce(line);
+    expect(await stop()).toBe("");
+  });
+
+  test("limits the rate of the process, though the environment has that off", async () => {
+    const OPTIONS = JSON.stringify({ processRateLimit: { perSecond: 0.001, burst: 1 }, listen: "127.0.0.1:0" });
+    const { line, stop } = await started({ PLUGIN_RATE_LIMIT_ENABLED: "false", OPTIONS });
+    {
+      await using connection = await connect(addressIn(line));
+      const { echo } = connection.client(BehaviourService);
+      expect(await echo({ text: "first" })).toMatchObject({ text: "first" });
+      await expect(echo({ text: "second" })).rejects.toThrow("rate limit");
+    }
+    await stop();
+  });
+
+  test("stops the plugin when its shutdown file is there", async () => {
+    const shutdownFile = join(directory, "stop-here");
+    const OPTIONS = JSON.stringify({ shutdownFile, listen: "127.0.0.1:0" });
+    const { exited } = await started({ PLUGIN_SHUTDOWN_FILE_PATH: join(directory, "not-this"), OPTIONS });
+    writeFileSync(shutdownFile, "");
+    expect(await exited).toEqual([0, null]);
+    expect(existsSync(shutdownFile)).toBe(false);
+  });
+
+  test("has a plugin listen on TCP for its host", async () => {
+    await using host = new Host();
+    const loaded = await host.load({
+      command: ["node", "--conditions=plugboard-source", "test/plugin-process/fixtures/own-options.ts"],
+      env: { OPTIONS: JSON.stringify({ transports: ["tcp"] }), PLUGIN_SERVER_TRANSPORTS: "unix" },
+      tls: "auto",
+    });
+    expect(loaded.routes.unary.routes[0]?.endpoint.address.text).toMatch(/^tcp:127\.0\.0\.1:\d+$/);
+  });
 });
 
 test("what is for hosts alone does not matter to a plugin", async () => {

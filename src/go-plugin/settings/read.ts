@@ -9,11 +9,11 @@ export type PluginSettings = SettingsOf<"plugin">;
 /** Settings of a host; see docs/settings.md. */
 export type HostSettings = SettingsOf<"host">;
 
-/** Settings that are given in code, by name. */
+/** Settings that options give, by name. */
 type Given<S extends Side> = { readonly [Name in keyof SettingsOf<S>]?: SettingsOf<S>[Name] | undefined };
 
 /**
- * Reads the settings of one side. A call argument goes before the environment, and that before the default; a variable
+ * Reads the settings of one side. What an option says goes before the environment, and that before the default; a variable
  * that is empty counts as not set.
  * @throws PlugboardError PB-SETTING-INVALID
  */
@@ -21,39 +21,27 @@ export function readSettings<S extends Side>(side: S, given: Given<S>, env: Node
   const ofSide = Object.entries<Setting>(settingsSchema).filter(
     ([, { readBy }]) => readBy === "both" || readBy === side,
   );
-  refuseUnknown(Object.keys(given), new Set(ofSide.map(([name]) => name)), side);
   // By name, as which of them are there depends on the side.
-  const argument: Readonly<Record<string, unknown>> = given;
+  const options: Readonly<Record<string, unknown>> = given;
   const read = ofSide.map(([name, setting]) => {
-    const fromCall = argument[name];
+    const value = options[name];
     return [
       name,
-      fromCall === undefined
+      value === undefined
         ? readVariable(name, setting, env[name])
-        : readArgument((side === "host" ? setting.option : undefined) ?? `settings.${name}`, setting, fromCall),
+        : readOption(setting.options[side] ?? name, setting, value),
     ];
   });
   // Name and value come from the same entry of the schema, of which the type is made, too.
   return Object.fromEntries(read) as SettingsOf<S>;
 }
 
-/** A misspelt name would otherwise have no effect, and no one would notice. */
-function refuseUnknown(names: readonly string[], known: ReadonlySet<string>, side: Side): void {
-  const unknown = names.find((name) => !known.has(name));
-  if (unknown !== undefined) {
-    const shown = JSON.stringify(printableLine(unknown));
-    throw settingError("PB-SETTING-INVALID", `settings has ${shown}, which is not a setting of a ${side}`, {
-      hint: "Check the spelling, and whether plugin or host reads it; docs/settings.md lists all of them.",
-    });
-  }
-}
-
 function readVariable(name: string, setting: Setting, text: string | undefined): unknown {
   return text === undefined || text === "" ? setting.default : parse(name, setting, text);
 }
 
-/** An argument is checked as a variable is: types forbid less than the schema does. */
-function readArgument(name: string, setting: Setting, value: unknown): unknown {
+/** An option is checked as a variable is: types forbid less than the schema does. */
+function readOption(name: string, setting: Setting, value: unknown): unknown {
   return parse(name, setting, Array.isArray(value) ? value.join(",") : String(value));
 }
 

@@ -45,9 +45,13 @@ export async function prepareTls(
 ): Promise<HostTls | undefined> {
   if (wanted === "auto") {
     if (!settings.PLUGIN_AUTO_MTLS) {
-      throw settingError("PB-SETTING-INVALID", 'PLUGIN_AUTO_MTLS forbids tls: "auto", which the program asks for', {
-        hint: 'Allow PLUGIN_AUTO_MTLS, or load the plugin without tls: "auto".',
-      });
+      throw settingError(
+        "PB-SETTING-INVALID",
+        'tls is "auto", which autoMtls of the host, or PLUGIN_AUTO_MTLS, forbids',
+        {
+          hint: 'Allow it by autoMtls or PLUGIN_AUTO_MTLS, or load the plugin without tls: "auto".',
+        },
+      );
     }
     return automaticTls(await createThrowawayCertificate());
   }

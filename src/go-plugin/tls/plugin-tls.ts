@@ -46,8 +46,8 @@ export async function pluginTls(
   if (given === undefined && hosted && ofHost !== undefined) {
     log(
       "WARNING",
-      "the host asks for automatic TLS (AutoMTLS), but PLUGIN_AUTO_MTLS is off for this plugin: the host's calls will fail " +
-        "unless it trusts the plugin's certificate for another reason",
+      "the host asks for automatic TLS (AutoMTLS), but autoMtls (PLUGIN_AUTO_MTLS) is off for this plugin: the host's calls " +
+        "will fail unless it trusts the plugin's certificate for another reason",
     );
   }
   const server = await (given === undefined ? serverTlsOf(settings) : readServerTls(given));

@@ -52,7 +52,7 @@ export function checkExposure(
   if (address.carrier === "unix" || tls?.hasRoots === true) {
     return;
   }
-  const place = `${formatListenAddress(address)}, of --listen or PLUGIN_SERVER_ENDPOINT,`;
+  const place = `${formatListenAddress(address)}, of the option listen, --listen or PLUGIN_SERVER_ENDPOINT,`;
   const lacks = tls === undefined ? "without encryption" : "to clients without a certificate";
   const mayLeave = tls === undefined ? proxied : guarded;
   if (!isLoopback(address.host) && !mayLeave) {
