@@ -27,6 +27,7 @@ export function socketTransport(socket: Socket): RpcTransport {
       waiting = undefined;
     }
   });
+  // allowed empty-catch: it closes then, which ends what is measured.
   socket.on("error", () => {});
   socket.on("close", () => {
     failure = new Error("the connection has ended");

@@ -13,7 +13,7 @@ export function stdioCarrier(input: Readable, output: Writable): CarrierConnecti
       input.on("error", (error) => receiver.ended(error));
       input.on("close", () => receiver.ended());
       output.on("drain", () => receiver.drained());
-      // The other side has gone; the input tells.
+      // allowed empty-catch: the other side has gone, and the input tells.
       output.on("error", () => {});
     },
     send: (bytes) => output.write(bytes),

@@ -1,29 +1,44 @@
 import type { Scan } from "./scan.ts";
-import { lastName, type Node, nodesOf } from "./source.ts";
+import { lastName, type Node, nodesOf, stringOf } from "./source.ts";
+
+const listens = new Set(["on", "once", "addListener", "addEventListener", "prependListener"]);
+const message = "an error is dropped: handle it, or let it through";
 
 /** Errors that nothing is done about: what went wrong leaves no trace. */
 export const emptyCatch: Scan = {
   name: "empty-catch",
   *find(source) {
     for (const { node } of nodesOf(source, "CatchClause")) {
-      if (node.body.body.length === 0) {
+      if (isEmpty(node.body)) {
         // At its end, so that a comment in it can allow it.
-        yield { node: { start: node.end - 1 }, message: "an error is dropped: handle it, or let it through" };
+        yield { node: { start: node.end - 1 }, message };
       }
     }
     for (const { node } of nodesOf(source, "CallExpression")) {
-      const handler = lastName(node.callee) === "catch" ? node.arguments[0] : undefined;
+      const handler = errorHandler(lastName(node.callee) ?? "", node.arguments);
       if (handler !== undefined && doesNothing(handler)) {
-        yield { node, message: "an error is dropped: handle it, or let it through" };
+        yield { node: handler, message };
       }
     }
   },
 };
 
-function doesNothing(handler: Node): boolean {
-  if (handler.type !== "ArrowFunctionExpression" && handler.type !== "FunctionExpression") {
-    return false;
+/** Which of the arguments is called with an error, and with nothing else. */
+function errorHandler(method: string, [first, second]: readonly Node[]): Node | undefined {
+  if (method === "catch") {
+    return first;
   }
-  const { body } = handler;
-  return body?.type === "BlockStatement" && body.body.length === 0;
+  return method === "then" || (listens.has(method) && stringOf(first) === "error") ? second : undefined;
+}
+
+function doesNothing(handler: Node): boolean {
+  return (
+    (handler.type === "ArrowFunctionExpression" || handler.type === "FunctionExpression") &&
+    handler.body?.type === "BlockStatement" &&
+    isEmpty(handler.body)
+  );
+}
+
+function isEmpty({ body }: { readonly body: readonly Node[] }): boolean {
+  return body.every(({ type }) => type === "EmptyStatement");
 }

@@ -1,21 +1,24 @@
 import type { Scan } from "./scan.ts";
-import { keyOf, lastName, type Node, nodesOf, stringOf } from "./source.ts";
+import { keyOf, lastName, type Node, nodesOf, stringOf, within } from "./source.ts";
 
-const writers = new Set(["writeFile", "writeFileSync", "createWriteStream"]);
-const openers = new Set(["open", "openSync"]);
+const writers = /^(?:(?:write|append|copy)File(?:Sync)?|createWriteStream)$/;
+const openers = /^open(?:Sync)?$/;
+const movers = /^rename(?:Sync)?$/;
+/** Flags that are numbers: https://nodejs.org/api/fs.html#file-open-constants */
+const writing = new Set(["O_APPEND", "O_CREAT", "O_RDWR", "O_TRUNC", "O_WRONLY"]);
+const excluding = new Set(["O_EXCL", "COPYFILE_EXCL"]);
 
 /** Files written in place: a reader, or a crash, sees half of one, and a link that waits there is followed. */
 export const fileWrites: Scan = {
   name: "file-writes",
   *find(source) {
     const renames = source.places.some(
-      ({ node }) => node.type === "CallExpression" && /^rename(?:Sync)?$/.test(lastName(node.callee) ?? ""),
+      ({ node }) => node.type === "CallExpression" && movers.test(lastName(node.callee) ?? ""),
     );
     for (const { node } of nodesOf(source, "CallExpression")) {
       const name = lastName(node.callee) ?? "";
-      const flag = openers.has(name) ? stringOf(node.arguments[1]) : undefined;
-      const writes = writers.has(name) || (flag !== undefined && /^[wa]/.test(flag));
-      if (writes && !(flag?.includes("x") || node.arguments.some(isExclusive))) {
+      const writes = writers.test(name) || (openers.test(name) && opensToWrite(node.arguments[1]));
+      if (writes && !node.arguments.some(isExclusive)) {
         yield {
           node,
           message: renames
@@ -27,15 +30,22 @@ export const fileWrites: Scan = {
   },
 };
 
-/** True for options with a flag that makes a new file or fails: O_EXCL. */
+function opensToWrite(flags: Node | undefined): boolean {
+  return flags !== undefined && (/^[wa]|\+/.test(stringOf(flags) ?? "") || names(flags, writing));
+}
+
+/** True if it makes a new file or fails: O_EXCL, as a flag or as the option of that name. */
 function isExclusive(argument: Node): boolean {
-  return (
-    argument.type === "ObjectExpression" &&
-    argument.properties.some(
+  if (argument.type === "ObjectExpression") {
+    return argument.properties.some(
       (property) =>
-        property.type === "Property" &&
-        /^flags?$/.test(keyOf(property) ?? "") &&
-        (stringOf(property.value) ?? "").includes("x"),
-    )
-  );
+        property.type === "Property" && /^flags?$/.test(keyOf(property) ?? "") && isExclusive(property.value),
+    );
+  }
+  return /^[wa]x/.test(stringOf(argument) ?? "") || names(argument, excluding);
+}
+
+/** True if one of these constants stands in it. */
+function names(value: Node, constants: ReadonlySet<string>): boolean {
+  return [...within(value)].some((node) => constants.has(lastName(node) ?? ""));
 }

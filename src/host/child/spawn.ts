@@ -129,7 +129,7 @@ export function startProcess(options: SpawnOptions): PluginProcess {
     const tell = () => onExit({ code, signal });
     untilRead(closed).then(tell, tell);
   });
-  // Nothing is ever written: the end of this pipe tells the plugin that its host is gone.
+  // allowed empty-catch: nothing is ever written; the end of this pipe tells the plugin that its host is gone.
   child.stdin.on("error", () => {});
 
   const tail = createOutputTail(maxTailBytes);

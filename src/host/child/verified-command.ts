@@ -51,7 +51,7 @@ export async function verifiedCommand(
   try {
     // allowed paths: the last part of a path without links, which is that of a file.
     const copy = path.join(directory, path.basename(found));
-    await copyFile(found, copy);
+    await copyFile(found, copy, fs.constants.COPYFILE_EXCL);
     await chmod(copy, 0o500);
     await check(copy, sha256, environment.signal, found);
     return { file: copy, directory };

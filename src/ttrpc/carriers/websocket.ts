@@ -74,7 +74,7 @@ export function webSocketCarrier(socket: WebSocketLike, side: "client" | "server
           well ? undefined : new Error(`the WebSocket was closed with code ${code} ${reason ?? ""}`.trim()),
         );
       });
-      // A close event follows.
+      // allowed empty-catch: a close event follows.
       socket.addEventListener("error", () => {});
     },
     send(bytes) {
