@@ -5,11 +5,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { redisRateLimit } from "@plugboard/redis";
+import { createClient } from "@redis/client";
 import { Redis } from "ioredis";
+import { edge } from "plugboard/edge";
 import type { LoadedPlugin } from "plugboard/node";
 import { Host } from "plugboard/node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import plugin from "../../../test/behaviour/plugin.ts";
 import { BehaviourService } from "../../../test/gen/plugboard/test/v1/behaviour_pb.ts";
+import { allThatShows } from "../../../test/support/all-that-shows.ts";
 import type { LocalRedis } from "./support/local-redis.ts";
 import { lacksRedis, startRedis } from "./support/local-redis.ts";
 
@@ -33,6 +37,19 @@ test("a misspelt option is refused, with the name that is near to it", () => {
   expect(() => redisRateLimit(client, options)).toThrow(
     /PB-OPTION-UNKNOWN: the rate limit in Redis has no option "bursts"\nDid you mean `burst`/,
   );
+});
+
+const addressed = `redis://plugins:${password}@127.0.0.1:1`;
+
+test.each([
+  { library: "ioredis", client: new Redis(addressed, { lazyConnect: true }) },
+  { library: "node-redis", client: createClient({ url: addressed }) },
+])("a rate limit over $library, and what it guards, show nothing of its address", ({ client }) => {
+  expect(allThatShows(client)).toContain(password);
+  const rateLimit = redisRateLimit(client, { perSecond: 1, burst: 1 });
+  for (const value of [rateLimit, rateLimit.open({}), edge(plugin, { rateLimit })]) {
+    expect(allThatShows(value)).not.toContain(password);
+  }
 });
 
 describe.skipIf(lacksRedis)("rate limits in Redis, for which redis-server has to be on PATH,", () => {
