@@ -1,21 +1,24 @@
 /**
  * Packs every package and uses the tarballs as their users do: what they hold, their types without skipLibCheck, and a
- * plugin that is served, launched and called, from ES modules and from CommonJS, in Node 22 and 24.
+ * plugin that is served, launched and called, from ES modules and from CommonJS, in Node 22 and 24; also where a user has
+ * another hono, or shares no dependencies.
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempDisposableSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempDisposableSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { sectionOf } from "./changelog.ts";
+import { checkTypes, install, locked, makeConsumer } from "./consumer.ts";
 import { contentFaults } from "./contents.ts";
+import { checkOneCopy } from "./one-copy.ts";
+import { checkOwnHono } from "./own-hono.ts";
 import { kinds, readPackages } from "./packages.ts";
+import { report, run } from "./report.ts";
 
-const consumer = resolve("scripts/release/consumer");
 const nodes = ["22", "24"];
 
 using folder = mkdtempDisposableSync(join(tmpdir(), "plugboard-release-"));
 const tarballs = join(folder.path, "tarballs");
-const project = join(folder.path, "project");
 mkdirSync(tarballs);
 
 const packages = readPackages(".");
@@ -43,43 +46,26 @@ for (const { name, folder: place, manifest } of packages) {
   report(`${name} holds what it should`, faults.length === 0, faults.join("\n"));
 }
 
-cpSync(consumer, project, { recursive: true });
-const { devDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
-const wanted = ["@bufbuild/protobuf", "@connectrpc/connect", "@opentelemetry/api", "@types/node", "hono"].map(
-  (name) => `${name}@${installed(name)}`,
-);
+const { dependencies, devDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 const files = readdirSync(tarballs).map((name) => join(tarballs, name));
-writeFileSync(join(project, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }), {
-  flag: "wx",
-});
-run("an empty project installs them", "npm", ["install", "--no-audit", "--no-fund", ...files, ...wanted], project);
-run("their types are whole", resolve("node_modules/.bin/tsc"), ["-p", "."], project);
+const project = makeConsumer("plain", folder.path);
+install("an empty project installs them", project, [
+  ...files,
+  ...locked("@bufbuild/protobuf", "@connectrpc/connect", "@opentelemetry/api", "@types/node", "hono"),
+]);
+checkTypes("their types are whole", project);
 
 for (const node of nodes) {
   const place = join(folder.path, `node-${node}`);
   mkdirSync(place);
   writeFileSync(join(place, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
   const exact = node === "24" ? devDependencies.node : node;
-  run(`Node ${node} is installed`, "npm", ["install", "--no-audit", "--no-fund", `node@${exact}`], place);
+  install(`Node ${node} is installed`, place, [`node@${exact}`]);
   const binary = join(place, "node_modules/node/bin/node");
   run(`an ES module uses them in Node ${node}`, binary, ["use.mjs"], project);
   run(`CommonJS uses them in Node ${node}`, binary, ["use.cjs"], project);
 }
 
-/** The version that the lock file has of a package. */
-function installed(name: string): string {
-  return JSON.parse(readFileSync(`node_modules/${name}/package.json`, "utf8")).version;
-}
-
-function run(what: string, command: string, words: readonly string[], cwd: string): void {
-  const { status, stdout, stderr } = spawnSync(command, words, { cwd, encoding: "utf8", timeout: 300_000 });
-  report(what, status === 0, `${stdout}${stderr}`);
-}
-
-function report(what: string, holds: boolean, why = ""): void {
-  console.log(`${holds ? "ok    " : "FAILED"} ${what}`);
-  if (!holds) {
-    console.error(why);
-    process.exitCode = 1;
-  }
-}
+const [core = ""] = files.filter((file) => /[\\/]plugboard-\d[^\\/]*$/.test(file));
+checkOwnHono(folder.path, core, dependencies.hono);
+checkOneCopy(folder.path, core);
