@@ -218,9 +218,10 @@ function isVersionRange(value: unknown): boolean {
 function isAlternative(text: string): boolean {
   const compact = text
     .trim()
-    .replace(/(?<!\s)\s+-\s+/g, " ")
-    .replace(/([<>=~^])\s+/g, "$1");
-  return compact.split(/\s+/).every((comparator) => {
+    .replace(/\s+/g, " ")
+    .replaceAll(" - ", " ")
+    .replace(/([<>=~^]) /g, "$1");
+  return compact.split(" ").every((comparator) => {
     const version = /^(?:[<>]=?|[=~^])?(\*|\d.*)$/.exec(comparator)?.[1];
     return version !== undefined && (version === "*" || validate(version));
   });
