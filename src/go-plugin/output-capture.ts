@@ -1,3 +1,4 @@
+import { createWakeUp } from "../base/wake-up.ts";
 import { outliveReader } from "../node/own-streams.ts";
 
 /** A piece of a plugin process's output. */
@@ -104,8 +105,7 @@ export function createOutputCapture(): OutputCapture {
       writeToStderr(text);
     },
     async *read(signal) {
-      let woken = () => {};
-      const onNews = () => woken();
+      const { wake: onNews, woken } = createWakeUp();
       signal.addEventListener("abort", onNews);
       readers.add(onNews);
       try {
@@ -116,9 +116,7 @@ export function createOutputCapture(): OutputCapture {
           } else if (ended) {
             return;
           } else {
-            await new Promise<void>((resolve) => {
-              woken = resolve;
-            });
+            await woken();
           }
         }
       } finally {

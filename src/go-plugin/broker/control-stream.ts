@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
+import { createWakeUp } from "../../base/wake-up.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import { ConnInfoSchema } from "../../gen/plugin/grpc_broker_pb.ts";
 
@@ -40,8 +41,7 @@ export function createControlStream(receiver: ControlReceiver): ControlStream {
       return true;
     },
     run(incoming) {
-      let { promise: woken, resolve } = Promise.withResolvers<void>();
-      const call = { wake: () => resolve() };
+      const call = createWakeUp();
       current?.wake();
       current = call;
       const end = (error?: unknown) => {
@@ -68,8 +68,7 @@ export function createControlStream(receiver: ControlReceiver): ControlStream {
             yield next;
             continue;
           }
-          await woken;
-          ({ promise: woken, resolve } = Promise.withResolvers<void>());
+          await call.woken();
         }
       }
       return outgoing();

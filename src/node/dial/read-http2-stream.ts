@@ -1,4 +1,5 @@
 import type * as http2 from "node:http2";
+import { createWakeUp } from "../../base/wake-up.ts";
 import type { ResetWatch } from "../http2/reset.ts";
 
 /**
@@ -14,8 +15,7 @@ export async function* readHttp2Stream(
   stream: http2.ClientHttp2Stream,
   { resetAtEnd }: ResetWatch,
 ): AsyncGenerator<Buffer, undefined> {
-  let { promise: woken, resolve } = Promise.withResolvers<void>();
-  const wake = () => resolve();
+  const { wake, woken } = createWakeUp();
   const events = ["readable", "end", "error", "close"] as const;
   for (const event of events) {
     stream.on(event, wake);
@@ -36,8 +36,7 @@ export async function* readHttp2Stream(
       } else if (stream.destroyed) {
         throw Object.assign(new Error("the stream was closed before its end"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
       } else {
-        await woken;
-        ({ promise: woken, resolve } = Promise.withResolvers<void>());
+        await woken();
       }
     }
   } finally {
