@@ -1,13 +1,11 @@
+import { nextTurn } from "../base/turns.ts";
+
 /**
  * Longest turn of a stream on the event loop: in milliseconds, and in messages, as a Worker's clock stands still while
  * it computes.
  */
 const maxTurnMs = 10;
 const maxTurnMessages = 1000;
-
-/** With setImmediate, timers and I/O have their turn without a wait of a millisecond. */
-const nextTurn: (run: () => void) => unknown =
-  typeof globalThis.setImmediate === "function" ? globalThis.setImmediate : (run) => setTimeout(run, 0);
 
 /**
  * Watches a stream that may pass without I/O. To be called for each message; what it returns is to be awaited, if

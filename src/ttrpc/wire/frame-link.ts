@@ -1,3 +1,4 @@
+import { endOfTurn } from "../../base/turns.ts";
 import type { CarrierConnection, CarrierReceiver } from "../carrier.ts";
 import type { Frame } from "./frame.ts";
 import { createFrameDecoder } from "./frame.ts";
@@ -48,10 +49,6 @@ export interface FrameReceiver {
   /** The connection has ended, in whatever way. */
   ended(error: Error | undefined): void;
 }
-
-/** Waits for the end of the turn: until all that has come in is dealt with, where the runtime can tell. */
-const endOfTurn: (run: () => void) => void =
-  (globalThis as { setImmediate?: (run: () => void) => void }).setImmediate ?? queueMicrotask;
 
 /**
  * Makes what exchanges frames over a connection, once it is started.
