@@ -6,6 +6,14 @@ export function setDeadlineTimer(run: () => void, timeoutMs: number): ReturnType
   return setTimeout(run, Math.min(timeoutMs, maxTimerMs));
 }
 
+/** As `setDeadlineTimer`, but it keeps no process running. */
+export function setBackgroundTimer(run: () => void, timeoutMs: number): ReturnType<typeof setTimeout> {
+  const timer = setDeadlineTimer(run, timeoutMs);
+  // A number where timers are a browser's.
+  (timer as { unref?: () => void }).unref?.();
+  return timer;
+}
+
 /** Waits for a promise, at most so many milliseconds; tells whether it has settled. Rejects if the promise does. */
 export async function within(timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
   const { promise: expired, resolve } = Promise.withResolvers<false>();

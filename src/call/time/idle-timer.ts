@@ -14,16 +14,19 @@ export function nothingSent(idleTimeoutMs: number): ConnectError {
   return new ConnectError(`nothing was sent for ${idleTimeoutMs} ms`, Code.DeadlineExceeded);
 }
 
-/** Runs something once nothing has moved for so many milliseconds. */
-export function createIdleTimer(idleTimeoutMs: number, onIdle: () => void): IdleTimer {
+/**
+ * Runs something once nothing has moved for so many milliseconds.
+ * @param setTimer How its timers are set. Default: such that they keep a process running.
+ */
+export function createIdleTimer(idleTimeoutMs: number, onIdle: () => void, setTimer = setDeadlineTimer): IdleTimer {
   let lastMoved = performance.now();
-  let timer = setDeadlineTimer(look, idleTimeoutMs);
+  let timer = setTimer(look, idleTimeoutMs);
 
   /** One timer runs at a time, and is not set anew by what moves: it looks how long ago that was. */
   function look() {
     const leftMs = lastMoved + idleTimeoutMs - performance.now();
     if (leftMs > 0) {
-      timer = setDeadlineTimer(look, Math.ceil(leftMs));
+      timer = setTimer(look, Math.ceil(leftMs));
     } else {
       onIdle();
     }

@@ -1,6 +1,7 @@
-import { maxTimerMs } from "../../base/within.ts";
+import { setBackgroundTimer } from "../../base/within.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
 import { limitError } from "./errors.ts";
+import { createIdleTimer } from "./idle-timer.ts";
 
 /** Pings that find out that a connection's peer has vanished. */
 export interface Keepalive {
@@ -72,36 +73,39 @@ export interface Liveness {
  * @param lost Called once, after which nothing is watched any more.
  */
 export function watchLiveness({ pingAfterMs, pingTimeoutMs }: Keepalive, ping: () => void, lost: () => void): Liveness {
-  let lastHeard = performance.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let silence = pingAfterMs < Number.POSITIVE_INFINITY ? watchSilence() : undefined;
+  /** Set while a ping has no response yet. */
+  let response: ReturnType<typeof setTimeout> | undefined;
 
-  function wait(milliseconds: number, then: () => void) {
-    timer = setTimeout(then, Math.min(milliseconds, maxTimerMs));
-    // A number where timers are a browser's.
-    (timer as { unref?: () => void }).unref?.();
+  function watchSilence() {
+    return createIdleTimer(pingAfterMs, onSilence, setBackgroundTimer);
   }
 
-  /** One timer runs at a time, and is not set anew by what is heard: it looks how long ago that was. */
-  function watch() {
-    const silentMs = performance.now() - lastHeard;
-    if (silentMs < pingAfterMs) {
-      wait(pingAfterMs - silentMs, watch);
-      return;
-    }
-    const pingedAt = performance.now();
+  function onSilence() {
+    response = setBackgroundTimer(() => {
+      stop();
+      lost();
+    }, pingTimeoutMs);
     ping();
-    wait(pingTimeoutMs, () => (lastHeard >= pingedAt ? watch() : lost()));
   }
 
-  if (pingAfterMs < Number.POSITIVE_INFINITY) {
-    wait(pingAfterMs, watch);
+  function stop() {
+    silence?.stop();
+    silence = undefined;
+    clearTimeout(response);
+    response = undefined;
   }
+
   return {
     heard() {
-      lastHeard = performance.now();
+      if (response === undefined) {
+        silence?.moved();
+      } else {
+        clearTimeout(response);
+        response = undefined;
+        silence = watchSilence();
+      }
     },
-    stop() {
-      clearTimeout(timer);
-    },
+    stop,
   };
 }

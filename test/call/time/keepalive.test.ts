@@ -36,6 +36,33 @@ describe("watching a connection", () => {
     expect(lost).toHaveBeenCalledOnce();
   });
 
+  test("pings again after a response, and not once it has stopped", () => {
+    const { ping, lost, liveness } = watched();
+    vi.advanceTimersByTime(30_000);
+    vi.advanceTimersByTime(5_000);
+    liveness.heard();
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(29_999);
+    expect(ping).toHaveBeenCalledOnce();
+    vi.advanceTimersByTime(1);
+    expect(ping).toHaveBeenCalledTimes(2);
+    liveness.stop();
+    liveness.heard();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.advanceTimersByTime(600_000);
+    expect(ping).toHaveBeenCalledTimes(2);
+    expect(lost).not.toHaveBeenCalled();
+  });
+
+  test("a peer that was lost is watched no more, though it is heard late", () => {
+    const { ping, lost, liveness } = watched();
+    vi.advanceTimersByTime(40_000);
+    expect(lost).toHaveBeenCalledOnce();
+    liveness.heard();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(ping).toHaveBeenCalledOnce();
+  });
+
   test("does not ping a peer that is heard", () => {
     const { ping, liveness } = watched();
     for (let second = 0; second < 120; second++) {
