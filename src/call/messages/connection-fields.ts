@@ -16,7 +16,10 @@ export const connectionFields: readonly string[] = [
 /** Those, and those of requests, which no response has. */
 export const notInResponses: readonly string[] = [...connectionFields, "host"];
 
-/** The characters that a field must not have (RFC 9110, section 5.5), and that `Headers` lets through. */
+/**
+ * The characters that a field must not have (RFC 9110, section 5.5), and that `Headers` lets through. For what leaves over HTTP,
+ * a protocol's own fields and middleware's included, which may be Latin-1; metadata has the narrower rule `sendable`.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for.
 export const unsendable = /[\x00-\x08\x0a-\x1f\x7f]/;
 

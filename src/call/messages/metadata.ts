@@ -7,7 +7,8 @@ const ofConnections: ReadonlySet<string> = new Set([...connectionFields, "conten
 
 /**
  * The values that every route carries unchanged: as in gRPC, visible ASCII, spaces and tabs. `Headers` takes all of
- * Latin-1, of which Node's HTTP/1.1 and Workers make UTF-8, and control characters, which no HTTP server lets through.
+ * Latin-1, of which Node's HTTP/1.1 and Workers make UTF-8, and control characters, which no HTTP server lets through. Fields
+ * that only HTTP carries may have all but those, see `unsendable`.
  */
 const sendable = /^[\t\x20-\x7e]*$/;
 
