@@ -77,8 +77,17 @@ function parseUrl(text: string): DialableAddress {
   }
   url.search = "";
   url.hash = "";
-  const base = url.href.replace(/(?<!\/)\/+$/, "");
+  const base = withoutLastSlashes(url.href);
   return { carrier: url.protocol.startsWith("ws") ? "websocket" : "http", text: base, url: base };
+}
+
+/** Without a pattern: the scan for those that backtrack finds this one safe by chance only. */
+function withoutLastSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === "/") {
+    end -= 1;
+  }
+  return text.slice(0, end);
 }
 
 function parseUnix(text: string): DialableAddress {
