@@ -35,14 +35,31 @@ const tcp = { place: "tcp", httpVersion: "2", manifest } as const satisfies RpcS
 const unixHttp1 = { place: "unix", httpVersion: "1.1", manifest } as const satisfies RpcServerOptions;
 const http1: Requirements = { protocols: ["connect"], httpVersion: "1.1" };
 
-/** Ways from one server to the next: how to connect, to which first server, to which next one. */
-const ways: readonly [string, typeof connect, RpcServerOptions, RpcServerOptions, Requirements?][] = [
-  ["from unix+grpc to http+connect", connect, unix, http],
-  ["from unix+grpc to tcp+grpc", connect, unix, tcp],
-  ["from unix+connect (HTTP/1.1) to http+connect", connect, unixHttp1, http, http1],
-  ["from tcp+grpc to http+connect", connect, tcp, http],
-  ["from one http+connect to another", connect, http, http],
-  ["from one http+connect to another with the portable connect", connectPortably, http, http],
+/** How to connect, the server of the first route, and that of the next one. */
+const fallbacks: readonly {
+  readonly route: string;
+  readonly connectBy: typeof connect;
+  readonly from: RpcServerOptions;
+  readonly to: RpcServerOptions;
+  readonly require?: Requirements;
+}[] = [
+  { route: "from unix+grpc to http+connect", connectBy: connect, from: unix, to: http },
+  { route: "from unix+grpc to tcp+grpc", connectBy: connect, from: unix, to: tcp },
+  {
+    route: "from unix+connect (HTTP/1.1) to http+connect",
+    connectBy: connect,
+    from: unixHttp1,
+    to: http,
+    require: http1,
+  },
+  { route: "from tcp+grpc to http+connect", connectBy: connect, from: tcp, to: http },
+  { route: "from one http+connect to another", connectBy: connect, from: http, to: http },
+  {
+    route: "from one http+connect to another with the portable connect",
+    connectBy: connectPortably,
+    from: http,
+    to: http,
+  },
 ];
 
 describe("when the server of the first route has gone", () => {
@@ -63,7 +80,7 @@ describe("when the server of the first route has gone", () => {
     ["a client-streaming call without messages", (client) => client.collect(each()), { messages: 0, bytes: 0n }],
   ];
 
-  describe.each(ways)("%s", (_way, connectBy, from, to, require = {}) => {
+  describe.each(fallbacks)("$route", ({ connectBy, from, to, require = {} }) => {
     test.each(calls)("%s goes to the next route", async (_what, call, reply) => {
       await using first = await startRpcServer(from);
       await using second = await startRpcServer(to);
@@ -167,25 +184,28 @@ describe("a call that has reached a plugin is not repeated", () => {
     });
   };
 
-  test.each(ways)("if the server hangs up before its response, %s", async (_way, connectBy, from, to, require = {}) => {
-    await using first = await startRpcServer({ ...from, routes: losing });
-    await using second = await startRpcServer(to);
-    await using connection = await connectBy([first.address, second.address], { require });
-    const client = connection.client(BehaviourService);
-    for (const call of [
-      () => client.echo({}),
-      () => client.inspect({}),
-      () => Array.fromAsync(client.produce({})),
-      () => client.collect(each(1, 2, 3)),
-    ]) {
-      const error = await rejection(call());
-      expect(error).toBeInstanceOf(ConnectError);
-      expect(isPlugboardError(error, "PB-DIAL-FAILED")).toBe(false);
-    }
-    // Echo has no side effects: on a connection of HTTP/1.1 that was used before, its loss may be no more than an end come late.
-    expect(first.calls.filter((name) => name !== "Echo")).toEqual(["Inspect", "Produce", "Collect"]);
-    expect(second.calls).toEqual([]);
-  });
+  test.each(fallbacks)(
+    "if the server hangs up before its response, $route",
+    async ({ connectBy, from, to, require = {} }) => {
+      await using first = await startRpcServer({ ...from, routes: losing });
+      await using second = await startRpcServer(to);
+      await using connection = await connectBy([first.address, second.address], { require });
+      const client = connection.client(BehaviourService);
+      for (const call of [
+        () => client.echo({}),
+        () => client.inspect({}),
+        () => Array.fromAsync(client.produce({})),
+        () => client.collect(each(1, 2, 3)),
+      ]) {
+        const error = await rejection(call());
+        expect(error).toBeInstanceOf(ConnectError);
+        expect(isPlugboardError(error, "PB-DIAL-FAILED")).toBe(false);
+      }
+      // Echo has no side effects: on a connection of HTTP/1.1 that was used before, its loss may be no more than an end come late.
+      expect(first.calls.filter((name) => name !== "Echo")).toEqual(["Inspect", "Produce", "Collect"]);
+      expect(second.calls).toEqual([]);
+    },
+  );
 
   test("if its handler fails with an error that says that nothing could be reached", async () => {
     const unreachable = vi.fn(() => {
@@ -212,7 +232,7 @@ describe("a call that has reached a plugin is not repeated", () => {
     ["its own refused connection", () => Object.assign(new Error("connect ECONNREFUSED"), { syscall: "connect" })],
     ["another connection's PB-DIAL-FAILED", () => clientError("PB-DIAL-FAILED", "nothing responds elsewhere")],
   ];
-  describe.each(ways)("%s", (_way, connectBy, from, to, require = {}) => {
+  describe.each(fallbacks)("$route", ({ connectBy, from, to, require = {} }) => {
     test.each(troubles)("if the caller's messages end with %s", async (_what, trouble) => {
       const taken = Promise.withResolvers<void>();
       await using first = await startRpcServer({

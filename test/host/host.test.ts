@@ -191,36 +191,111 @@ describe("a start that fails", () => {
     expect((await failure({ command: misbehave("exit", "7") })).hint).toContain("Run the command by hand");
   });
 
-  const broken: readonly (readonly [string, ErrorCode, readonly [string, ...string[]], string])[] = [
-    ["the process exits early", "PB-HANDSHAKE-EXITED", misbehave("exit", "7"), "with code 7"],
-    ["the process exits early with 0", "PB-HANDSHAKE-EXITED", misbehave("exit", "0"), "with code 0"],
-    ["the process is killed early", "PB-HANDSHAKE-EXITED", misbehave("signal"), "by SIGKILL"],
-    [
-      "the process exits in the middle of its handshake",
-      "PB-HANDSHAKE-EXITED",
-      misbehave("unfinished", "1|1|unix|/x"),
-      "| 1|1|unix|/x",
-    ],
-    ["the process prints garbage", "PB-HANDSHAKE-INVALID", misbehave("print", "hello, world"), '"hello, world"'],
-    ["the process prints an empty line", "PB-HANDSHAKE-INVALID", misbehave("print", ""), '""'],
-    ["the line lacks an address", "PB-HANDSHAKE-INVALID", misbehave("print", "1|1|unix||grpc|"), "no address"],
-    ["the address is none", "PB-HANDSHAKE-INVALID", misbehave("print", "1|1|tcp|nowhere|grpc|"), "nowhere"],
-    ["the process prints a megabyte without end of line", "PB-HANDSHAKE-TOO-LONG", misbehave("flood"), "xxxx"],
-    ["the core version is another", "PB-HANDSHAKE-CORE-VERSION", misbehave("print", "2|1|unix|/x|grpc|"), "version 2"],
-    ["the socket is missing", "PB-HANDSHAKE-SOCKET", misbehave("print", "1|1|unix|/no/such.sock|grpc|"), "ENOENT"],
-    [
-      "the plugin has a certificate that no one asked for",
-      "PB-HANDSHAKE-CERTIFICATE-UNASKED",
-      misbehave("print", "1|1|unix|/x|grpc|MIIB"),
-      "did not ask for",
-    ],
-    ["the plugin speaks net/rpc", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x|netrpc|"), "netrpc"],
-    ["the plugin names no protocol", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|unix|/x"), "netrpc"],
-    ["the network is unknown", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|udp|/x|grpc|"), "over udp"],
-    ["TCP leads elsewhere", "PB-HANDSHAKE-UNSUPPORTED", misbehave("print", "1|1|tcp|192.0.2.1:4|grpc|"), "192.0.2.1:4"],
+  const broken: readonly {
+    readonly fault: string;
+    readonly code: ErrorCode;
+    readonly command: readonly [string, ...string[]];
+    readonly detail: string;
+  }[] = [
+    {
+      fault: "the process exits early",
+      code: "PB-HANDSHAKE-EXITED",
+      command: misbehave("exit", "7"),
+      detail: "with code 7",
+    },
+    {
+      fault: "the process exits early with 0",
+      code: "PB-HANDSHAKE-EXITED",
+      command: misbehave("exit", "0"),
+      detail: "with code 0",
+    },
+    {
+      fault: "the process is killed early",
+      code: "PB-HANDSHAKE-EXITED",
+      command: misbehave("signal"),
+      detail: "by SIGKILL",
+    },
+    {
+      fault: "the process exits in the middle of its handshake",
+      code: "PB-HANDSHAKE-EXITED",
+      command: misbehave("unfinished", "1|1|unix|/x"),
+      detail: "| 1|1|unix|/x",
+    },
+    {
+      fault: "the process prints garbage",
+      code: "PB-HANDSHAKE-INVALID",
+      command: misbehave("print", "hello, world"),
+      detail: '"hello, world"',
+    },
+    {
+      fault: "the process prints an empty line",
+      code: "PB-HANDSHAKE-INVALID",
+      command: misbehave("print", ""),
+      detail: '""',
+    },
+    {
+      fault: "the line lacks an address",
+      code: "PB-HANDSHAKE-INVALID",
+      command: misbehave("print", "1|1|unix||grpc|"),
+      detail: "no address",
+    },
+    {
+      fault: "the address is none",
+      code: "PB-HANDSHAKE-INVALID",
+      command: misbehave("print", "1|1|tcp|nowhere|grpc|"),
+      detail: "nowhere",
+    },
+    {
+      fault: "the process prints a megabyte without end of line",
+      code: "PB-HANDSHAKE-TOO-LONG",
+      command: misbehave("flood"),
+      detail: "xxxx",
+    },
+    {
+      fault: "the core version is another",
+      code: "PB-HANDSHAKE-CORE-VERSION",
+      command: misbehave("print", "2|1|unix|/x|grpc|"),
+      detail: "version 2",
+    },
+    {
+      fault: "the socket is missing",
+      code: "PB-HANDSHAKE-SOCKET",
+      command: misbehave("print", "1|1|unix|/no/such.sock|grpc|"),
+      detail: "ENOENT",
+    },
+    {
+      fault: "the plugin has a certificate that no one asked for",
+      code: "PB-HANDSHAKE-CERTIFICATE-UNASKED",
+      command: misbehave("print", "1|1|unix|/x|grpc|MIIB"),
+      detail: "did not ask for",
+    },
+    {
+      fault: "the plugin speaks net/rpc",
+      code: "PB-HANDSHAKE-UNSUPPORTED",
+      command: misbehave("print", "1|1|unix|/x|netrpc|"),
+      detail: "netrpc",
+    },
+    {
+      fault: "the plugin names no protocol",
+      code: "PB-HANDSHAKE-UNSUPPORTED",
+      command: misbehave("print", "1|1|unix|/x"),
+      detail: "netrpc",
+    },
+    {
+      fault: "the network is unknown",
+      code: "PB-HANDSHAKE-UNSUPPORTED",
+      command: misbehave("print", "1|1|udp|/x|grpc|"),
+      detail: "over udp",
+    },
+    {
+      fault: "TCP leads elsewhere",
+      code: "PB-HANDSHAKE-UNSUPPORTED",
+      command: misbehave("print", "1|1|tcp|192.0.2.1:4|grpc|"),
+      detail: "192.0.2.1:4",
+    },
   ];
 
-  test.each(broken)("says so when %s, and leaves nothing", async (_, code, command, detail) => {
+  test.each(broken)("says so when $fault, and leaves nothing", async ({ code, command, detail }) => {
     const error = await failure({ command, config: { password: "swordfish" } });
     expect(error.errorCode).toBe(code);
     expect(error.message).toContain(detail);
@@ -238,8 +313,8 @@ describe("a start that fails", () => {
 
   test.each(
     // It prints so much on stdout that nothing else is kept.
-    broken.filter(([, code]) => code !== "PB-HANDSHAKE-TOO-LONG"),
-  )("shows what was printed on stderr when %s", async (_, code, command) => {
+    broken.filter(({ code }) => code !== "PB-HANDSHAKE-TOO-LONG"),
+  )("shows what was printed on stderr when $fault", async ({ code, command }) => {
     const error = await failure({ command });
     expect(error.errorCode).toBe(code);
     expect(error.message).toContain("  | on stderr");
@@ -392,7 +467,7 @@ describe("a start that fails", () => {
   });
 
   test("leaves the host fit to load others, even if many fail at once", async () => {
-    await Promise.all(broken.map(([, , command]) => failure({ command })));
+    await Promise.all(broken.map(({ command }) => failure({ command })));
     const loaded = await host.load({ command: markdown });
     expect(await loaded.client(MarkdownService).render({ markdown: "# hi" })).toMatchObject({ html: "<h1>hi</h1>" });
   });

@@ -94,9 +94,19 @@ describe("started by hand", () => {
   ];
 
   test.each([
-    ["a script below the working directory", here, join(here, "lib", "serve.ts"), "lib/serve.ts"],
-    ["a script elsewhere, with a blank in its path", here, join(blank, "serve.ts"), join(blank, "serve.ts")],
-  ])("prints commands that work when they are copied, for %s", async (_, cwd, script, named) => {
+    {
+      what: "a script below the working directory",
+      cwd: here,
+      script: join(here, "lib", "serve.ts"),
+      named: "lib/serve.ts",
+    },
+    {
+      what: "a script elsewhere, with a blank in its path",
+      cwd: here,
+      script: join(blank, "serve.ts"),
+      named: join(blank, "serve.ts"),
+    },
+  ])("prints commands that work when they are copied, for $what", async ({ cwd, script, named }) => {
     for (const folder of [cwd, dirname(script)]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     }

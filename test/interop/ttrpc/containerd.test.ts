@@ -178,23 +178,28 @@ describe.skipIf(lacksGo)("ttrpc with containerd's implementation, for which go h
   describe.each(servers)("frames that are wrong, sent to $name", ({ serve }) => {
     const request = requestFrame(3, echo, { text: "third" });
     const wrong = [
-      ["an even stream id", 4, { ...request, streamId: 4 }, Code.InvalidArgument],
-      ["a stream id that was used", 3, request, Code.InvalidArgument],
-      ["a stream id below one that was used", 1, { ...request, streamId: 1 }, Code.InvalidArgument],
-      [
-        "a request that can't be read",
-        5,
-        { ...request, streamId: 5, data: Uint8Array.of(0x0a, 0xff) },
-        Code.InvalidArgument,
-      ],
-      [
-        "a request over 4 MiB",
-        5,
-        { ...request, streamId: 5, data: new Uint8Array(maxDataBytes + 1) },
-        Code.ResourceExhausted,
-      ],
-    ] as const;
-    test.each(wrong)("%s is refused, and the connection lives on", async (_what, streamId, frame, code) => {
+      { what: "an even stream id", streamId: 4, frame: { ...request, streamId: 4 }, code: Code.InvalidArgument },
+      { what: "a stream id that was used", streamId: 3, frame: request, code: Code.InvalidArgument },
+      {
+        what: "a stream id below one that was used",
+        streamId: 1,
+        frame: { ...request, streamId: 1 },
+        code: Code.InvalidArgument,
+      },
+      {
+        what: "a request that can't be read",
+        streamId: 5,
+        frame: { ...request, streamId: 5, data: Uint8Array.of(0x0a, 0xff) },
+        code: Code.InvalidArgument,
+      },
+      {
+        what: "a request over 4 MiB",
+        streamId: 5,
+        frame: { ...request, streamId: 5, data: new Uint8Array(maxDataBytes + 1) },
+        code: Code.ResourceExhausted,
+      },
+    ];
+    test.each(wrong)("$what is refused, and the connection lives on", async ({ streamId, frame, code }) => {
       await using server = await serve();
       using peer = await connectRaw(server.path);
       peer.send(request);
