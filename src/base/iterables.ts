@@ -75,3 +75,40 @@ async function tellEnd<T>(iterator: AsyncIterator<T>, onEnd: () => void): Promis
     throw error;
   }
 }
+
+/**
+ * A caller's messages, whose iterator is ended once, however often that is asked for: Connect does so for an aborted call, beside
+ * who reads it. One that can't be told by `throw` is at least closed. A class, so that a call makes no closures for it.
+ */
+export class EndedOnce<T> implements AsyncIterableIterator<T> {
+  readonly #iterator: AsyncIterator<T>;
+  #ended = false;
+
+  constructor(source: AsyncIterable<T>) {
+    this.#iterator = source[Symbol.asyncIterator]();
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    return this.#iterator.next();
+  }
+
+  async return(value?: unknown): Promise<IteratorReturnResult<undefined>> {
+    if (!this.#ended) {
+      this.#ended = true;
+      await this.#iterator.return?.(value);
+    }
+    return { done: true, value: undefined };
+  }
+
+  async throw(reason?: unknown): Promise<IteratorReturnResult<undefined>> {
+    if (!this.#ended) {
+      this.#ended = true;
+      await (this.#iterator.throw?.(reason) ?? this.#iterator.return?.());
+    }
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { onReturn } from "../../src/base/iterables.ts";
+import { EndedOnce, endIterator, onReturn } from "../../src/base/iterables.ts";
 
 test("a reader that leaves early has its leave run once, even before it has asked for anything", async () => {
   const leave = vi.fn(async () => undefined);
@@ -38,6 +38,17 @@ test("messages that end or fail by themselves are not left", async () => {
   await expect(readAll(failing)).rejects.toThrow("failed");
   expect(onEnd).toHaveBeenCalledTimes(2);
   expect(leave).not.toHaveBeenCalled();
+});
+
+test("an iterator is ended once, and closed if it can't be told why", async () => {
+  const close = vi.fn(async () => ({ done: true, value: undefined }) as const);
+  const next = async () => ({ done: false, value: 1 });
+  const messages = new EndedOnce({ [Symbol.asyncIterator]: () => ({ next, return: close }) });
+  expect(await messages[Symbol.asyncIterator]().next()).toEqual({ done: false, value: 1 });
+  endIterator(messages, new Error("told"));
+  await messages.return();
+  await messages.throw(new Error("again"));
+  expect(close).toHaveBeenCalledOnce();
 });
 
 /** By a loop, which does not leave what has failed; Array.fromAsync of V8 does. */

@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, Transport } from "@connectrpc/connect";
 import { createContextValues } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { EndedOnce } from "../../base/iterables.ts";
 import { copyMetadata } from "../../call/messages/metadata.ts";
 import { startDeadline } from "../../call/time/deadline.ts";
 import { methodPath } from "../../plugin/service-table.ts";
@@ -46,7 +47,7 @@ export function interceptTransport(transport: Transport, interceptors: readonly 
         req: {
           stream: true,
           ...requestInit(method, header, contextValues),
-          message: endedOnce(input),
+          message: new EndedOnce(input),
         },
         next: (request) =>
           transport.stream(
@@ -74,25 +75,5 @@ function requestInit<M extends DescMethod>(
     url: `plugboard:${methodPath(method)}`,
     header: copyMetadata(header),
     contextValues: contextValues ?? createContextValues(),
-  };
-}
-
-/** Ends the caller's iterator once: Connect does so, too, when a call with interceptors is aborted. */
-function endedOnce<T>(source: AsyncIterable<T>): AsyncIterable<T> {
-  const iterator = source[Symbol.asyncIterator]();
-  let ended = false;
-  const end = async (close: () => Promise<unknown>): Promise<IteratorReturnResult<undefined>> => {
-    if (!ended) {
-      ended = true;
-      await close();
-    }
-    return { done: true, value: undefined };
-  };
-  return {
-    [Symbol.asyncIterator]: () => ({
-      next: () => iterator.next(),
-      return: () => end(() => iterator.return?.() ?? Promise.resolve()),
-      throw: (reason) => end(() => iterator.throw?.(reason) ?? iterator.return?.() ?? Promise.resolve()),
-    }),
   };
 }

@@ -1,3 +1,5 @@
+import { EndedOnce, endIterator } from "../../base/iterables.ts";
+
 /** A caller's messages, for one attempt of a call after the other. */
 export interface ReplayableMessages<T> {
   /** The messages for an attempt. */
@@ -27,33 +29,25 @@ export function replayMessages<T>(messages: readonly T[]): ReplayableMessages<T>
  * it open until its first message was asked for, so that the next attempt can have it.
  */
 export function replayStream<T>(source: AsyncIterable<T>): ReplayableMessages<T> {
-  let iterator: AsyncIterator<T> | undefined;
-  let ended = false;
+  let iterator: EndedOnce<T> | undefined;
   let kept = false;
   let givenBack = false;
   const open = () => {
-    iterator ??= source[Symbol.asyncIterator]();
+    iterator ??= new EndedOnce(source);
     return iterator;
   };
-  /** Ends the caller's iterator once; one without `throw` is at least closed. */
-  const end = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
-    if (!ended) {
-      ended = true;
-      await close(open());
-    }
-  };
   /** Ends it for an attempt, unless the next one can still have it. */
-  const endForAttempt = async (close: (open: AsyncIterator<T>) => Promise<unknown> | undefined) => {
+  const endForAttempt = async (end: (open: EndedOnce<T>) => Promise<unknown>) => {
     givenBack = true;
     if (kept || iterator !== undefined) {
-      await end(close);
+      await end(open());
     }
     return { done: true, value: undefined } as const;
   };
   const forAttempt: AsyncIterator<T> = {
     next: () => open().next(),
-    return: (value?: unknown) => endForAttempt((it) => it.return?.(value)),
-    throw: (reason?: unknown) => endForAttempt((it) => it.throw?.(reason) ?? it.return?.()),
+    return: (value?: unknown) => endForAttempt((it) => it.return(value)),
+    throw: (reason?: unknown) => endForAttempt((it) => it.throw(reason)),
   };
   return {
     replay: () => ({ [Symbol.asyncIterator]: () => forAttempt }),
@@ -61,11 +55,11 @@ export function replayStream<T>(source: AsyncIterable<T>): ReplayableMessages<T>
     keep() {
       kept = true;
       if (givenBack) {
-        end((it) => it.return?.()).catch(() => undefined);
+        endIterator(open());
       }
     },
     endUnused(reason) {
-      end((it) => it.throw?.(reason) ?? it.return?.()).catch(() => undefined);
+      endIterator(open(), reason);
     },
   };
 }
