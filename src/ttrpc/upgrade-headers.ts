@@ -1,7 +1,7 @@
 import { connectionFields } from "../call/messages/connection-fields.ts";
 import type { Peer } from "../call/peer.ts";
 import type { KeyValue } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
-import { toHeaders } from "./wire/envelope.ts";
+import { toHeaders } from "./wire/metadata.ts";
 
 /** Of the call, never of the request that became the WebSocket: who calls, and what the call is part of. */
 const ofTheCall = /^(?:authorization|x-request-id|traceparent|tracestate|baggage|b3|x-b3-.+)$/;

@@ -6,9 +6,10 @@ import { endIterator } from "../../base/iterables.ts";
 import { onlyOne } from "../../base/only-one.ts";
 import type { CallEnds } from "../../call/until-call-ends.ts";
 import { untilCallEnds } from "../../call/until-call-ends.ts";
-import { appendHeaders, readHeader } from "../wire/envelope.ts";
+import { readHeader } from "../wire/envelope.ts";
 import { frameFlag, frameType, openFlags } from "../wire/frame.ts";
 import type { MessageStream } from "../wire/message-stream.ts";
+import { appendHeaders } from "../wire/metadata.ts";
 import type { CallOptions, CallWatch } from "./client-call.ts";
 import {
   appendAll,

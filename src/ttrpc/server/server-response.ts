@@ -2,11 +2,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallContext } from "../../call/call-context.ts";
 import { dropUnsendable } from "../../call/messages/metadata.ts";
 import { requestIdHeader, requestIdOf } from "../../call/request-id.ts";
-import { encodeHeader, encodeResponse, fitsResponse, toKeyValues, writePayloadResponse } from "../wire/envelope.ts";
+import { encodeHeader, encodeResponse, fitsResponse, writePayloadResponse } from "../wire/envelope.ts";
 import { frameFlag, frameType, maxDataBytes } from "../wire/frame.ts";
 import type { FrameLink } from "../wire/frame-link.ts";
 import type { MessageStream } from "../wire/message-stream.ts";
 import { messageTooLong } from "../wire/message-stream.ts";
+import { toKeyValues } from "../wire/metadata.ts";
 import { toStatus } from "../wire/status.ts";
 
 /** Bytes that a message's tag and length take in an envelope. */

@@ -10,7 +10,6 @@ import {
   StatusSchema,
 } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import {
-  appendHeaders,
   encodeHeader,
   encodeMetadata,
   encodeMethod,
@@ -20,13 +19,12 @@ import {
   readRequest,
   readResponse,
   requestLength,
-  toHeaders,
-  toKeyValues,
   writePayloadResponse,
   writeRequest,
 } from "../../../src/ttrpc/wire/envelope.ts";
 import { headerBytes, maxDataBytes } from "../../../src/ttrpc/wire/frame.ts";
 import { createFrameWriter } from "../../../src/ttrpc/wire/frame-writer.ts";
+import { appendHeaders, toHeaders, toKeyValues } from "../../../src/ttrpc/wire/metadata.ts";
 
 // What is read and written by hand is held against the generated messages.
 
