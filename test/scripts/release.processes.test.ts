@@ -47,7 +47,7 @@ let tarballs: readonly string[];
 beforeAll(() => {
   released = repository();
   tarballs = prepare(released.root);
-});
+}, 60_000);
 afterAll(() => released[Symbol.dispose]());
 
 function copyOfReleased(): { readonly root: string; [Symbol.dispose](): void } {

@@ -10,8 +10,8 @@ import { MarkdownService } from "../../../examples/gen/examples/markdown/v1/mark
 const files = mkdtempSync(join(realpathSync(tmpdir()), "cache-"));
 afterAll(() => rmSync(files, { recursive: true, force: true }));
 
-// The cache of all tests, which vitest.config.ts sets, would be the decision of the user.
-beforeAll(() => void vi.stubEnv("NODE_COMPILE_CACHE", undefined));
+// The cache of all tests, which vitest.config.ts sets, would be the decision of the user, and so would `npm run coverage`.
+beforeAll(() => void vi.stubEnv("NODE_COMPILE_CACHE", undefined).stubEnv("NODE_V8_COVERAGE", undefined));
 afterAll(() => void vi.unstubAllEnvs());
 
 const command = ["node", "--conditions=plugboard-source", "test/host/fixtures/unruly-plugin.ts"] as const;
