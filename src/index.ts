@@ -87,6 +87,7 @@ export type { ServiceContext, StandardService } from "./services/standard-servic
 
 // Observe: calls and logs.
 
+export type { Log } from "./base/log.ts";
 export { maskSecrets } from "./base/mask-secrets.ts";
 export type { CallObservation, CallObserver, CallOutcome } from "./call/call-observer.ts";
 export { requestIdOf } from "./call/request-id.ts";

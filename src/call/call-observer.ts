@@ -1,6 +1,8 @@
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
+import { createContextKey } from "@connectrpc/connect";
 import { callSafely } from "../base/call-safely.ts";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
+import { defaultLog } from "../base/log.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** Observes the calls of a plugin, on the plugin's side: for logs, metrics and traces. */
@@ -27,14 +29,20 @@ export interface CallOutcome {
   readonly responseBytes: number | undefined;
 }
 
+/** The log of what serves a call, for its observers. */
+export const logKey = /* @__PURE__ */ createContextKey<Log>(defaultLog, { description: "log" });
+
 /** Runs a piece of a handler as an observation of its call wants it. */
 export function runIn<T>(observed: CallObservation | undefined, piece: () => T): T {
   return observed?.run === undefined ? piece() : observed.run(piece);
 }
 
-/** Makes one observer of several. What one of them throws is logged, and disturbs neither the others nor the call. */
-export function joinObservers(observers: readonly CallObserver[]): CallObserver | undefined {
-  const [first, ...others] = observers.map(careful);
+/**
+ * Makes one observer of several. What one of them throws is logged, and disturbs neither the others nor the call.
+ * @param log The log of what serves the calls.
+ */
+export function joinObservers(observers: readonly CallObserver[], log: Log): CallObserver | undefined {
+  const [first, ...others] = observers.map((each) => careful(each, log));
   if (first === undefined || others.length === 0) {
     return first;
   }
@@ -82,11 +90,12 @@ function runCarefully<T>(observed: CallObservation, piece: () => T, failed: (err
   }
 }
 
-function careful(observer: CallObserver): CallObserver {
+function careful(observer: CallObserver, log: Log): CallObserver {
   return {
     begin(context) {
+      context.values.set(logKey, log);
       const failed = (error: unknown) =>
-        log("ERROR", `an observer of calls failed, request ${requestIdOf(context)}:`, error);
+        log.line("ERROR", `an observer of calls failed, request ${requestIdOf(context)}:`, error);
       try {
         const begun = observer.begin(context);
         return {

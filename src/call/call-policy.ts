@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
+import type { Log } from "../base/log.ts";
 import type { LimitsSchema } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { CallObserver } from "./call-observer.ts";
 import type { Peer } from "./peer.ts";
@@ -41,6 +42,8 @@ interface UpgradeRequest {
 /** The limits, gates and observer of every call, whatever its protocol. */
 export interface CallPolicy {
   readonly limits: CallLimits;
+  /** Where it is told what went wrong. */
+  readonly log: Log;
   /** Decides whether a call may go on before any of its messages is read. */
   readonly gate?: RequestGate;
   /** Decides whether a request may become a WebSocket; gives the reason if not. Each of its calls passes the gate, too. */

@@ -1,5 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Log } from "../base/log.ts";
 import { concealError } from "./errors/error-for-caller.ts";
 
 /**
@@ -9,11 +10,11 @@ import { concealError } from "./errors/error-for-caller.ts";
 export type RequestGate = (context: HandlerContext) => void | Promise<void>;
 
 /** Has a call pass a gate. What goes wrong in the gate itself is concealed as it is in handlers. */
-export async function passGate(gate: RequestGate, context: HandlerContext): Promise<void> {
+export async function passGate(gate: RequestGate, context: HandlerContext, log: Log): Promise<void> {
   try {
     await gate(context);
   } catch (error) {
-    throw concealError(error, context);
+    throw concealError(error, context, log);
   }
 }
 

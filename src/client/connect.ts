@@ -7,6 +7,7 @@ import { detectRuntime } from "../address/runtime.ts";
 import type { ClientTls } from "../address/tls-options.ts";
 import { clientTlsNames } from "../address/tls-options.ts";
 import type { PlugboardError } from "../base/errors.ts";
+import { defaultLog } from "../base/log.ts";
 import { printableLine } from "../base/printable.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
@@ -162,7 +163,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     withKeepalive(options.keepalive);
     const runtime = detectRuntime();
     const tls = options.tls !== undefined;
-    const observer = joinObservers(observers ?? []);
+    const observer = joinObservers(observers ?? [], defaultLog);
     const token = options.token === undefined ? undefined : createTokenSource(options.token);
     if (token !== undefined) {
       for (const each of targets) {

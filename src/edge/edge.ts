@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Context, Hono } from "hono";
 import { Hono as TinyHono } from "hono/tiny";
-import { log } from "../base/log.ts";
+import { defaultLog } from "../base/log.ts";
 import { howToCall, isMethodPath } from "../call/not-found.ts";
 import { createOriginLog } from "../http/cors.ts";
 import { onlyHosts } from "../http/hosts.ts";
@@ -61,7 +61,7 @@ export function edge<Config extends DescMessage>(
   const page = services.find((service) => service.page !== undefined)?.page;
   const rules = {
     origins,
-    originRefused: createOriginLog(),
+    originRefused: createOriginLog(defaultLog),
     // The last is what connect() names over service bindings.
     hosts: hosts && onlyHosts([...hosts, "plugin"]),
     hsts: hstsValue(options.hsts),
@@ -83,6 +83,7 @@ export function edge<Config extends DescMessage>(
   const respond = adapt(
     createRequestHandler<EdgeRequest>({
       ...rules,
+      log: defaultLog,
       personal: options.auth !== undefined,
       howToCall: howToCall(options.auth === undefined ? plugin.services : undefined),
       // The plugin is started for methods alone.
@@ -94,7 +95,7 @@ export function edge<Config extends DescMessage>(
           await start(request.env, request.waitUntil);
           return undefined;
         } catch (error) {
-          log("ERROR", "the plugin can't start:", error);
+          defaultLog.line("ERROR", "the plugin can't start:", error);
           return "unavailable";
         }
       },

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Context } from "hono";
-import { log } from "../base/log.ts";
+import { defaultLog } from "../base/log.ts";
 import type { RequestRefusal } from "../call/refuse-request.ts";
 import { refuseRequest } from "../call/refuse-request.ts";
 import { requestIdFor, requestIdHeader } from "../call/request-id.ts";
@@ -62,7 +62,7 @@ export async function acceptWebSocket(context: Context, options: WebSocketOption
     };
     admission = await admitUpgrade(upgrade, { ...options, admit: started.admit });
   } catch (error) {
-    log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
+    defaultLog.line("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
     return refuse({ status: 500, code: Code.Internal, message: "internal error" });
   }
   if ("refusal" in admission) {

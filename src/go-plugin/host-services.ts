@@ -34,7 +34,7 @@ export interface GoPluginServicesOptions {
   /** Gets what the plugin prints. */
   readonly printed: (line: OutputLine) => void;
   /** For the broker; see createBroker. Default: there is none. */
-  readonly broker?: Pick<BrokerOptions, "socketDirectory" | "maxMessageBytes" | "secure">;
+  readonly broker?: Pick<BrokerOptions, "socketDirectory" | "maxMessageBytes" | "log" | "secure">;
 }
 
 /** Bytes of a message that are split into lines at once; pieces of go-plugin have 1 KiB. */

@@ -1,4 +1,5 @@
 import { isolateListener } from "../base/isolate-listener.ts";
+import type { Log } from "../base/log.ts";
 import { printable, printableLine } from "../base/printable.ts";
 import { outliveReader } from "../node/own-streams.ts";
 import { createLogReader, readLogObject } from "./hclog/parse.ts";
@@ -35,17 +36,18 @@ export interface PluginOutput {
 /**
  * Hands lines to those who want them, and else to the host's stderr, in a form for people.
  * @param name Whose lines they are, as far as that is known.
+ * @param log The host's.
  */
-export function pluginOutput({ onOutput, onLog }: OutputListeners, name: () => string): PluginOutput {
+export function pluginOutput({ onOutput, onLog }: OutputListeners, name: () => string, log: Log): PluginOutput {
   const print = (text: string) => {
     outliveReader(process.stderr);
     process.stderr.write(`${printableLine(name())}: ${printable(text)}\n`);
   };
   const printed =
-    onOutput === undefined ? ({ text }: OutputLine) => print(text) : isolateListener("onOutput", onOutput);
+    onOutput === undefined ? ({ text }: OutputLine) => print(text) : isolateListener("onOutput", onOutput, log);
   if (onLog !== undefined) {
     const read = createLogReader();
-    const logged = isolateListener("onLog", onLog);
+    const logged = isolateListener("onLog", onLog, log);
     return { printed, stderr: (text) => logged(read(text)) };
   }
   if (onOutput !== undefined) {

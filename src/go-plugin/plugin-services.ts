@@ -1,3 +1,4 @@
+import type { Log } from "../base/log.ts";
 import type { Broker } from "../plugin/broker.ts";
 import type { Routes } from "../plugin/service-table.ts";
 import type { BrokerOptions } from "./broker/create-broker.ts";
@@ -36,6 +37,8 @@ export interface GoPluginServicesOptions {
   /** Lets the group in that the host has named. */
   readonly shareSocket: (path: string) => void;
   readonly maxMessageBytes: number;
+  /** The served plugin's. */
+  readonly log: Log;
   /** True if the host wants the broker's connections within the one that it has. */
   readonly multiplex: boolean;
   /** TLS on the broker's connections. */
@@ -44,7 +47,7 @@ export interface GoPluginServicesOptions {
 
 /** Makes the services for the host that has started the process. */
 export function createGoPluginServices(options: GoPluginServicesOptions): GoPluginServices {
-  const { name, end, socketDirectory, shareSocket, maxMessageBytes, multiplex, secure } = options;
+  const { name, end, socketDirectory, shareSocket, maxMessageBytes, log, multiplex, secure } = options;
   const output = createOutputCapture();
   const multiplexer = multiplex ? createMultiplexer("server") : undefined;
   const broker = createBroker({
@@ -52,6 +55,7 @@ export function createGoPluginServices(options: GoPluginServicesOptions): GoPlug
     socketDirectory,
     shareSocket,
     maxMessageBytes,
+    log,
     ...(multiplexer && { multiplexer }),
     ...(secure && { secure }),
   });

@@ -1,7 +1,8 @@
 import * as path from "node:path";
 import { onExit } from "signal-exit";
 import type { ClientTls } from "../address/tls-options.ts";
-import { setLogLevel } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
+import { createLog } from "../base/log.ts";
 import type { GoPluginServicesOptions } from "../go-plugin/host-services.ts";
 import { launchEnvironment } from "../go-plugin/launch-environment.ts";
 import { pluginOutput } from "../go-plugin/plugin-output.ts";
@@ -40,6 +41,7 @@ export class Host implements AsyncDisposable {
   readonly #gracePeriodMs: number;
   readonly #timeoutMs: number | undefined;
   readonly #settings: HostSettings;
+  readonly #log: Log;
   /** All that were started and have not been stopped. */
   readonly #processes = new Set<PluginProcess>();
   readonly #plugins = new Set<LoadedPlugin | ReattachedPlugin>();
@@ -54,7 +56,7 @@ export class Host implements AsyncDisposable {
     const { gracePeriodMs = 5_000, timeoutMs } = options;
     this.#gracePeriodMs = gracePeriodMs;
     this.#timeoutMs = timeoutMs;
-    setLogLevel(this.#settings.PLUGIN_LOG_LEVEL);
+    this.#log = createLog(this.#settings.PLUGIN_LOG_LEVEL);
     // For a host that exits, crashes or is interrupted without having been closed. SIGKILL leaves no time for this:
     // then the plugins see the end of their stdin.
     this.#forgetExit = onExit(() => {
@@ -92,6 +94,7 @@ export class Host implements AsyncDisposable {
         signal,
         timeoutMs,
         gracePeriodMs: this.#gracePeriodMs,
+        log: this.#log,
         onClose,
       });
       this.#plugins.add(plugin);
@@ -139,7 +142,12 @@ export class Host implements AsyncDisposable {
       }
       // Loaded here, as most plugins start at the first attempt.
       const { retry } = await import("./retry.ts");
-      return await retry(load, error, { settings: this.#settings, startedAt, signal: options.signal });
+      return await retry(load, error, {
+        settings: this.#settings,
+        log: this.#log,
+        startedAt,
+        signal: options.signal,
+      });
     }
   }
 
@@ -163,12 +171,12 @@ export class Host implements AsyncDisposable {
     signal.throwIfAborted();
     const settings = this.#settings;
     const cookie = handshake?.cookie ?? cookieOf(settings);
-    const tls = wantsTls(wantedTls, settings) ? await tlsFor(wantedTls, settings) : undefined;
+    const tls = wantsTls(wantedTls, settings) ? await tlsFor(wantedTls, settings, this.#log) : undefined;
     const asGoPlugin = handshake !== undefined && (options.require?.protocols?.includes("grpc") ?? true);
     const added = { ...launchEnvironment({ env, config, cookie, protocolVersions, asGoPlugin }), ...tls?.env };
     // Before it has said its own name, that of its program.
     let name = programOf(command);
-    const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) }, () => name);
+    const output = pluginOutput({ ...(onOutput && { onOutput }), ...(onLog && { onLog }) }, () => name, this.#log);
     let verified: VerifiedCommand | undefined;
     if (sha256 !== undefined) {
       const { verifiedCommand } = await import("./child/verified-command.ts");
@@ -210,6 +218,7 @@ export class Host implements AsyncDisposable {
         broker: {
           socketDirectory: child.directory,
           maxMessageBytes: options.maxMessageBytes ?? goPluginMessageBytes,
+          log: this.#log,
           ...(reached.tls && { secure: reached.tls.secure }),
         },
       });
@@ -254,10 +263,10 @@ function wantsTls(wanted: "auto" | ClientTls | undefined, settings: HostSettings
   return [wanted, PLUGIN_CLIENT_CERT, PLUGIN_CLIENT_KEY, PLUGIN_SERVER_ROOT_CERTS].some((each) => each !== undefined);
 }
 
-async function tlsFor(wanted: "auto" | ClientTls | undefined, settings: HostSettings) {
+async function tlsFor(wanted: "auto" | ClientTls | undefined, settings: HostSettings, log: Log) {
   // Loaded here, as most hosts need no TLS.
   const { prepareTls } = await import("../go-plugin/tls/host-tls.ts");
-  return prepareTls(wanted, settings);
+  return prepareTls(wanted, settings, log);
 }
 
 /**

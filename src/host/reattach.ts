@@ -1,3 +1,4 @@
+import type { Log } from "../base/log.ts";
 import { within } from "../base/within.ts";
 import { createScopedClient } from "../client/calls/call-scope.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
@@ -65,6 +66,7 @@ const optionNames: OptionNames<ReattachOptions> = {
 interface ReattachContext extends Omit<ReattachOptions, "timeoutMs"> {
   readonly timeoutMs: number | undefined;
   readonly gracePeriodMs: number;
+  readonly log: Log;
   readonly onClose: () => void;
 }
 
@@ -74,9 +76,9 @@ const lastChanceMs = 1_000;
 /** Connects to a plugin that runs already; see Host.reattach. */
 export async function reattach(
   target: ReattachTarget | TerraformReattach,
-  { gracePeriodMs, onClose, ...given }: ReattachContext,
+  { gracePeriodMs, log, onClose, ...given }: ReattachContext,
 ): Promise<ReattachedPlugin> {
-  checkOptions<Omit<ReattachContext, "gracePeriodMs" | "onClose">>("reattach()", given, optionNames);
+  checkOptions<Omit<ReattachContext, "gracePeriodMs" | "log" | "onClose">>("reattach()", given, optionNames);
   const { onOutput, timeoutMs, ...options } = given;
   const { pid, address, protocol, protocolVersion } = readReattachTarget(target);
   const followed = followProcess(pid);
@@ -96,7 +98,8 @@ export async function reattach(
     throw error;
   }
   const hasOwnServices = protocol === undefined ? connection.manifest === undefined : protocol === "grpc";
-  const { printed } = pluginOutput(onOutput ? { onOutput } : {}, () => connection.manifest?.name ?? `process ${pid}`);
+  const nameOf = () => connection.manifest?.name ?? `process ${pid}`;
+  const { printed } = pluginOutput(onOutput ? { onOutput } : {}, nameOf, log);
   const own = hasOwnServices ? useGoPluginServices(connection, { printed }) : undefined;
   const exited = followed.exited.then(() => hostError("PB-PLUGIN-EXITED", `the plugin's process ${pid} has ended`));
   let closing: Promise<void> | undefined;

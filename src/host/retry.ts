@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { isPlugboardError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import type { HostSettings } from "../go-plugin/settings/read.ts";
 import { isTransient } from "./is-transient.ts";
 
@@ -14,6 +14,8 @@ interface RetryOptions {
     | "PLUGIN_CLIENT_RETRY_JITTER_MS"
     | "PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S"
   >;
+  /** The host's: is told of each retry. */
+  readonly log: Log;
   /** When the first attempt began, by performance.now(). */
   readonly startedAt: number;
   /** Ends the waiting between attempts. */
@@ -25,7 +27,7 @@ interface RetryOptions {
  * the last error is thrown.
  */
 export async function retry<T>(attempt: () => Promise<T>, firstError: unknown, options: RetryOptions): Promise<T> {
-  const { settings, startedAt, signal } = options;
+  const { settings, log, startedAt, signal } = options;
   const { PLUGIN_CLIENT_MAX_RETRIES: maxRetries } = settings;
   const deadline = startedAt + settings.PLUGIN_CLIENT_RETRY_TOTAL_TIMEOUT_S * 1000;
   let lastError = firstError;
@@ -34,7 +36,7 @@ export async function retry<T>(attempt: () => Promise<T>, firstError: unknown, o
     if (performance.now() + waitMs >= deadline) {
       break;
     }
-    log("WARNING", `${firstLine(lastError)}; retry ${count} of ${maxRetries} in ${Math.round(waitMs)} ms`);
+    log.line("WARNING", `${firstLine(lastError)}; retry ${count} of ${maxRetries} in ${Math.round(waitMs)} ms`);
     await setTimeout(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     try {
       return await attempt();

@@ -1,4 +1,5 @@
 import { cors } from "@connectrpc/connect";
+import type { Log } from "../base/log.ts";
 import { createRareLog } from "../base/log-rarely.ts";
 import { printableLine } from "../base/printable.ts";
 import { requestIdHeader } from "../call/request-id.ts";
@@ -33,8 +34,8 @@ export function allowsOrigin(origins: readonly string[], origin: string): boolea
 }
 
 /** Logs origins that were refused, one in ten seconds. */
-export function createOriginLog(): (origin: string) => void {
-  const logRarely = createRareLog();
+export function createOriginLog(log: Log): (origin: string) => void {
+  const logRarely = createRareLog(log);
   return (origin) => {
     const shown = printableLine(origin.slice(0, 200));
     logRarely("origin", "WARNING", `origin ${shown} is not allowed; add it to \`origins\``);

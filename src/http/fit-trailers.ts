@@ -1,6 +1,6 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { fieldBytes, notInResponses, unsendable } from "../call/messages/connection-fields.ts";
 import { leaveOut } from "../call/messages/metadata.ts";
 import { StatusSchema } from "../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
@@ -19,27 +19,27 @@ const detailsName = "grpc-status-details-bin";
  * before which metadata goes. Each is told in the log.
  * @param maxBytes As HTTP/2 counts fields, see `fieldBytes`.
  */
-export function fitTrailers(trailer: Headers, maxBytes: number): void {
+export function fitTrailers(trailer: Headers, maxBytes: number, log: Log): void {
   for (const name of notInTrailers) {
     if (trailer.has(name)) {
-      leaveOut(trailer, whose, name, "it belongs to a connection");
+      leaveOut(trailer, whose, name, "it belongs to a connection", log);
     }
   }
   let bytes = 0;
   for (const [name, value] of [...trailer]) {
     if (unsendable.test(value)) {
-      leaveOut(trailer, whose, name, "it has a control character in it");
+      leaveOut(trailer, whose, name, "it has a control character in it", log);
     } else {
       bytes += fieldBytes(name, value);
     }
   }
   if (bytes > maxBytes) {
-    shorten(trailer, maxBytes);
+    shorten(trailer, maxBytes, log);
   }
 }
 
 /** Keeps what matters most, each in what the ones before it have left. */
-function shorten(trailer: Headers, maxBytes: number) {
+function shorten(trailer: Headers, maxBytes: number, log: Log) {
   let left = maxBytes - fieldBytes(statusName, trailer.get(statusName) ?? "");
   const message = trailer.get(messageName);
   if (message !== null) {
@@ -47,9 +47,12 @@ function shorten(trailer: Headers, maxBytes: number) {
     const share = trailer.has(detailsName) ? left / 3 : (left * 3) / 4;
     const kept = cutPercentEncoded(message, Math.floor(share) - fieldBytes(messageName, ""));
     if (kept !== message) {
-      log("WARNING", `the message of a call's error is cut, as its ${message.length} bytes don't fit into trailers`);
+      log.line(
+        "WARNING",
+        `the message of a call's error is cut, as its ${message.length} bytes don't fit into trailers`,
+      );
       trailer.set(messageName, kept);
-      cutStatus(trailer, kept);
+      cutStatus(trailer, kept, log);
     }
     left -= fieldBytes(messageName, kept);
   }
@@ -59,7 +62,7 @@ function shorten(trailer: Headers, maxBytes: number) {
     if (value !== null) {
       const bytes = fieldBytes(name, value);
       if (bytes > left) {
-        leaveOut(trailer, whose, name, `its ${value.length} bytes don't fit into trailers`);
+        leaveOut(trailer, whose, name, `its ${value.length} bytes don't fit into trailers`, log);
       } else {
         left -= bytes;
       }
@@ -68,7 +71,7 @@ function shorten(trailer: Headers, maxBytes: number) {
 }
 
 /** The details tell the message again. What a handler has set as one or the other itself may be neither. */
-function cutStatus(trailer: Headers, message: string) {
+function cutStatus(trailer: Headers, message: string, log: Log) {
   const details = trailer.get(detailsName);
   if (details === null) {
     return;
@@ -78,7 +81,7 @@ function cutStatus(trailer: Headers, message: string) {
     const cut = toBinary(StatusSchema, { ...status, message: decodeURIComponent(message) });
     trailer.set(detailsName, encodeBinaryHeader(cut));
   } catch {
-    leaveOut(trailer, whose, detailsName, "it can't be read");
+    leaveOut(trailer, whose, detailsName, "it can't be read", log);
   }
 }
 

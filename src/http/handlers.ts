@@ -62,7 +62,7 @@ export function createHttpHandlers(
     ...(policy.limits.maxDeadlineMs !== undefined && { maxTimeoutMs: policy.limits.maxDeadlineMs }),
     requestGate: (context: HandlerContext) => gateCall(context),
   };
-  table.registerWith(router, handlerOptions, [runInCall, concealErrors]);
+  table.registerWith(router, handlerOptions, [runInCall, concealErrors(policy.log)]);
   const byPath = new Map<string, HttpCallHandler>(
     handlers.map((handler) => [
       handler.requestPath,

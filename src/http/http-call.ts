@@ -197,22 +197,23 @@ class HttpCall extends Call {
 
   /** Leaves out what can't be sent of what the handler has set before it failed. */
   dropUnsendable(): void {
-    dropUnsendable(this.#context?.responseHeader, "response's header");
-    dropUnsendable(this.#context?.responseTrailer, "response's trailer");
+    const { log } = this.#policy;
+    dropUnsendable(this.#context?.responseHeader, "response's header", log);
+    dropUnsendable(this.#context?.responseTrailer, "response's trailer", log);
   }
 
   /** Runs before anything of the body is read. */
   async gate(context: HandlerContext): Promise<void> {
     this.#context = context;
     blameCaller(context, () => !this.#handled || this.#streams);
-    const { observer, gate } = this.#policy;
+    const { observer, gate, log } = this.#policy;
     this.observe(observer, context);
     if (this.#tooLong !== undefined) {
       throw this.#tooLong;
     }
     checkQuery(context);
     if (gate !== undefined) {
-      await passGate(gate, context);
+      await passGate(gate, context, log);
     }
   }
 

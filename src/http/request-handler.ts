@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { onePiece } from "../base/chunks.ts";
 import { isPlugboardError } from "../base/errors.ts";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import type { Peer } from "../call/peer.ts";
 import { peerKey } from "../call/peer.ts";
 import type { PlainResponse, RequestRefusal } from "../call/refuse-request.ts";
@@ -62,6 +62,7 @@ export interface RequestHandlerOptions<Request extends HttpRequest> {
   readonly hsts?: string | undefined;
   /** True if responses depend on the caller. */
   readonly personal: boolean;
+  readonly log: Log;
 }
 
 /** Handles a request over HTTP, whatever the platform. It never rejects. */
@@ -71,7 +72,7 @@ export type RequestHandler<Request extends HttpRequest> = (request: Request) => 
 export function createRequestHandler<Request extends HttpRequest>(
   options: RequestHandlerOptions<Request>,
 ): RequestHandler<Request> {
-  const { find, unready, howToCall, page, origins, originRefused, hosts, hsts, personal } = options;
+  const { find, unready, howToCall, page, origins, originRefused, hosts, hsts, personal, log } = options;
 
   return async (request) => {
     const { header, method, path, secure, contextValues } = request;
@@ -110,13 +111,13 @@ export function createRequestHandler<Request extends HttpRequest>(
       setRequestId(contextValues, requestId);
       const response = await handle(request, request.waitUntil);
       const own = response.header ?? new Headers();
-      fitResponseHeaders(own, { method, status: response.status, personal, maxBytes: request.maxFieldBytes() });
+      fitResponseHeaders(own, { method, status: response.status, personal, maxBytes: request.maxFieldBytes(), log });
       for (const [name] of cors.headers) {
         own.delete(name);
       }
       return { ...response, fields, header: own };
     } catch (error) {
-      return failed(request, error, fields);
+      return failed(request, error, fields, log);
     }
   };
 
@@ -149,11 +150,11 @@ function refused(request: HttpRequest, refusal: RequestRefusal, fields: readonly
 }
 
 /** The cause of a failed start is for those who run the plugin, not for its callers. */
-function failed(request: HttpRequest, error: unknown, fields: readonly HeaderField[]): HttpResponse {
+function failed(request: HttpRequest, error: unknown, fields: readonly HeaderField[], log: Log): HttpResponse {
   const isStart = isPlugboardError(error);
   // A caller that has gone is no failure.
   if (isStart || !request.signal.aborted) {
-    log("ERROR", "a request failed:", error);
+    log.line("ERROR", "a request failed:", error);
   }
   return internalError(request, fields, isStart ? "the plugin can't start; its log says why" : "internal error");
 }

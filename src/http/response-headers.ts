@@ -1,3 +1,4 @@
+import type { Log } from "../base/log.ts";
 import { refusedHeader } from "../call/errors/call-refused.ts";
 import { fieldBytes, notInResponses, unsendable } from "../call/messages/connection-fields.ts";
 import { leaveOut } from "../call/messages/metadata.ts";
@@ -57,6 +58,8 @@ export interface ResponseTarget {
   readonly personal: boolean;
   /** Bytes that they may have together, as HTTP/2 counts them. */
   readonly maxBytes: number;
+  /** Is told what is left out. */
+  readonly log: Log;
 }
 
 /**
@@ -70,7 +73,7 @@ export const maxOwnHeaderBytes = 14 * 1024;
  * them. `Cache-Control` holds for GET, and nothing else may be kept; a personal response, by its caller alone. The
  * names in `Vary` are added to those of every response.
  */
-export function fitResponseHeaders(own: Headers, { method, status, personal, maxBytes }: ResponseTarget): void {
+export function fitResponseHeaders(own: Headers, { method, status, personal, maxBytes, log }: ResponseTarget): void {
   for (const name of [...own.keys()]) {
     if (reservedHeaders.has(name)) {
       own.delete(name);
@@ -89,11 +92,11 @@ export function fitResponseHeaders(own: Headers, { method, status, personal, max
     const bytes = fieldBytes(name, value);
     // As it would have Node send nothing at all, and Workers something that no client takes.
     if ((notInResponses.includes(name) && !closes) || (enveloped && name === "content-length")) {
-      leaveOut(own, "response's header", name, "it belongs to a connection");
+      leaveOut(own, "response's header", name, "it belongs to a connection", log);
     } else if (unsendable.test(value)) {
-      leaveOut(own, "response's header", name, "it has a control character in it");
+      leaveOut(own, "response's header", name, "it has a control character in it", log);
     } else if (bytes > left) {
-      leaveOut(own, "response's header", name, `its ${value.length} bytes don't fit into headers`);
+      leaveOut(own, "response's header", name, `its ${value.length} bytes don't fit into headers`, log);
     } else {
       left -= bytes;
     }

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { endIterator } from "../base/iterables.ts";
+import { defaultLog } from "../base/log.ts";
 import { within } from "../base/within.ts";
 import type { CallContext } from "../call/call-context.ts";
 import type { CallObserver } from "../call/call-observer.ts";
@@ -66,7 +67,7 @@ export function createMemoryTransport(table: ServiceTable, graceMs: number, obse
           try {
             // Handlers are typed by the contract; Connect's dispatch drops that type on its way.
             const message = cloneMessage(method.output, output as never);
-            dropUnsendable(context.responseTrailerIfAny, "response's trailer");
+            dropUnsendable(context.responseTrailerIfAny, "response's trailer", defaultLog);
             resolve({
               ...responseInit(method, context),
               stream: false,
@@ -199,7 +200,7 @@ async function* readResponses<M extends DescMethod>(
       yield cloneMessage(output as DescMessage, result.value) as MessageShape<M["output"]>;
       result = await call.race(call.next(responses));
     }
-    dropUnsendable(call.context.responseTrailerIfAny, "response's trailer");
+    dropUnsendable(call.context.responseTrailerIfAny, "response's trailer", defaultLog);
     call.context.responseTrailerIfAny?.forEach((value, name) => {
       trailer.append(name, value);
     });
@@ -217,6 +218,6 @@ async function* readResponses<M extends DescMethod>(
 
 /** The headers are the caller's own: a handler may keep its context. */
 function responseInit<M extends DescMethod>(method: M, { responseHeaderIfAny }: CallContext) {
-  dropUnsendable(responseHeaderIfAny, "response's header");
+  dropUnsendable(responseHeaderIfAny, "response's header", defaultLog);
   return { service: method.parent, method, header: new Headers(responseHeaderIfAny) };
 }

@@ -1,4 +1,5 @@
 import type { ServerTls } from "../address/tls-options.ts";
+import type { Log } from "../base/log.ts";
 import type { PluginSettings } from "../go-plugin/settings/read.ts";
 import type { PluginTls } from "../go-plugin/tls/plugin-tls.ts";
 import { checkExposure } from "../node/listen/listen-address.ts";
@@ -30,10 +31,11 @@ export async function choosePlace(
   launch: Launch,
   settings: PluginSettings,
   options: ServeOptions,
+  log: Log,
 ): Promise<GuardedPlace> {
   const { auth, behindProxy } = options;
   const hosted = launch.kind === "hosted";
-  const tls = await tlsFor(options.tls, settings, hosted);
+  const tls = await tlsFor(options.tls, settings, hosted, log);
   const hostAlone = isHostAlone(launch, tls?.certificate);
   checkServed(plugin, options, hostAlone);
   const proxy = behindProxy && trustProxy(behindProxy);
@@ -53,12 +55,12 @@ function isHostAlone(launch: Launch, madeForHost: string | undefined): boolean {
   );
 }
 
-async function tlsFor(given: ServerTls | undefined, settings: PluginSettings, hosted: boolean) {
+async function tlsFor(given: ServerTls | undefined, settings: PluginSettings, hosted: boolean, log: Log) {
   const { PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY, PLUGIN_CLIENT_ROOT_CERTS, PLUGIN_CLIENT_CERT } = settings;
   const ofServer = [given, PLUGIN_SERVER_CERT, PLUGIN_SERVER_KEY, PLUGIN_CLIENT_ROOT_CERTS];
   if (ofServer.every((each) => each === undefined) && !(hosted && PLUGIN_CLIENT_CERT !== undefined)) {
     return undefined;
   }
   const { pluginTls } = await import("../go-plugin/tls/plugin-tls.ts");
-  return pluginTls(given, settings, hosted);
+  return pluginTls(given, settings, hosted, log);
 }

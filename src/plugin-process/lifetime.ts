@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { setDeadlineTimer } from "../base/within.ts";
 
 /**
@@ -19,6 +19,7 @@ export interface LifetimeOptions {
   readonly endsWithStdin: boolean;
   /** It ends when this file appears. */
   readonly shutdownFile: string | undefined;
+  readonly log: Log;
   /** Runs when the process exits, also when it crashes. */
   readonly onExit: () => void;
 }
@@ -43,7 +44,7 @@ export interface Lifetime {
 
 /** Listens to all that ends the process. */
 export async function beginLife(options: LifetimeOptions): Promise<Lifetime> {
-  const { gracePeriodMs, hosted, endsWithStdin, shutdownFile, onExit } = options;
+  const { gracePeriodMs, hosted, endsWithStdin, shutdownFile, log, onExit } = options;
   const draining = new AbortController();
   const exit = () => process.exit(0);
   let serving: Serving | undefined;
@@ -53,7 +54,7 @@ export async function beginLife(options: LifetimeOptions): Promise<Lifetime> {
       await drain(graceMs);
       await stop();
     } catch (error) {
-      log("ERROR", `stopping: ${String(error)}`);
+      log.line("ERROR", `stopping: ${String(error)}`);
     }
   }
 
@@ -80,7 +81,7 @@ export async function beginLife(options: LifetimeOptions): Promise<Lifetime> {
   }
   if (shutdownFile !== undefined) {
     const { watchForFile } = await import("./shutdown-file.ts");
-    watchForFile(path.resolve(shutdownFile), () => end(gracePeriodMs));
+    watchForFile(path.resolve(shutdownFile), () => end(gracePeriodMs), log);
   }
   return {
     draining: draining.signal,

@@ -1,5 +1,4 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { setLogLevel } from "../base/log.ts";
 import { withoutHandshake } from "../go-plugin/handshake.ts";
 import type { PluginSettings } from "../go-plugin/settings/read.ts";
 import { cookieOf } from "../go-plugin/settings/read.ts";
@@ -35,7 +34,6 @@ export function readStart<Config extends DescMessage>(
   const { args = process.argv.slice(2), handshake } = options;
   const { env } = process;
   const settings = readServeSettings(options, env);
-  setLogLevel(settings.PLUGIN_LOG_LEVEL);
   const cookie = handshake?.cookie ?? cookieOf(settings);
   const launch = readLaunch(plugin, env, args, settings, cookie);
   if (launch === undefined) {

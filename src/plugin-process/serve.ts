@@ -1,6 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { formatLogEntry, setLogEntryWriter } from "../base/log.ts";
-import { logEntriesAsRecords } from "../go-plugin/hclog/console.ts";
+import type { LogEntry } from "../base/log.ts";
+import { createLog, formatLogEntry } from "../base/log.ts";
+import { createRecordWriter } from "../go-plugin/hclog/console.ts";
 import { outliveReader } from "../node/own-streams.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import { announce } from "./announce.ts";
@@ -44,28 +45,31 @@ async function serveOrThrow<Config extends DescMessage>(plugin: Plugin<Config>, 
   }
   const { launch, settings, endsWithStdin } = start;
   const hosted = launch.kind === "hosted";
-  writeLogToStderr(plugin, hosted);
-  const place = await choosePlace(plugin, launch, settings, options);
+  const log = createLog(settings.PLUGIN_LOG_LEVEL, entriesToStderr(plugin, hosted));
+  const place = await choosePlace(plugin, launch, settings, options, log);
   const lifetime = await beginLife({
     gracePeriodMs: options.gracePeriodMs ?? defaultGracePeriodMs,
     hosted,
     endsWithStdin,
     shutdownFile: settings.PLUGIN_SHUTDOWN_FILE_PATH,
+    log,
     onExit: place.remove,
   });
-  const { address, goPlugin } = await startServing(plugin, start, place, lifetime, options);
+  const { address, goPlugin } = await startServing(plugin, start, place, lifetime, options, log);
   announce(plugin, launch, address, place.tls?.certificate);
   goPlugin.takeOutput?.();
 }
 
-/** Sends the log to stderr: stdout is for the one who has started the process. */
-function writeLogToStderr({ name }: Plugin, hosted: boolean) {
-  const toStderr = (text: string) => {
-    process.stderr.write(text);
-  };
+/**
+ * Writes structured lines of the log to stderr, as what is printed to stdout is for what has started the process. To the real
+ * one: under a host written with go-plugin, what is printed to `process.stderr` later goes another way.
+ */
+function entriesToStderr({ name }: Plugin, hosted: boolean): (entry: LogEntry) => void {
+  const toStderr = process.stderr.write.bind(process.stderr);
   if (hosted) {
-    logEntriesAsRecords(name, toStderr);
-  } else {
-    setLogEntryWriter((entry) => toStderr(`${formatLogEntry(entry)}\n`));
+    return createRecordWriter(name, toStderr);
   }
+  return (entry) => {
+    toStderr(`${formatLogEntry(entry)}\n`);
+  };
 }

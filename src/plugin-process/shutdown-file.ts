@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 
 /** Milliseconds between looks, where changes are not told: other machines' file systems, directories that come later. */
 const pollMs = 1_000;
@@ -11,7 +11,7 @@ const maxFailures = 3;
  * Waits for a file; when it is there, removes it and calls back, once. Does not keep the process running.
  * @returns Stops waiting.
  */
-export function watchForFile(file: string, onAppear: () => void): () => void {
+export function watchForFile(file: string, onAppear: () => void, log: Log): () => void {
   let failures = 0;
   let watcher: fs.FSWatcher | undefined;
   const timer = setInterval(look, pollMs).unref();
@@ -29,12 +29,12 @@ export function watchForFile(file: string, onAppear: () => void): () => void {
       failures += 1;
       if (failures === maxFailures) {
         stop();
-        log("ERROR", `no longer looking for ${file}: ${String(error)}`);
+        log.line("ERROR", `no longer looking for ${file}: ${String(error)}`);
       }
       return;
     }
     stop();
-    remove(file);
+    remove(file, log);
     onAppear();
   }
   try {
@@ -46,10 +46,10 @@ export function watchForFile(file: string, onAppear: () => void): () => void {
   return stop;
 }
 
-function remove(file: string) {
+function remove(file: string, log: Log) {
   try {
     fs.rmSync(file);
   } catch (error) {
-    log("WARNING", `the shutdown file ${file} can't be removed: ${String(error)}`);
+    log.line("WARNING", `the shutdown file ${file} can't be removed: ${String(error)}`);
   }
 }

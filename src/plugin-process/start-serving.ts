@@ -1,6 +1,7 @@
 import * as os from "node:os";
 import * as path from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
+import type { Log } from "../base/log.ts";
 import { publicLimits, trustedLimits } from "../call/call-policy.ts";
 import { keepaliveOn, withKeepalive } from "../call/time/keepalive.ts";
 import type { GoPluginServices } from "../go-plugin/plugin-services.ts";
@@ -35,6 +36,7 @@ export async function startServing<Config extends DescMessage>(
   place: GuardedPlace,
   lifetime: Lifetime,
   options: ServeOptions<Config>,
+  log: Log,
 ): Promise<Served> {
   const { address, tls, proxy, hostAlone, isPublic } = place;
   const { draining, end } = lifetime;
@@ -57,10 +59,11 @@ export async function startServing<Config extends DescMessage>(
         ...(settings.PLUGIN_HEALTH_SERVICE_ENABLED ? [health()] : []),
         ...(isPublic ? [] : [reflection()]),
       ],
+      log,
       draining,
       async beside({ maxMessageBytes }) {
         const guarded = options.auth !== undefined;
-        goPlugin = await goPluginServicesFor(plugin, launch, place, lifetime, { guarded, maxMessageBytes });
+        goPlugin = await goPluginServicesFor(plugin, launch, place, lifetime, { guarded, maxMessageBytes, log });
         const { routes = [], broker } = goPlugin;
         return { routes, broker };
       },
@@ -101,7 +104,7 @@ async function goPluginServicesFor(
   launch: Launch,
   { address, shareOther, tls }: GuardedPlace,
   { end }: Lifetime,
-  { guarded, maxMessageBytes }: { readonly guarded: boolean; readonly maxMessageBytes: number },
+  { guarded, maxMessageBytes, log }: { readonly guarded: boolean; readonly maxMessageBytes: number; readonly log: Log },
 ): Promise<Partial<GoPluginServices>> {
   if (launch.kind === "hosted" && launch.host === "go-plugin") {
     const { createGoPluginServices } = await import("../go-plugin/plugin-services.ts");
@@ -111,6 +114,7 @@ async function goPluginServicesFor(
       socketDirectory: address.carrier === "unix" ? path.dirname(address.path) : os.tmpdir(),
       shareSocket: shareOther,
       maxMessageBytes,
+      log,
       multiplex: launch.multiplex === "wanted",
       ...(tls && { secure: tls.secure }),
     });

@@ -1,3 +1,5 @@
+import type { Log } from "../base/log.ts";
+import { defaultLog } from "../base/log.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { joinObservers } from "../call/call-observer.ts";
 import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
@@ -42,7 +44,7 @@ export interface PolicyOptions {
    * such limit.
    */
   readonly authFailureLimit?: TokenRate | false;
-  /** The record of denials by `auth`. Default: a structured line each, of level WARNING, in the log of the process. */
+  /** The record of denials by `auth`. Default: a structured line each, of level WARNING, in the log of the plugin. */
   readonly audit?: AuditLogOptions;
 }
 
@@ -57,17 +59,24 @@ export const policyNames: OptionNames<PolicyOptions> = {
   audit: true,
 };
 
+/** What a place has to say of the calls there. */
+export interface PolicyPlace {
+  /** What else each call has to pass, in this order, when it is known who makes it. */
+  readonly gates?: readonly (RequestGate | undefined)[];
+  /** Callers need not say who they are: the plugin's own host. Default: false. */
+  readonly trusted?: boolean;
+  /** Where it is told what went wrong. Default: the log of what belongs to no host and no `serve()`. */
+  readonly log?: Log;
+}
+
 /**
  * Makes the policy for a plugin's calls.
  * @param defaults The limits that hold unless the options have others.
- * @param gates Further gates that each call passes, in this order, once its caller is known.
- * @param trusted True if callers need not identify themselves: the plugin's own host.
  */
 export function createCallPolicy(
   options: PolicyOptions,
   defaults: CallLimits,
-  gates: readonly (RequestGate | undefined)[] = [],
-  trusted = false,
+  { gates = [], trusted = false, log = defaultLog }: PolicyPlace = {},
 ): CallPolicy {
   const limits = withLimits(defaults, options.limits);
   const { maxHeaderBytes } = limits;
@@ -76,13 +85,14 @@ export function createCallPolicy(
     checkRate("authFailureLimit", failureLimit);
   }
   checkOptions<AuditLogOptions>("audit", audit, { write: true });
-  const access = auth && createAccess(auth, { audit, trusted, failureLimit: failureLimit || undefined });
+  const access = auth && createAccess(auth, { audit, trusted, failureLimit: failureLimit || undefined, log });
   const shortHeaders = maxHeaderBytes === undefined ? undefined : limitHeaders(maxHeaderBytes);
   const gate = joinGates([shortHeaders, access?.gate, ...gates]);
-  const observer = joinObservers(options.observers ?? []);
+  const observer = joinObservers(options.observers ?? [], log);
   const { admit } = access ?? {};
   return {
     limits,
+    log,
     revealErrors: options.revealErrors ?? false,
     ...(gate && { gate }),
     ...(admit && { admit }),

@@ -1,5 +1,6 @@
 import type { DescMessage, DescService, MessageInitShape } from "@bufbuild/protobuf";
-import { log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
+import { defaultLog } from "../base/log.ts";
 import type { CallLimits, CallPolicy } from "../call/call-policy.ts";
 import { announcedLimits } from "../call/call-policy.ts";
 import type { RequestGate } from "../call/request-gate.ts";
@@ -50,6 +51,8 @@ export interface Place {
   readonly gate?: ((isOwn: (service: DescService) => boolean) => RequestGate) | undefined;
   /** Services beside the plugin's own, unless the options have others. */
   readonly defaultServices: readonly StandardService[];
+  /** Where it is told what went wrong. Default: the log of what belongs to no host and no `serve()`. */
+  readonly log?: Log;
   /** Aborted when the plugin is told to stop. Default: it never is. */
   readonly draining?: AbortSignal;
   /** Makes what the place serves whatever the options say. */
@@ -91,19 +94,18 @@ export async function preparePlugin<Config extends DescMessage>(
   options: PrepareOptions<Config>,
   place: Place,
 ): Promise<PreparedPlugin> {
-  const { env, endpoints, trusted = false } = place;
+  const { env, endpoints, trusted = false, log = defaultLog } = place;
   checkServed(plugin, options, trusted);
   for (const warning of insecureCombinations({ ...options, onNetwork: place.onNetwork ?? false })) {
-    log("WARNING", `${plugin.name}: ${warning}`);
+    log.line("WARNING", `${plugin.name}: ${warning}`);
   }
   let running: RunningPlugin | undefined;
   const isOwn = (service: DescService) => running?.table.own.includes(service) ?? false;
-  const policy = createCallPolicy(
-    options,
-    place.defaultLimits,
-    [place.gate?.(isOwn), options.rateLimit?.open(env)],
+  const policy = createCallPolicy(options, place.defaultLimits, {
+    gates: [place.gate?.(isOwn), options.rateLimit?.open(env, log)],
     trusted,
-  );
+    log,
+  });
   const { limits } = policy;
   const { routes = [], broker } = (await place.beside?.(limits)) ?? {};
   const started = await startWithServices(plugin, {

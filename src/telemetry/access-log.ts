@@ -1,6 +1,7 @@
 import { callSafely } from "../base/call-safely.ts";
-import { formatLogEntry, log, logEntry } from "../base/log.ts";
+import { formatLogEntry } from "../base/log.ts";
 import type { CallObserver } from "../call/call-observer.ts";
+import { logKey } from "../call/call-observer.ts";
 import { codeName } from "../call/errors/code-name.ts";
 import { peerKey } from "../call/peer.ts";
 import { requestIdOf } from "../call/request-id.ts";
@@ -11,7 +12,7 @@ import { checkOptions } from "../plugin/check-options.ts";
 export interface AccessLogOptions {
   /**
    * Writes a line, which has no end yet. It is not awaited, and if it fails, that goes to the log. Default: to the log
-   * of the process, see docs/observability.md.
+   * of the plugin, see docs/observability.md.
    */
   readonly write?: (line: string) => unknown;
 }
@@ -41,14 +42,15 @@ export function accessLog(options: AccessLogOptions = {}): CallObserver {
             requestBytes,
             responseBytes,
           };
+          const log = values.get(logKey);
           if (write === undefined) {
-            logEntry("INFO", "call", fields);
+            log.entry("INFO", "call", fields);
             return;
           }
           const line = formatLogEntry({ level: "INFO", message: "call", time: new Date(), fields });
           callSafely(
             () => write(line),
-            (error) => log("ERROR", "a line of the access log could not be written:", error),
+            (error) => log.line("ERROR", "a line of the access log could not be written:", error),
           );
         },
       };

@@ -3,6 +3,7 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import { definePlugin } from "plugboard";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { defaultLog } from "../../src/base/log.ts";
 import { trustedLimits } from "../../src/call/call-policy.ts";
 import { createGrpcServer } from "../../src/go-plugin/broker/grpc-server.ts";
 import type { Listener } from "../../src/node/listen/listener.ts";
@@ -37,7 +38,7 @@ beforeEach(async () => {
   listener = await listen(
     running,
     { carrier: "tcp", host: "127.0.0.1", port: 0 },
-    { policy: { limits: { ...trustedLimits, maxMessageBytes, maxConcurrentStreams: 100 } } },
+    { policy: { limits: { ...trustedLimits, maxMessageBytes, maxConcurrentStreams: 100 }, log: defaultLog } },
   );
   port = listener.address.carrier === "tcp" ? listener.address.port : 0;
 });

@@ -3,6 +3,7 @@ import * as http from "node:http";
 import type { Socket } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { defaultLog } from "../../src/base/log.ts";
 import { trustedLimits } from "../../src/call/call-policy.ts";
 import { defaultKeepalive } from "../../src/call/time/keepalive.ts";
 import { createWebSocketUpgrade } from "../../src/node/http/websocket.ts";
@@ -28,7 +29,7 @@ async function serveWebSockets() {
     keepalive: defaultKeepalive,
     idleConnectionMs: 75_000,
   };
-  const { accept } = createWebSocketUpgrade({ table, policy: { limits: trustedLimits }, ...options });
+  const { accept } = createWebSocketUpgrade({ table, policy: { limits: trustedLimits, log: defaultLog }, ...options });
   const server = http.createServer().on("upgrade", accept);
   const sockets: Socket[] = [];
   const listener = await listen((socket) => {

@@ -127,3 +127,13 @@ describe("a call", () => {
     expect(starts()).toEqual([loaded.pid]);
   });
 });
+
+test("each host logs what its own level lets through, whatever another one in the process says", async () => {
+  await using first = new Host({ retry: quick });
+  await using second = new Host({ retry: quick, logLevel: "ERROR" });
+  await load(first, "exit", 1);
+  expect(logged()).toHaveLength(1);
+  await load(second, "exit", 3);
+  expect(starts()).toHaveLength(4);
+  expect(logged()).toHaveLength(1);
+});

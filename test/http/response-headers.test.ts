@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { defaultLog } from "../../src/base/log.ts";
 import { fitResponseHeaders, maxOwnHeaderBytes } from "../../src/http/response-headers.ts";
 
 describe("what a handler says about caches", () => {
   const settled = (own: Record<string, string>, { method = "GET", status = 200, personal = false } = {}) => {
     const header = new Headers(own);
-    fitResponseHeaders(header, { method, status, personal, maxBytes: maxOwnHeaderBytes });
+    fitResponseHeaders(header, { method, status, personal, maxBytes: maxOwnHeaderBytes, log: defaultLog });
     return Object.fromEntries(header);
   };
 
@@ -40,6 +41,12 @@ test("a header of the plugin's that takes all the room pushes out none of the pr
     "grpc-status": "0",
   };
   const own = new Headers({ ...ofProtocol, "a-big": "x".repeat(maxOwnHeaderBytes - 40), "z-small": "fits" });
-  fitResponseHeaders(own, { method: "POST", status: 200, personal: false, maxBytes: maxOwnHeaderBytes });
+  fitResponseHeaders(own, {
+    method: "POST",
+    status: 200,
+    personal: false,
+    maxBytes: maxOwnHeaderBytes,
+    log: defaultLog,
+  });
   expect(Object.fromEntries(own)).toEqual({ ...ofProtocol, "z-small": "fits" });
 });

@@ -2,6 +2,7 @@ import type { Client } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { defaultLog } from "../../src/base/log.ts";
 import { trustedLimits } from "../../src/call/call-policy.ts";
 import { createServiceTable } from "../../src/plugin/service-table.ts";
 import { createTtrpcClient } from "../../src/ttrpc/client/client.ts";
@@ -153,7 +154,10 @@ async function carryOut(client: Client<typeof BehaviourService>, each: Plan): Pr
 /** Carries plans out beside each other, and sees that each went as the model says, and that nothing is left. */
 async function expectModel(plans: readonly Plan[], { pieces, turns }: Whims) {
   const [ours, theirs] = tornCarrierPair({ pieces, turns });
-  const serving = createTtrpcServing({ table, policy: { limits: { ...trustedLimits, maxMessageBytes } } });
+  const serving = createTtrpcServing({
+    table,
+    policy: { limits: { ...trustedLimits, maxMessageBytes }, log: defaultLog },
+  });
   const connection = serving.accept(theirs);
   const ttrpc = createTtrpcClient({ open: async () => ours, address: "memory", maxMessageBytes });
   const transportOf = ({ extended, chunked = false }: Plan) =>

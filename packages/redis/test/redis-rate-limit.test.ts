@@ -47,7 +47,7 @@ test.each([
 ])("a rate limit over $library, and what it guards, show nothing of its address", ({ client }) => {
   expect(allThatShows(client)).toContain(password);
   const rateLimit = redisRateLimit(client, { perSecond: 1, burst: 1 });
-  for (const value of [rateLimit, rateLimit.open({}), edge(plugin, { rateLimit })]) {
+  for (const value of [rateLimit, rateLimit.open({}, { line() {}, entry() {} }), edge(plugin, { rateLimit })]) {
     expect(allThatShows(value)).not.toContain(password);
   }
 });

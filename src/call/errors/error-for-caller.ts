@@ -1,7 +1,8 @@
 import type { ContextValues, HandlerContext, Interceptor, StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import { isPlugboardError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
+import { defaultLog } from "../../base/log.ts";
 import type { CallContext } from "../call-context.ts";
 import type { AnyMessage } from "../handler-output.ts";
 import { dropUnsendable } from "../messages/metadata.ts";
@@ -25,11 +26,11 @@ export function revealErrors(values: ContextValues): void {
  * Worker's log. That includes the errors of Plugboard itself: when a plugin loads or calls another one, they hold what
  * that one printed, and paths of its machine.
  */
-export function concealError(thrown: unknown, call: CallInTrouble): ConnectError {
+export function concealError(thrown: unknown, call: CallInTrouble, log: Log): ConnectError {
   let misfit: unknown;
   try {
     if (thrown instanceof ConnectError && !isPlugboardError(thrown)) {
-      return fitError(thrown);
+      return fitError(thrown, log);
     }
   } catch (error) {
     misfit = error;
@@ -38,41 +39,44 @@ export function concealError(thrown: unknown, call: CallInTrouble): ConnectError
   // A call that has ended may make its handler throw anything; its caller has had a response.
   if (!signal.aborted) {
     const name = `${method.parent.typeName}/${method.name}`;
-    const why = misfit === undefined ? "" : ` with an error that can't be sent (${messageOf(misfit)})`;
-    log("ERROR", `${name} failed${why}, request ${requestIdOf(call)}:`, thrown);
+    const why = misfit === undefined ? "" : ` with an error that can't be sent (${messageOf(misfit, log)})`;
+    log.line("ERROR", `${name} failed${why}, request ${requestIdOf(call)}:`, thrown);
   }
-  return new ConnectError(values.get(reveal) ? messageOf(thrown) : "internal error", Code.Internal);
+  return new ConnectError(values.get(reveal) ? messageOf(thrown, log) : "internal error", Code.Internal);
 }
 
 /** Something that was thrown as one text, whatever it is. */
-function messageOf(thrown: unknown): string {
+function messageOf(thrown: unknown, log: Log): string {
   try {
-    return fitMessage(String(thrown));
+    return fitMessage(String(thrown), log);
   } catch {
     return "looking at it throws";
   }
 }
 
 /** Conceals what must not reach callers from handlers and from the interceptors that run inside this one. */
-export const concealErrors: Interceptor = (next) => async (request) => {
-  const { method, signal, contextValues: values, header: requestHeader } = request;
-  const call = { method, signal, values, requestHeader };
-  try {
-    const response = await next(request);
-    if (response.stream) {
-      return { ...response, message: concealStreamErrors(response, call) };
+export function concealErrors(log: Log): Interceptor {
+  return (next) => async (request) => {
+    const { method, signal, contextValues: values, header: requestHeader } = request;
+    const call = { method, signal, values, requestHeader };
+    try {
+      const response = await next(request);
+      if (response.stream) {
+        return { ...response, message: concealStreamErrors(response, call, log) };
+      }
+      dropUnsendable(response.header, "response's header", log);
+      dropUnsendable(response.trailer, "response's trailer", log);
+      return response;
+    } catch (error) {
+      throw concealError(error, call, log);
     }
-    dropUnsendable(response.header, "response's header");
-    dropUnsendable(response.trailer, "response's trailer");
-    return response;
-  } catch (error) {
-    throw concealError(error, call);
-  }
-};
+  };
+}
 
 function concealStreamErrors(
   { header, trailer, message }: StreamResponse,
   call: CallInTrouble,
+  log: Log,
 ): AsyncIterableIterator<AnyMessage> {
   const source = message[Symbol.asyncIterator]();
   let begun = false;
@@ -97,7 +101,7 @@ function concealStreamErrors(
       if (!sent) {
         sent = true;
         // A handler sets them before its first message.
-        dropUnsendable(header, "response's header");
+        dropUnsendable(header, "response's header", log);
       }
     };
     try {
@@ -106,9 +110,9 @@ function concealStreamErrors(
         yield each;
       }
       send();
-      dropUnsendable(trailer, "response's trailer");
+      dropUnsendable(trailer, "response's trailer", log);
     } catch (error) {
-      throw concealError(error, call);
+      throw concealError(error, call, log);
     }
   }
 }
@@ -118,9 +122,9 @@ function concealStreamErrors(
  * with code, message, details and metadata.
  */
 export function errorForCaller(thrown: unknown, context: CallContext): ConnectError {
-  const error = concealError(thrown, context);
-  dropUnsendable(context.responseHeaderIfAny, "response's header");
-  dropUnsendable(context.responseTrailerIfAny, "response's trailer");
+  const error = concealError(thrown, context, defaultLog);
+  dropUnsendable(context.responseHeaderIfAny, "response's header", defaultLog);
+  dropUnsendable(context.responseTrailerIfAny, "response's trailer", defaultLog);
   const metadata = new Headers(context.responseHeaderIfAny);
   for (const headers of [context.responseTrailerIfAny, error.metadata]) {
     headers?.forEach((value, key) => {

@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { notInResponses } from "../messages/connection-fields.ts";
 import { dropUnsendable } from "../messages/metadata.ts";
 
@@ -29,9 +29,10 @@ const maxErrorPartBytes = 8 * 1024;
  * Copies an error into one that every protocol can carry: text that is well-formed (half characters become U+FFFD),
  * details as bytes, metadata that can be sent; of each no more than 8 KiB, see `maxErrorPartBytes`. Metadata that came
  * over a wire stays behind, as with Connect: it was meant for that call's caller.
+ * @param log Gets a line for each part that is left out.
  * @throws Error that says what does not fit, or anything that reading the error throws.
  */
-export function fitError(error: ConnectError): ConnectError {
+export function fitError(error: ConnectError, log: Log): ConnectError {
   const { code, rawMessage, details, metadata, isWireError, cause } = error;
   if (typeof rawMessage !== "string") {
     throw new TypeError(`its message is a ${typeof rawMessage}, not a string`);
@@ -45,20 +46,22 @@ export function fitError(error: ConnectError): ConnectError {
   if (typeof metadata !== "object" || metadata === null) {
     throw new TypeError("its metadata is not a Headers object");
   }
-  const fit = new ConnectError(fitMessage(rawMessage), code, undefined, undefined, cause);
+  const fit = new ConnectError(fitMessage(rawMessage, log), code, undefined, undefined, cause);
   fit.details = whatFits(
     details.map(fitDetail),
     ({ value }) => value.byteLength,
     ({ type }) => `detail ${type}`,
+    log,
   );
   if (!isWireError) {
     const own = new Headers(metadata);
-    dropUnsendable(own, "error's metadata");
+    dropUnsendable(own, "error's metadata", log);
     const fields = [...own].filter(([name]) => !notOfErrors.test(name));
     for (const [name, value] of whatFits(
       fields,
       (field) => field.join("").length,
       ([name]) => `metadata ${name}`,
+      log,
     )) {
       fit.metadata.append(name, value);
     }
@@ -67,7 +70,7 @@ export function fitError(error: ConnectError): ConnectError {
 }
 
 /** The beginning of an error's message, without half a character at its end. */
-export function fitMessage(message: string): string {
+export function fitMessage(message: string, log: Log): string {
   const text = message.toWellFormed();
   // No character takes more than three bytes for each of its units.
   if (text.length <= maxErrorPartBytes / 3) {
@@ -75,13 +78,13 @@ export function fitMessage(message: string): string {
   }
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxErrorPartBytes));
   if (read < text.length) {
-    log("WARNING", `the message of a call's error is cut, as it has more than ${maxErrorPartBytes} bytes`);
+    log.line("WARNING", `the message of a call's error is cut, as it has more than ${maxErrorPartBytes} bytes`);
   }
   return text.slice(0, read);
 }
 
 /** The first entries of a list that fit together. */
-function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (each: T) => string): T[] {
+function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (each: T) => string, log: Log): T[] {
   let left = maxErrorPartBytes;
   return list.filter((each) => {
     const bytes = bytesOf(each);
@@ -89,7 +92,7 @@ function whatFits<T>(list: readonly T[], bytesOf: (each: T) => number, nameOf: (
       left -= bytes;
       return true;
     }
-    log("WARNING", `the error's ${nameOf(each)} is left out, as its ${bytes} bytes do not fit`);
+    log.line("WARNING", `the error's ${nameOf(each)} is left out, as its ${bytes} bytes do not fit`);
     return false;
   });
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { connectionFields, fieldBytes, maxFieldBlockBytes } from "./connection-fields.ts";
 
 /** Names that say something of the connection or the request's body, not of the call. */
@@ -20,7 +20,7 @@ const ofGrpc: ReadonlySet<string> = new Set(["grpc-message", "grpc-status-detail
  * less than HTTP/2 does, see `fitResponseHeaders` and `fitTrailers`.
  * @param whose Of what it is the metadata, for the log.
  */
-export function dropUnsendable(headers: Headers | undefined, whose: string): void {
+export function dropUnsendable(headers: Headers | undefined, whose: string, log: Log): void {
   if (headers === undefined) {
     return;
   }
@@ -39,13 +39,13 @@ export function dropUnsendable(headers: Headers | undefined, whose: string): voi
     }
   });
   for (const [name, why] of leftOut) {
-    leaveOut(headers, whose, name, why);
+    leaveOut(headers, whose, name, why, log);
   }
 }
 
 /** Leaves one field out, and says so in the log. */
-export function leaveOut(headers: Headers | undefined, whose: string, name: string, why: string): void {
-  log("WARNING", `the ${whose} ${name} is left out, as ${why}`);
+export function leaveOut(headers: Headers | undefined, whose: string, name: string, why: string, log: Log): void {
+  log.line("WARNING", `the ${whose} ${name} is left out, as ${why}`);
   headers?.delete(name);
 }
 

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { PlugboardError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
 import { tlsRefusal } from "../../client/dialers/failures/errors.ts";
 import { clientError } from "../../client/errors.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
@@ -25,6 +26,8 @@ export interface BrokerOptions {
   readonly shareSocket?: (path: string) => void;
   /** Largest message of a call over the broker, in bytes. */
   readonly maxMessageBytes: number;
+  /** Of the host or of the served plugin. Default: the log of what belongs to neither. */
+  readonly log?: Log;
   /** Makes connections within one that exists, as the other side does then, too. */
   readonly multiplexer?: Multiplexer;
   /** Puts TLS on each connection: the side that listens is its server. It has to agree on "h2" (ALPN). */
@@ -57,7 +60,7 @@ const maxId = 0xffff_ffff;
 
 /** Makes one end of a broker. It waits for its StartStream call. */
 export function createBroker(options: BrokerOptions): BrokerEnd {
-  const { side, socketDirectory, shareSocket, maxMessageBytes, multiplexer, secure } = options;
+  const { side, socketDirectory, shareSocket, maxMessageBytes, log, multiplexer, secure } = options;
   const servers = new Set<BrokeredServer>();
   const clients = new Set<BrokeredClient>();
   /** Dials that are not done yet. */
@@ -97,7 +100,7 @@ export function createBroker(options: BrokerOptions): BrokerEnd {
     if (servers.size >= maxServers || lastId === maxId) {
       throw brokerError("PB-BROKER-LIMIT", `the broker serves ${servers.size} ids, of ${lastId} so far`);
     }
-    const server = createGrpcServer(routes, { maxMessageBytes, secure: secure?.server });
+    const server = createGrpcServer(routes, { maxMessageBytes, log, secure: secure?.server });
     lastId += 1;
     const id = lastId;
     let closing: Promise<void> | undefined;

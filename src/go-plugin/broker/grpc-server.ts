@@ -1,5 +1,7 @@
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Log } from "../../base/log.ts";
+import { defaultLog } from "../../base/log.ts";
 import { trustedLimits } from "../../call/call-policy.ts";
 import { endCalls } from "../../call/time/grace-period.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
@@ -21,6 +23,8 @@ export interface GrpcServer {
 export interface GrpcServerOptions {
   /** Largest request message, in bytes. */
   readonly maxMessageBytes: number;
+  /** Where it is told what went wrong. Default: the log of what belongs to no host and no `serve()`. */
+  readonly log?: Log | undefined;
   /** Puts TLS on a connection, as its server. If it fails it closes the connection. */
   readonly secure?: ((connection: Duplex) => Promise<Duplex>) | undefined;
 }
@@ -33,14 +37,17 @@ const graceMs = 2_000;
  * Makes a server that waits for connections.
  * @throws PlugboardError PB-PLUGIN-DUPLICATE-SERVICE or PB-PLUGIN-ROUTES
  */
-export function createGrpcServer(routes: Routes, { maxMessageBytes, secure }: GrpcServerOptions): GrpcServer {
+export function createGrpcServer(
+  routes: Routes,
+  { maxMessageBytes, secure, log = defaultLog }: GrpcServerOptions,
+): GrpcServer {
   const shutdown = new AbortController();
   const connections = createConnections();
   const limits = { ...trustedLimits, maxMessageBytes };
   let closing: Promise<void> | undefined;
   const handler = createHttpHandler({
     table: createServiceTable([routes]),
-    policy: { limits },
+    policy: { limits, log },
     shutdownSignal: shutdown.signal,
     origins: [],
     onlyGrpc: true,

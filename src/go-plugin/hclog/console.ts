@@ -1,4 +1,4 @@
-import { setLogEntryWriter } from "../../base/log.ts";
+import type { LogEntry } from "../../base/log.ts";
 import { formatLogLine, formatMessage } from "./format.ts";
 import type { LogLevel } from "./record.ts";
 
@@ -9,7 +9,7 @@ const levels = { trace: "trace", debug: "debug", info: "info", warn: "warn", err
 
 /**
  * Makes `console.error`, `warn`, `info`, `debug` and `trace` write log lines of their level, as the host takes what comes
- * on stderr for a log; structured lines, too. `console.log` prints, as before.
+ * on stderr for a log. `console.log` prints, as before. Of the whole process, as the console is.
  * @param module Name of the plugin.
  * @param write Writes to the process's real stderr.
  */
@@ -19,13 +19,12 @@ export function logByConsole(module: string, write: (text: string) => void): voi
       write(`${formatLogLine({ level, message: formatMessage(values), module, time: new Date() })}\n`);
     };
   }
-  logEntriesAsRecords(module, write);
 }
 
-/** Makes structured lines of the log what hosts read as records. */
-export function logEntriesAsRecords(module: string, write: (text: string) => void): void {
-  setLogEntryWriter(({ level, message, time, fields }) => {
+/** Writes structured lines of the log as what hosts read as records. */
+export function createRecordWriter(module: string, write: (text: string) => void): (entry: LogEntry) => void {
+  return ({ level, message, time, fields }) => {
     const line = { level: level === "WARNING" ? "warn" : "info", message, module, time, fields } as const;
     write(`${formatLogLine(line)}\n`);
-  });
+  };
 }

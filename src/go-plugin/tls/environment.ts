@@ -1,4 +1,5 @@
 import type { ClientTls } from "../../address/tls-options.ts";
+import type { Log } from "../../base/log.ts";
 import type { ServerCredentials } from "../../node/tls/credentials.ts";
 import { readServerTls } from "../../node/tls/credentials.ts";
 import type { HostSettings, PluginSettings } from "../settings/read.ts";
@@ -27,13 +28,15 @@ export type ClientTlsSettings = Pick<HostSettings, (typeof clientNames)[keyof ty
  * set.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
-export async function serverTlsOf(settings: ServerTlsSettings): Promise<ServerCredentials | undefined> {
+export async function serverTlsOf(settings: ServerTlsSettings, log?: Log): Promise<ServerCredentials | undefined> {
   const given = withoutUnset({
     certificate: settings.PLUGIN_SERVER_CERT,
     key: settings.PLUGIN_SERVER_KEY,
     clientRoots: settings.PLUGIN_CLIENT_ROOT_CERTS,
   });
-  return Object.keys(given).length === 0 ? undefined : readServerTls(given, serverNames);
+  return Object.keys(given).length === 0
+    ? undefined
+    : readServerTls(given, { names: serverNames, ...(log && { log }) });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ClientTls } from "../../address/tls-options.ts";
+import type { Log } from "../../base/log.ts";
 import { readClientTls } from "../../node/tls/credentials.ts";
 import { fieldToPem } from "../../node/tls/pem.ts";
 import type { ThrowawayCertificate } from "../../node/tls/throwaway-certificate.ts";
@@ -37,11 +38,13 @@ export type HostTlsSettings = ClientTlsSettings & Pick<HostSettings, "PLUGIN_AUT
 /**
  * Prepares TLS with one plugin.
  * @param wanted "auto": both sides make a certificate, and trust nothing but the other's. Default: as the settings say.
+ * @param log Of the host.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY, PB-SETTING-INVALID
  */
 export async function prepareTls(
   wanted: "auto" | ClientTls | undefined,
   settings: HostTlsSettings,
+  log: Log,
 ): Promise<HostTls | undefined> {
   if (wanted === "auto") {
     if (!settings.PLUGIN_AUTO_MTLS) {
@@ -53,21 +56,23 @@ export async function prepareTls(
         },
       );
     }
-    return automaticTls(await createThrowawayCertificate());
+    return automaticTls(await createThrowawayCertificate(), log);
   }
   const given = wanted ?? clientTlsOf(settings);
   if (given === undefined) {
     return undefined;
   }
-  const agreed = await agreedOn({ serverName: "localhost", ...given }, wanted === undefined ? clientNames : undefined);
+  const names = wanted === undefined ? clientNames : undefined;
+  const agreed = await agreedOn({ serverName: "localhost", ...given }, log, names);
   return { env: {}, agreeOn: async () => agreed };
 }
 
-async function agreedOn(client: ClientTls, names?: typeof clientNames): Promise<AgreedTls> {
-  return { client, secure: secureConnections(await readClientTls(client, names), client.serverName) };
+async function agreedOn(client: ClientTls, log: Log, names?: typeof clientNames): Promise<AgreedTls> {
+  const credentials = await readClientTls(client, { log, ...(names && { names }) });
+  return { client, secure: secureConnections(credentials, client.serverName) };
 }
 
-function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
+function automaticTls({ certificate, key }: ThrowawayCertificate, log: Log): HostTls {
   return {
     env: { PLUGIN_CLIENT_CERT: certificate },
     async agreeOn({ certificate: field }) {
@@ -81,7 +86,7 @@ function automaticTls({ certificate, key }: ThrowawayCertificate): HostTls {
       if (ofPlugin === undefined) {
         throw handshakeError("PB-HANDSHAKE-INVALID", "the certificate in the handshake can't be read");
       }
-      return agreedOn({ roots: ofPlugin, certificate, key, serverName: "localhost" });
+      return agreedOn({ roots: ofPlugin, certificate, key, serverName: "localhost" }, log);
     },
   };
 }

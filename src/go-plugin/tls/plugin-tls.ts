@@ -1,6 +1,6 @@
 import type { ServerTls } from "../../address/tls-options.ts";
 import type { PlugboardError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { createRareLog } from "../../base/log-rarely.ts";
 import type { ServerCredentials } from "../../node/tls/credentials.ts";
 import { readServerTls } from "../../node/tls/credentials.ts";
@@ -32,44 +32,46 @@ export type PluginTlsSettings = ServerTlsSettings & Pick<PluginSettings, "PLUGIN
  * Finds out how a plugin process is to speak TLS: as its program says; else, if its host has sent a certificate, with
  * one that is made for it, and with that host alone; else as the environment says. Returns undefined for no TLS.
  * @param hosted True if a host has started it: only then PLUGIN_CLIENT_CERT is a host's.
+ * @param log The served plugin's.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
 export async function pluginTls(
   given: ServerTls | undefined,
   settings: PluginTlsSettings,
   hosted: boolean,
+  log: Log,
 ): Promise<PluginTls | undefined> {
   const { PLUGIN_CLIENT_CERT: ofHost, PLUGIN_AUTO_MTLS: isAllowed } = settings;
   if (given === undefined && hosted && ofHost !== undefined && isAllowed) {
-    return automaticTls(ofHost);
+    return automaticTls(ofHost, log);
   }
   if (given === undefined && hosted && ofHost !== undefined) {
-    log(
+    log.line(
       "WARNING",
       "the host asks for automatic TLS (AutoMTLS), but autoMtls (PLUGIN_AUTO_MTLS) is off for this plugin: the host's calls " +
         "will fail unless it trusts the plugin's certificate for another reason",
     );
   }
-  const server = await (given === undefined ? serverTlsOf(settings) : readServerTls(given));
-  return server && withServer(server, "");
+  const server = await (given === undefined ? serverTlsOf(settings, log) : readServerTls(given, { log }));
+  return server && withServer(server, "", log);
 }
 
-async function automaticTls(ofHost: string): Promise<PluginTls> {
+async function automaticTls(ofHost: string, log: Log): Promise<PluginTls> {
   if (certificatesIn(ofHost) === undefined) {
     throw tlsError("PB-TLS-UNREADABLE", "PLUGIN_CLIENT_CERT contains no certificate that can be read", {
       hint: "The host has to send its certificate as PEM.",
     });
   }
   const { certificate, key, der } = await createThrowawayCertificate();
-  return withServer(await readServerTls({ certificate, key, clientRoots: ofHost }), derToField(der));
+  return withServer(await readServerTls({ certificate, key, clientRoots: ofHost }, { log }), derToField(der), log);
 }
 
-function withServer(server: ServerCredentials, certificate: string): PluginTls {
-  return { server, secure: secureConnections(server), certificate, onRefused: createRefusalLog() };
+function withServer(server: ServerCredentials, certificate: string, log: Log): PluginTls {
+  return { server, secure: secureConnections(server), certificate, onRefused: createRefusalLog(log) };
 }
 
 /** Logs connections that were refused for TLS; of each code one in ten seconds. */
-function createRefusalLog(): PluginTls["onRefused"] {
-  const logRarely = createRareLog();
+function createRefusalLog(log: Log): PluginTls["onRefused"] {
+  const logRarely = createRareLog(log);
   return ({ errorCode, rawMessage }) => logRarely(errorCode, "WARNING", `a connection was refused: ${rawMessage}`);
 }

@@ -2,7 +2,7 @@ import type * as http from "node:http";
 import type * as http2 from "node:http2";
 import { Code, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { maxFieldBlockBytes } from "../../call/messages/connection-fields.ts";
 import type { NamedHost } from "../../http/hosts.ts";
 import { isHostAndPort } from "../../http/hosts.ts";
@@ -30,6 +30,7 @@ export interface AdapterOptions {
   readonly idleTimeoutMs: number | undefined;
   /** Is given what may run on when its call has ended: a handler. */
   readonly waitUntil: (running: Promise<unknown>) => void;
+  readonly log: Log;
 }
 
 /**
@@ -43,7 +44,7 @@ export function adapt(handle: RequestHandler<HttpRequest>, options: AdapterOptio
     request.on("error", ignore);
     response.on("error", ignore);
     respond(request, response).catch((error: unknown) => {
-      log("ERROR", "a request failed before its response began:", error);
+      options.log.line("ERROR", "a request failed before its response began:", error);
       response.destroy();
     });
   };
@@ -51,7 +52,8 @@ export function adapt(handle: RequestHandler<HttpRequest>, options: AdapterOptio
   async function respond(request: NodeRequest, response: NodeResponse) {
     const incoming = toHttpRequest(request, response, options);
     const outgoing = await handle(incoming);
-    const writeOptions = { idleTimeoutMs: options.idleTimeoutMs, maxFieldBytes: incoming.maxFieldBytes };
+    const { idleTimeoutMs, log } = options;
+    const writeOptions = { idleTimeoutMs, maxFieldBytes: incoming.maxFieldBytes, log };
     try {
       await writeResponse(outgoing, response, writeOptions);
     } catch {

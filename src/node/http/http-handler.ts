@@ -55,10 +55,12 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     hsts,
     personal: policy.admit !== undefined,
     ...(!onlyGrpc && { howToCall: howToCall(policy.admit === undefined ? table.own : undefined) }),
+    log: policy.log,
   });
+  const { log } = policy;
   const { idleTimeoutMs } = policy.limits;
   // Only what is served in TLS has a value of it.
-  return adapt(handle, { secure: hsts !== undefined, proxy, idleTimeoutMs, waitUntil: keepAlive });
+  return adapt(handle, { secure: hsts !== undefined, proxy, idleTimeoutMs, waitUntil: keepAlive, log });
 }
 
 /** Tells the caller that it is the caller's mistake if something can't be decompressed, in whatever way it is broken. */

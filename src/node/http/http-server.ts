@@ -1,6 +1,5 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
-import { log } from "../../base/log.ts";
 import { maxTimerMs } from "../../base/within.ts";
 import type { PlainResponse } from "../../call/refuse-request.ts";
 import { createHttp2Server } from "../http2/server.ts";
@@ -84,7 +83,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         const { createWebSocketUpgrade } = await withRequire(() => import("./websocket.ts"));
         return createWebSocketUpgrade(options);
       } catch (error) {
-        log("ERROR", "WebSockets can't be served:", error);
+        policy.log.line("ERROR", "WebSockets can't be served:", error);
         return undefined;
       }
     };
@@ -105,7 +104,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
         return;
       }
       acceptUpgrade(request, socket, head).catch((error: unknown) => {
-        log("ERROR", "a WebSocket could not be opened:", error);
+        policy.log.line("ERROR", "a WebSocket could not be opened:", error);
         socket.destroy();
       });
     });

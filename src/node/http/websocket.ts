@@ -3,7 +3,6 @@ import type { Duplex } from "node:stream";
 import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import { WebSocketServer } from "ws";
-import { log } from "../../base/log.ts";
 import { refuseRequest } from "../../call/refuse-request.ts";
 import { requestIdFor, requestIdHeader } from "../../call/request-id.ts";
 import { webSocketCarrier, webSocketProtocol } from "../../ttrpc/carriers/websocket.ts";
@@ -72,7 +71,7 @@ export function createWebSocketUpgrade(options: HttpServerOptions): WebSocketUpg
       };
       return await admitUpgrade(upgrade, upgradeOptions);
     } catch (error) {
-      log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
+      policy.log.line("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
       return { refusal: { status: 500, code: Code.Internal, message: "internal error" } };
     } finally {
       socket.off("close", giveUp);

@@ -1,5 +1,6 @@
 import type * as http from "node:http";
 import * as http2 from "node:http2";
+import type { Log } from "../../base/log.ts";
 import { setDeadlineTimer } from "../../base/within.ts";
 import { fitTrailers } from "../../http/fit-trailers.ts";
 import type { HttpResponse } from "../../http/request-handler.ts";
@@ -13,6 +14,8 @@ export interface WriteOptions {
   readonly idleTimeoutMs: number | undefined;
   /** Bytes that its trailers may have, as HTTP/2 counts them. */
   readonly maxFieldBytes: () => number;
+  /** Is told what is left out of the trailers. */
+  readonly log: Log;
 }
 
 /**
@@ -78,7 +81,7 @@ export async function writeResponse(
     }
     const { trailer } = outgoing;
     if (trailer !== undefined) {
-      fitTrailers(trailer, options.maxFieldBytes());
+      fitTrailers(trailer, options.maxFieldBytes(), options.log);
       response.addTrailers(Object.fromEntries(trailer));
     }
     response.end();

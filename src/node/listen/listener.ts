@@ -2,6 +2,7 @@ import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { PlugboardError } from "../../base/errors.ts";
+import { defaultLog } from "../../base/log.ts";
 import { within } from "../../base/within.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { trustedLimits } from "../../call/call-policy.ts";
@@ -86,7 +87,7 @@ export async function listen(
   address: ListenAddress,
   options: ListenOptions,
 ): Promise<Listener> {
-  const { policy = { limits: trustedLimits }, origins = [], headerTimeoutMs = 10_000 } = options;
+  const { policy = { limits: trustedLimits, log: defaultLog }, origins = [], headerTimeoutMs = 10_000 } = options;
   const { idleConnectionMs = 75_000, keepalive = keepaliveOn(address.carrier) } = options;
   const { multiplexing, tls, onRefused, hosts, proxy } = options;
   const secureServer = tls && (await loadTls(tls, headerTimeoutMs));
@@ -95,7 +96,7 @@ export async function listen(
     table: running.table,
     policy,
     origins,
-    originRefused: createOriginLog(),
+    originRefused: createOriginLog(policy.log),
     headerTimeoutMs,
     keepalive,
     idleConnectionMs,

@@ -1,4 +1,6 @@
 import type { ClientTls, ServerTls } from "../../address/tls-options.ts";
+import type { Log } from "../../base/log.ts";
+import { defaultLog } from "../../base/log.ts";
 import { tlsError } from "./errors.ts";
 import { followFiles } from "./follow-files.ts";
 import type { Identity } from "./read-pem.ts";
@@ -41,6 +43,14 @@ interface Roots {
 /** The name of each part in messages. */
 type Names<Options> = { readonly [Name in Exclude<keyof Options, "serverName">]-?: string };
 
+/** How to read them. */
+interface ReadOptions<Options> {
+  /** What messages call them. Default: the names of the options. */
+  readonly names?: Names<Options>;
+  /** Gets a line when changed files can't be used. Default: the log of what belongs to no host and no `serve()`. */
+  readonly log?: Log;
+}
+
 const serverNames = {
   certificate: "tls.certificate",
   key: "tls.key",
@@ -59,10 +69,10 @@ const clientNames = {
  */
 export async function readServerTls(
   { certificate, key, clientRoots }: Partial<ServerTls>,
-  names: Names<ServerTls> = serverNames,
+  { names = serverNames, log = defaultLog }: ReadOptions<ServerTls> = {},
 ): Promise<ServerCredentials> {
   const given = onlyGiven({ certificate, key, roots: clientRoots });
-  const credentials = withIdentity(given, { ...names, roots: names.clientRoots });
+  const credentials = withIdentity(given, { ...names, roots: names.clientRoots }, log);
   await credentials.current();
   return credentials;
 }
@@ -71,8 +81,8 @@ export async function readServerTls(
  * Reads and checks what a client is given. A dialer that is given the same object takes what was read here.
  * @throws PlugboardError PB-TLS-UNREADABLE, PB-TLS-KEY
  */
-export async function readClientTls(tls: ClientTls, names: Names<ClientTls> = clientNames): Promise<Credentials> {
-  const credentials = clientCredentials(tls, names);
+export async function readClientTls(tls: ClientTls, options: ReadOptions<ClientTls> = {}): Promise<Credentials> {
+  const credentials = clientCredentials(tls, options);
   await credentials.current();
   return credentials;
 }
@@ -81,7 +91,10 @@ export async function readClientTls(tls: ClientTls, names: Names<ClientTls> = cl
 const ofClients = new WeakMap<ClientTls, Credentials>();
 
 /** The credentials of a client, which reads them when it first needs them. */
-export function clientCredentials(tls: ClientTls, names: Names<ClientTls> = clientNames): Credentials {
+export function clientCredentials(
+  tls: ClientTls,
+  { names = clientNames, log = defaultLog }: ReadOptions<ClientTls> = {},
+): Credentials {
   const there = ofClients.get(tls);
   if (there !== undefined) {
     return there;
@@ -89,29 +102,35 @@ export function clientCredentials(tls: ClientTls, names: Names<ClientTls> = clie
   const { certificate, key, roots } = tls;
   const given = onlyGiven({ certificate, key, roots });
   const made =
-    certificate === undefined && key === undefined ? withoutIdentity(given, names) : withIdentity(given, names);
+    certificate === undefined && key === undefined
+      ? withoutIdentity(given, names, log)
+      : withIdentity(given, names, log);
   ofClients.set(tls, made);
   return made;
 }
 
 type Given = Partial<Identity> & Roots;
 
-function withIdentity(given: Given, names: Names<ClientTls>): ServerCredentials {
+function withIdentity(given: Given, names: Names<ClientTls>, log: Log): ServerCredentials {
   return {
     hasIdentity: true,
     hasRoots: given.roots !== undefined,
-    current: followFiles(Object.values(given), async () => ({
-      ...(await readIdentity(pairOf(given, names), names)),
-      ...(await readRoots(given, names)),
-    })),
+    current: followFiles(
+      Object.values(given),
+      async () => ({
+        ...(await readIdentity(pairOf(given, names), names)),
+        ...(await readRoots(given, names)),
+      }),
+      log,
+    ),
   };
 }
 
-function withoutIdentity(given: Given, names: Names<ClientTls>): AnonymousCredentials {
+function withoutIdentity(given: Given, names: Names<ClientTls>, log: Log): AnonymousCredentials {
   return {
     hasIdentity: false,
     hasRoots: given.roots !== undefined,
-    current: followFiles(Object.values(given), () => readRoots(given, names)),
+    current: followFiles(Object.values(given), () => readRoots(given, names), log),
   };
 }
 

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { isPlugboardError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { isFile } from "./read-pem.ts";
 
 /**
@@ -10,9 +10,10 @@ import { isFile } from "./read-pem.ts";
  * the new ones can't be used, the log says so once, and the previous ones are kept.
  * @param given PEM texts, and file:// URLs of files that hold them.
  * @param read Reads and checks them all.
+ * @param log Gets a line when changed files can't be used.
  * @returns Gives those that count now; throws what `read` throws as long as there were none.
  */
-export function followFiles<Pem>(given: readonly string[], read: () => Promise<Pem>): () => Promise<Pem> {
+export function followFiles<Pem>(given: readonly string[], read: () => Promise<Pem>, log: Log): () => Promise<Pem> {
   const files = given.filter(isFile);
   /** The last reading of the files, and their state before it. */
   let last: { readonly state: string; readonly pem: Promise<Pem> } | undefined;
@@ -22,7 +23,7 @@ export function followFiles<Pem>(given: readonly string[], read: () => Promise<P
       return last.pem;
     }
     const previous = last?.pem;
-    const pem = previous === undefined ? read() : read().catch((error: unknown) => keep(error, previous));
+    const pem = previous === undefined ? read() : read().catch((error: unknown) => keep(error, previous, log));
     const current = { state, pem };
     last = current;
     pem.catch(() => {
@@ -32,9 +33,9 @@ export function followFiles<Pem>(given: readonly string[], read: () => Promise<P
   };
 }
 
-function keep<Pem>(error: unknown, previous: Promise<Pem>): Promise<Pem> {
+function keep<Pem>(error: unknown, previous: Promise<Pem>, log: Log): Promise<Pem> {
   const reason = isPlugboardError(error) ? error.rawMessage : String(error);
-  log("ERROR", `the changed certificates can't be used; keeping the previous ones: ${reason}`);
+  log.line("ERROR", `the changed certificates can't be used; keeping the previous ones: ${reason}`);
   return previous;
 }
 

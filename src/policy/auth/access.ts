@@ -1,7 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isPlugboardError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { bearerToken, isBearer } from "../../call/messages/bearer-token.ts";
@@ -18,7 +18,7 @@ import { createAuthFailures } from "./auth-failures.ts";
 import type { Authenticate, Caller, Credentials } from "./caller.ts";
 import { callerKey } from "./caller.ts";
 import type { DenialReason } from "./denial.ts";
-import { denialReason, denied } from "./denial.ts";
+import { denialReason, denied, troubleOf } from "./denial.ts";
 
 /** A denied call, or a denied request for a WebSocket, as far as it is known. */
 interface Denied {
@@ -37,6 +37,7 @@ export interface AccessOptions {
   readonly failureLimit?: TokenRate | undefined;
   /** Let callers in that do not say who they are: the plugin's own host. Those that do are held to it. Default: false. */
   readonly trusted?: boolean;
+  readonly log: Log;
 }
 
 /** Reasons that hint at guessing. A caller without credentials has not guessed, and one that lacks a scope is known. */
@@ -50,16 +51,20 @@ const needed = "this method requires a valid token";
  */
 export function createAccess(
   authenticate: Authenticate,
-  { audit, failureLimit, trusted = false }: AccessOptions = {},
+  { audit, failureLimit, trusted = false, log }: AccessOptions,
 ): Required<Pick<CallPolicy, "gate" | "admit">> {
-  const record = createAuditLog(audit);
-  const failures = failureLimit && createAuthFailures(failureLimit);
+  const record = createAuditLog(log, audit);
+  const failures = failureLimit && createAuthFailures(failureLimit, log);
   /** Those who are refused unheard are recorded seldom: they may come as often as they like. */
   const unheard = createTokenBuckets({ perSecond: 0.1, burst: 1 });
 
   /** Records a denial and counts it. */
   function deny(error: unknown, { requestId, method, address, authorization, subject }: Denied) {
     const reason = reasonFor(error);
+    const trouble = troubleOf(error);
+    if (trouble !== undefined) {
+      log.line("ERROR", trouble);
+    }
     if (reason === "too_many_failures") {
       if (unheard.take(networkOf(address ?? "")) > 0) {
         return;
@@ -122,7 +127,7 @@ export function createAccess(
         if (signal.aborted) {
           return new ConnectError("the caller could not be checked in time", Code.Unavailable);
         }
-        log("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
+        log.line("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
         return new ConnectError("internal error", Code.Internal);
       }
     },

@@ -1,5 +1,5 @@
 import { callSafely } from "../../base/call-safely.ts";
-import { logEntry } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { createRareLog } from "../../base/log-rarely.ts";
 import type { DenialReason } from "./denial.ts";
 
@@ -22,21 +22,24 @@ export interface DenialRecord {
 export interface AuditLogOptions {
   /**
    * Takes a record; its result is not awaited. If it fails, that goes to the log, and the call is refused all the same.
-   * Default: writes it as a structured line with the message "denied" to the log of the process.
+   * Default: writes it as a structured line with the message "denied" to the log of the plugin.
    */
   readonly write?: (record: DenialRecord) => unknown;
 }
 
 /** Makes a log of who was denied what. It never throws. */
-export function createAuditLog({ write }: AuditLogOptions = {}): (denial: Omit<DenialRecord, "time">) => void {
+export function createAuditLog(
+  log: Log,
+  { write }: AuditLogOptions = {},
+): (denial: Omit<DenialRecord, "time">) => void {
   // A disk that is full is so for each record.
-  const logRarely = createRareLog();
+  const logRarely = createRareLog(log);
   const failed = (error: unknown) =>
     logRarely("write", "ERROR", "a denial could not be recorded, as audit.write failed:", error);
   return (denial) =>
     callSafely(() => {
       if (write === undefined) {
-        return logEntry("WARNING", "denied", denial);
+        return log.entry("WARNING", "denied", denial);
       }
       return write({ time: new Date().toISOString(), ...denial });
     }, failed);

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import { networkOf } from "../rate-limit/network-of.ts";
 import type { TokenRate } from "../rate-limit/token-buckets.ts";
@@ -30,8 +30,11 @@ export interface AuthFailures {
   failed(address: string | undefined, token: string | undefined): void;
 }
 
-/** Begins to count. */
-export function createAuthFailures(rate: TokenRate): AuthFailures {
+/**
+ * Begins to count.
+ * @param log Is told if this machine's own address is refused.
+ */
+export function createAuthFailures(rate: TokenRate, log: Log): AuthFailures {
   const buckets = createTokenBuckets(rate);
   /** Those that did not come for longest come first. */
   const good = new Set<string>();
@@ -45,7 +48,7 @@ export function createAuthFailures(rate: TokenRate): AuthFailures {
       if (seconds > 0) {
         if (!warned && isLoopback(address.replace(/^::ffff:/i, ""))) {
           warned = true;
-          log("WARNING", sharedAddress);
+          log.line("WARNING", sharedAddress);
         }
         const error = denied(
           "too_many_failures",

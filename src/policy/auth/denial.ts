@@ -18,16 +18,30 @@ export type DenialReason =
   /** The caller could not be identified. */
   | "auth_failed";
 
-const reasons = new WeakMap<ConnectError, DenialReason>();
+/** What is known of a denial beside what its caller is told. */
+interface Denial {
+  readonly reason: DenialReason;
+  readonly trouble: string | undefined;
+}
 
-/** Makes the error of a call that is denied. */
-export function denied(reason: DenialReason, message: string, code: Code): ConnectError {
+const denials = new WeakMap<object, Denial>();
+
+/**
+ * Makes the error of a call that is denied.
+ * @param trouble What keeps callers from being checked, for the log of the plugin.
+ */
+export function denied(reason: DenialReason, message: string, code: Code, trouble?: string): ConnectError {
   const error = new ConnectError(message, code);
-  reasons.set(error, reason);
+  denials.set(error, { reason, trouble });
   return error;
 }
 
 /** The reason why an error denies a call, if it has one. */
 export function denialReason(error: ConnectError): DenialReason | undefined {
-  return reasons.get(error);
+  return denials.get(error)?.reason;
+}
+
+/** What keeps callers from being checked, if that is why an error denies a call. */
+export function troubleOf(error: unknown): string | undefined {
+  return error instanceof ConnectError ? denials.get(error)?.trouble : undefined;
 }

@@ -2,7 +2,6 @@ import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import type { JSONWebKeySet } from "jose";
 import type { PlugboardError } from "../../base/errors.ts";
-import { log } from "../../base/log.ts";
 import { isLoopback } from "../../base/loopback.ts";
 import type { OptionNames } from "../../plugin/check-options.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
@@ -120,12 +119,12 @@ function callerOf(verified: Verified, { keys }: JwtVerifierOptions): Caller {
       throw denied("expired_token", "the token has expired", Code.Unauthenticated);
     case "invalid":
       throw invalidToken();
-    case "unknown":
-      if (verified.reason !== undefined) {
-        const place = keys instanceof URL ? `${keys.origin}${keys.pathname}` : "jwks";
-        log("ERROR", `the keys at ${place} can't be loaded: ${String(verified.reason)}`);
-      }
-      throw denied("auth_failed", "the token can't be checked at the moment", Code.Unavailable);
+    case "unknown": {
+      const place = keys instanceof URL ? `${keys.origin}${keys.pathname}` : "jwks";
+      const trouble =
+        verified.reason === undefined ? undefined : `the keys at ${place} can't be loaded: ${String(verified.reason)}`;
+      throw denied("auth_failed", "the token can't be checked at the moment", Code.Unavailable, trouble);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Log } from "../../base/log.ts";
 import { peerKey } from "../../call/peer.ts";
 import type { RequestGate } from "../../call/request-gate.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -15,9 +16,10 @@ export interface RateLimit {
   /**
    * Makes the gate that each call passes.
    * @param env The plugin's own environment: at the edge the Worker's bindings.
+   * @param log The plugin's, for failures of the limit itself.
    * @throws PlugboardError PB-RATE-LIMIT-BINDING
    */
-  open(env: Readonly<Record<string, unknown>>): RequestGate;
+  open(env: Readonly<Record<string, unknown>>, log: Log): RequestGate;
 }
 
 /** Options of every rate limit. */

@@ -1,4 +1,4 @@
-import { log } from "../../base/log.ts";
+import type { Log } from "../../base/log.ts";
 import { printableLine } from "../../base/printable.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import type { OptionNames } from "../../plugin/check-options.ts";
@@ -39,10 +39,10 @@ const names: OptionNames<SharedRateLimitOptions> = { ...rateLimitNames, store: t
  */
 export function sharedRateLimit(options: SharedRateLimitOptions): RateLimit {
   checkRate(`the rate limit in ${options.store}`, options, names);
-  return { open: () => limitRate(takeWithFallback(options), options) };
+  return { open: (_env, log) => limitRate(takeWithFallback(options, log), options) };
 }
 
-function takeWithFallback({ store, take, perSecond, burst }: SharedRateLimitOptions): TakeToken {
+function takeWithFallback({ store, take, perSecond, burst }: SharedRateLimitOptions, log: Log): TakeToken {
   const own = createTokenBuckets({ perSecond, burst });
   /** When to ask the store again, on a monotonic clock. */
   let pausedUntil = 0;
@@ -68,7 +68,10 @@ function takeWithFallback({ store, take, perSecond, burst }: SharedRateLimitOpti
         failing = true;
         // Its message alone: clients put their commands, arguments and all, beside it.
         const reason = printableLine(error instanceof Error ? error.message : "unknown error");
-        log("WARNING", `${store} can't limit the rate of calls; until it can, this process does by itself: ${reason}`);
+        log.line(
+          "WARNING",
+          `${store} can't limit the rate of calls; until it can, this process does by itself: ${reason}`,
+        );
       }
       return own.take(bucket);
     }

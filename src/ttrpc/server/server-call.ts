@@ -67,7 +67,7 @@ export class ServerCall extends Call {
       timeoutMs: this.#timeoutMs(),
       requestHeader: () => callHeaders(metadata, peer),
     });
-    this.#response = new ServerResponse({ link, streamId, extended, context: this.#context });
+    this.#response = new ServerResponse({ link, streamId, extended, context: this.#context, log: policy.log });
     if (peer !== undefined) {
       this.#context.values.set(peerKey, peer);
     }
@@ -147,7 +147,7 @@ export class ServerCall extends Call {
     backlog.add(bytes);
     this.#waitsForGate = true;
     try {
-      await passGate(gate, this.#context);
+      await passGate(gate, this.#context, this.#parts.policy.log);
     } catch (error) {
       this.#handlerFailed(error);
       return;
@@ -340,7 +340,7 @@ export class ServerCall extends Call {
 
   #handlerFailed(error: unknown) {
     if (!this.ended) {
-      const forCaller = concealError(error, this.#context);
+      const forCaller = concealError(error, this.#context, this.#parts.policy.log);
       this.#response.sendError(forCaller);
       this.#finish(undefined, forCaller);
     }

@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { log } from "../../base/log.ts";
 import { setDeadlineTimer } from "../../base/within.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { noSuchMethodMessage } from "../../call/not-found.ts";
@@ -250,7 +249,7 @@ export class ServerConnection {
   /** Must not throw: the process would end. */
   #failUnexpectedly(call: ServerCall, { service, method }: Request, error: unknown) {
     try {
-      log("ERROR", `${service}/${method} failed before its response began:`, error);
+      this.#options.policy.log.line("ERROR", `${service}/${method} failed before its response began:`, error);
       call.fail("internal error", Code.Internal);
     } catch (thrown) {
       // Its caller would wait for ever.

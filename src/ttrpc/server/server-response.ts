@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Log } from "../../base/log.ts";
 import type { CallContext } from "../../call/call-context.ts";
 import { dropUnsendable } from "../../call/messages/metadata.ts";
 import { requestIdHeader, requestIdOf } from "../../call/request-id.ts";
@@ -20,6 +21,7 @@ interface ServerResponseParts {
   /** True if the caller knows of metadata. */
   readonly extended: boolean;
   readonly context: CallContext;
+  readonly log: Log;
 }
 
 /** The response to a call, beside the messages of a stream. */
@@ -88,8 +90,8 @@ export class ServerResponse {
       return;
     }
     this.#headerSent = true;
-    const { link, streamId, extended, context } = this.#parts;
-    dropUnsendable(context.responseHeaderIfAny, "response's header");
+    const { link, streamId, extended, context, log } = this.#parts;
+    dropUnsendable(context.responseHeaderIfAny, "response's header", log);
     const entries = toKeyValues(context.responseHeaderIfAny);
     if (extended && entries.length > 0) {
       link.send(streamId, frameType.header, frameFlag.none, encodeHeader(entries));
@@ -124,10 +126,10 @@ export class ServerResponse {
 
   /** The metadata of a response beside status and message: only for callers who know of it. */
   #metadata() {
-    const { extended, context } = this.#parts;
+    const { extended, context, log } = this.#parts;
     const { responseHeaderIfAny, responseTrailerIfAny } = context;
-    dropUnsendable(responseHeaderIfAny, "response's header");
-    dropUnsendable(responseTrailerIfAny, "response's trailer");
+    dropUnsendable(responseHeaderIfAny, "response's header", log);
+    dropUnsendable(responseTrailerIfAny, "response's trailer", log);
     return extended
       ? { header: this.#headerSent ? [] : toKeyValues(responseHeaderIfAny), trailer: toKeyValues(responseTrailerIfAny) }
       : { header: [], trailer: [] };

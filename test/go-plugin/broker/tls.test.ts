@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { defaultLog } from "../../../src/base/log.ts";
 import { parseHandshake } from "../../../src/go-plugin/handshake.ts";
 import { readSettings } from "../../../src/go-plugin/settings/read.ts";
 import { secureConnections } from "../../../src/go-plugin/tls/broker-tls.ts";
@@ -98,7 +99,7 @@ test.each(modes)("a broker, %s, tells whom it does not trust why it does not ser
 
 test("a host's end without a certificate says that it can't serve", async () => {
   const { certificate } = await makeCertificate();
-  const tls = await prepareTls({ roots: certificate }, readSettings("host", {}, {}));
+  const tls = await prepareTls({ roots: certificate }, readSettings("host", {}, {}), defaultLog);
   const agreed = await tls?.agreeOn(parseHandshake("1|1|unix|/tmp/p.sock|grpc|"));
   await using pair = await startPair("classic", { ...(agreed && { secure: agreed.secure }) });
   await expect(pair.host.broker.serve(echoAs("host"))).rejects.toMatchObject({

@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ServerTls } from "plugboard";
 import { definePlugin } from "plugboard";
 import { afterEach, beforeEach, expect, expectTypeOf, test, vi } from "vitest";
+import { defaultLog } from "../../../src/base/log.ts";
 import { readSettings } from "../../../src/go-plugin/settings/read.ts";
 import { pluginTls } from "../../../src/go-plugin/tls/plugin-tls.ts";
 import type { ListenOptions } from "../../../src/node/listen/listener.ts";
@@ -96,7 +97,7 @@ async function startListener({ server }: NonNullable<Awaited<ReturnType<typeof p
 test("a plugin reads each file of its certificates once, for its listener and for both roles of its broker", async () => {
   write(first);
   const read = readFiles();
-  const found = await pluginTls(named(), readSettings("plugin", {}, {}), false);
+  const found = await pluginTls(named(), readSettings("plugin", {}, {}), false, defaultLog);
   expect(found).toBeDefined();
   if (found === undefined) {
     return;
@@ -121,7 +122,7 @@ test("a file that is spoilt while the plugin runs is named in the log as its set
   const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
   const { certificate, key } = named();
   const settings = readSettings("plugin", {}, { PLUGIN_SERVER_CERT: certificate, PLUGIN_SERVER_KEY: key });
-  const found = await pluginTls(undefined, settings, false);
+  const found = await pluginTls(undefined, settings, false, defaultLog);
   expect(found).toBeDefined();
   if (found === undefined) {
     return;

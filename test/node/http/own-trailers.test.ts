@@ -6,6 +6,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { definePlugin } from "plugboard";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { defaultLog } from "../../../src/base/log.ts";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
 import type { Listener } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
@@ -40,7 +41,11 @@ const setting = definePlugin({
 });
 
 beforeAll(async () => {
-  listener = await listen(await startPlugin(setting), { carrier: "unix", path }, { policy: { limits: trustedLimits } });
+  listener = await listen(
+    await startPlugin(setting),
+    { carrier: "unix", path },
+    { policy: { limits: trustedLimits, log: defaultLog } },
+  );
 });
 afterAll(async () => {
   await listener.drain(0);

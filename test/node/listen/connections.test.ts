@@ -6,6 +6,7 @@ import * as net from "node:net";
 import type { Plugin } from "plugboard";
 import { definePlugin } from "plugboard";
 import { describe, expect, test, vi } from "vitest";
+import { defaultLog } from "../../../src/base/log.ts";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
 import type { ListenOptions } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
@@ -95,7 +96,7 @@ test("a call in flight may take its time while the server drains, when no pings 
 
 describe("a caller that does not wait for responses over HTTP/1.1", () => {
   const maxConcurrentStreams = 10;
-  const policy = { limits: { ...trustedLimits, maxConcurrentStreams } };
+  const policy = { limits: { ...trustedLimits, maxConcurrentStreams }, log: defaultLog };
   const body = JSON.stringify({ id: "pipelined" });
   const fields = `Host: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
   const post1 = (method: string, more = "") =>

@@ -21,6 +21,7 @@ import {
 import { definePlugin } from "plugboard";
 import { connect } from "plugboard/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { defaultLog } from "../../../src/base/log.ts";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
 import type { Listener, ListenOptions } from "../../../src/node/listen/listener.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
@@ -64,7 +65,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const limited = { limits: { ...trustedLimits, maxMessageBytes: 10_000 } };
+const limited = { limits: { ...trustedLimits, maxMessageBytes: 10_000 }, log: defaultLog };
 
 async function listenAt(at: string, options: Partial<ListenOptions>): Promise<Listener> {
   return listen(await startPlugin(noting), { carrier: "unix", path: at }, { policy: limited, ...options });
@@ -302,7 +303,7 @@ test.each([
 
 test("lets a caller that reads slowly have the whole of its last response within the grace period", async () => {
   const at = join(directory, "slow-reader.sock");
-  const slow = await listenAt(at, { policy: { limits: trustedLimits } });
+  const slow = await listenAt(at, { policy: { limits: trustedLimits, log: defaultLog } });
   const socket = net.connect({ path: at }).pause();
   const peer = rawPeer(socket);
   const data = new Uint8Array(3_000_000);

@@ -4,6 +4,7 @@ import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
+import { defaultLog } from "../../../src/base/log.ts";
 import { createServiceTable } from "../../../src/plugin/service-table.ts";
 import { socketCarrier } from "../../../src/ttrpc/carriers/socket.ts";
 import type { TtrpcClient } from "../../../src/ttrpc/client/client.ts";
@@ -16,7 +17,7 @@ export const maxMessageBytes = 3 * 1024 * 1024;
 /** How many calls one connection of these tests may have in flight. */
 export const maxConcurrentCalls = 100;
 
-const policy = { limits: { maxMessageBytes, maxConcurrentStreams: maxConcurrentCalls } };
+const policy = { limits: { maxMessageBytes, maxConcurrentStreams: maxConcurrentCalls }, log: defaultLog };
 
 /** A server on a Unix socket. */
 export interface LocalTtrpc extends AsyncDisposable {
@@ -37,7 +38,10 @@ export async function serveTtrpc(
   const { path, [Symbol.asyncDispose]: dispose } = await listen((socket) => {
     sockets.push(socket);
     connections.push(
-      new ServerConnection(socketCarrier(socket), { table, policy: { limits: { ...policy.limits, ...limits } } }),
+      new ServerConnection(socketCarrier(socket), {
+        table,
+        policy: { ...policy, limits: { ...policy.limits, ...limits } },
+      }),
     );
   });
   return { path, connections, sockets, [Symbol.asyncDispose]: dispose };
