@@ -4,8 +4,9 @@
  */
 import { checkNodeVersion } from "./node/check-node-version.ts";
 
+export type { LogLevel } from "./base/log.ts";
 export type { MagicCookie } from "./go-plugin/handshake.ts";
-export type { LogLevel, LogRecord } from "./go-plugin/hclog/record.ts";
+export type { HclogLevel, LogRecord } from "./go-plugin/hclog/record.ts";
 export type { GoPluginHandshake } from "./go-plugin/launch-environment.ts";
 export type { OutputLine, OutputListeners } from "./go-plugin/plugin-output.ts";
 export type { ProcessExit } from "./host/child/spawn.ts";

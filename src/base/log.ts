@@ -2,11 +2,11 @@ import { describeThrown } from "./describe-thrown.ts";
 import { maskPasswords, maskSecrets } from "./mask-secrets.ts";
 import { printable } from "./printable.ts";
 
-/** Levels of log lines, least urgent first. */
-export const logLevels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
-
 /** Severity of a line of Plugboard's own log. */
-export type LogLevel = (typeof logLevels)[number];
+export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
+
+/** The lowest first. */
+export const logLevels: readonly LogLevel[] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 /** A structured line of the log. Its fields hold no secrets any more. */
 export interface LogEntry {

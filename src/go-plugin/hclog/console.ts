@@ -1,10 +1,10 @@
 import type { LogEntry } from "../../base/log.ts";
 import { formatLogLine, formatMessage } from "./format.ts";
-import type { LogLevel } from "./record.ts";
+import type { HclogLevel } from "./record.ts";
 
 const levels = { trace: "trace", debug: "debug", info: "info", warn: "warn", error: "error" } as const satisfies Record<
   string,
-  LogLevel
+  HclogLevel
 >;
 
 /**

@@ -1,9 +1,9 @@
 import { format } from "node:util";
-import type { LogLevel } from "./record.ts";
+import type { HclogLevel } from "./record.ts";
 
 /** A line of a plugin's log. */
 export interface LogLine {
-  readonly level: LogLevel;
+  readonly level: HclogLevel;
   readonly message: string;
   /** The part of the program that it comes from, by convention the plugin's name. */
   readonly module: string;

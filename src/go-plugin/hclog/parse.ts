@@ -1,10 +1,10 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { printable, printableLine } from "../../base/printable.ts";
-import type { LogLevel, LogRecord } from "./record.ts";
-import { logLevels } from "./record.ts";
+import type { HclogLevel, LogRecord } from "./record.ts";
+import { hclogLevels } from "./record.ts";
 
 /** Names of levels that others than hclog have. */
-const otherNames: ReadonlyMap<string, LogLevel> = new Map([
+const otherNames: ReadonlyMap<string, HclogLevel> = new Map([
   ["warning", "warn"],
   ["err", "error"],
   ["fatal", "error"],
@@ -77,9 +77,9 @@ function parseObject(line: string): JsonObject {
   }
 }
 
-function levelCalled(name: string): LogLevel | undefined {
+function levelCalled(name: string): HclogLevel | undefined {
   const lower = name.trim().toLowerCase();
-  return logLevels.find((level) => level === lower) ?? otherNames.get(lower);
+  return hclogLevels.find((level) => level === lower) ?? otherNames.get(lower);
 }
 
 /** Reads a time of RFC 3339, with any number of digits after the point: Go writes six, JavaScript three. */

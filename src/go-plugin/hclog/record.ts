@@ -1,14 +1,14 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 
-/** Levels of HashiCorp's hclog, lowest first. */
-export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
+/** Level of a log record, as HashiCorp's hclog names it. */
+export type HclogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
-/** Level of a log record. */
-export type LogLevel = (typeof logLevels)[number];
+/** Lowest first. */
+export const hclogLevels: readonly HclogLevel[] = ["trace", "debug", "info", "warn", "error"];
 
 /** A line of a plugin's log. Nothing in its texts would make a terminal do anything. */
 export interface LogRecord {
-  readonly level: LogLevel;
+  readonly level: HclogLevel;
   readonly message: string;
   /** When it was logged, if the plugin said so. */
   readonly time?: Date;

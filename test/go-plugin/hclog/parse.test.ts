@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createLogReader } from "../../../src/go-plugin/hclog/parse.ts";
-import { logLevels } from "../../../src/go-plugin/hclog/record.ts";
+import { hclogLevels } from "../../../src/go-plugin/hclog/record.ts";
 
 const read = (line: string) => createLogReader()(line);
 
@@ -128,7 +128,7 @@ test("whatever a line is, it becomes a record that is fit to be shown", () => {
       ),
       (line) => {
         const record = read(line);
-        expect(logLevels).toContain(record.level);
+        expect(hclogLevels).toContain(record.level);
         isFit(record.message);
         JSON.stringify(record.fields, (name, value) => {
           isFit(name);
