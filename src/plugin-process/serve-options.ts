@@ -83,23 +83,24 @@ export interface ServeOptions<Config extends DescMessage = DescMessage> extends 
    * PLUGIN_CLIENT_ROOT_CERTS say; else no TLS.
    */
   readonly tls?: ServerTls;
-  /** Whether a host may have both sides make certificates for one start (AutoMTLS of go-plugin). Default: true. */
+  /** True if a host may have both sides make certificates for one start (AutoMTLS of go-plugin). Default: true. */
   readonly autoMtls?: boolean;
   /**
-   * Where to listen, with a host and without: an absolute path, "unix:/path", "127.0.0.1:4000" or "tcp:127.0.0.1:4000";
-   * `--listen` on the command line goes before. Default: where the host wants it; without a host the plugin doesn't start.
+   * The address to listen on, with a host and without: an absolute path, "unix:/path", "127.0.0.1:4000" or
+   * "tcp:127.0.0.1:4000"; `--listen` on the command line goes before. Default: where the host wants it; without a host
+   * the plugin doesn't start.
    */
   readonly listen?: string;
   /**
-   * Where a plugin that a host has started listens unless `listen` says: the first of these. TCP is the loopback interface.
-   * Default: ["unix", "tcp"].
+   * Transports for a plugin that a host has started, unless `listen` says where: the first of these. TCP is the
+   * loopback interface. Default: ["unix", "tcp"].
    */
   readonly transports?: readonly ("unix" | "tcp")[];
   /** When this file is there, it is removed and the plugin stops as on SIGTERM. Default: none. */
   readonly shutdownFile?: string;
   /**
-   * How many calls all callers together may make; `rateLimit` counts each caller's. What is left out of it has its default:
-   * 100 a second, 200 at once. `false` is any number. Default: false.
+   * Calls that all callers together may make; `rateLimit` counts each caller's. A field that is left out has its
+   * default: 100 a second, 200 at once. `false` is any number. Default: false.
    */
   readonly processRateLimit?: Partial<TokenRate> | false;
   /** The least urgent of Plugboard's own lines on stderr. Default: "INFO". */

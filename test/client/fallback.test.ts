@@ -35,7 +35,7 @@ const tcp = { place: "tcp", httpVersion: "2", manifest } as const satisfies RpcS
 const unixHttp1 = { place: "unix", httpVersion: "1.1", manifest } as const satisfies RpcServerOptions;
 const http1: Requirements = { protocols: ["connect"], httpVersion: "1.1" };
 
-/** How to connect, the server of the first route, and that of the next one. */
+/** Connections whose first route fails: the server of that route, and that of the next one. */
 const fallbacks: readonly {
   readonly route: string;
   readonly connectBy: typeof connect;

@@ -35,7 +35,7 @@ async function started(env: Record<string, string>, ...args: string[]) {
   return { line: String(line), child, exited, stop };
 }
 
-/** Where a plugin that stands alone says that it listens. */
+/** The address that a plugin that stands alone says it listens on. */
 const addressIn = (line: string) => line.trimEnd().split(" listens on ")[1] ?? "";
 
 /** Makes a call that its handler fails, which goes to the plugin's log. */

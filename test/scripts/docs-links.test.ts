@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(outside, { recursive: true }));
 
-/** What the check of links says of a repository with this README. */
+/** The findings of the check of links in a repository with this README. */
 function check(readme: string) {
   writeFileSync(join(repository, "README.md"), readme);
   const { status, stderr } = spawnSync(process.execPath, [resolve("scripts/check/docs.ts")], {

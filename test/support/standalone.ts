@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 
 /** A plugin that stands alone. */
 export interface Standalone {
-  /** Where it listens, as connect() takes it. */
+  /** The address that it listens on, as connect() takes it. */
   readonly address: string;
   readonly pid: number;
   /** Settles with the exit code. */

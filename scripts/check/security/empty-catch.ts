@@ -23,7 +23,7 @@ export const emptyCatch: Scan = {
   },
 };
 
-/** Which of the arguments is called with an error, and with nothing else. */
+/** The argument that is called with an error, and with nothing else. */
 function errorHandler(method: string, [first, second]: readonly Node[]): Node | undefined {
   if (method === "catch") {
     return first;

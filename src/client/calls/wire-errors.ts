@@ -4,7 +4,7 @@ import { isPlugboardError } from "../../base/errors.ts";
 /** Errors that stand for a response without an error in it, or for none. */
 const standIns = new WeakSet<ConnectError>();
 
-/** Whether an error is what a server has said in its protocol's own words. */
+/** True for an error that a server has sent in its protocol. */
 export function isServersWord(error: ConnectError): boolean {
   return error.isWireError && !standIns.has(error);
 }

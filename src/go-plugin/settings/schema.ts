@@ -19,7 +19,7 @@ export interface Setting<Value = unknown, Reader extends Side | "both" = Side | 
   readonly options: OptionsOfSides;
 }
 
-/** What the option of each side is called. */
+/** The option's name on each side. */
 type OptionsOfSides = { readonly [S in Side]?: string };
 
 /** Says whose setting it is, of what kind and by what default. */

@@ -16,11 +16,11 @@ import { BehaviourService } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 export interface SecureListener extends AsyncDisposable {
   /** As connect() takes it. */
   readonly address: string;
-  /** Where a socket connects to. */
+  /** The place that a socket connects to. */
   readonly socket: { readonly path: string } | { readonly host: string; readonly port: number };
   /** The texts that reached the handler. */
   readonly handled: readonly string[];
-  /** Why connections were refused. */
+  /** The reasons why connections were refused. */
   readonly refused: readonly string[];
   drain(graceMs: number): Promise<void>;
 }

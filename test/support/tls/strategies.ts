@@ -1,6 +1,6 @@
 import type { Requirements } from "plugboard";
 
-/** What can be spoken within TLS on a socket, and how to ask for it alone. */
+/** The protocols that can be spoken within TLS on a socket, and how to ask for one alone. */
 export const ways = [
   ["ttrpc", { protocols: ["ttrpc"] }],
   ["grpc", { protocols: ["grpc"] }],

@@ -14,7 +14,7 @@ import { ServerConnection } from "../../../src/ttrpc/server/server-connection.ts
 /** Largest message that servers and clients of these tests take, in bytes. */
 export const maxMessageBytes = 3 * 1024 * 1024;
 
-/** How many calls one connection of these tests may have in flight. */
+/** Calls that one connection of these tests may have in flight. */
 export const maxConcurrentCalls = 100;
 
 const policy = { limits: { maxMessageBytes, maxConcurrentStreams: maxConcurrentCalls }, log: defaultLog };

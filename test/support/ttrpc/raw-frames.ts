@@ -8,7 +8,7 @@ export interface RawFrame {
   readonly flags?: number;
   /** Default: none. */
   readonly data?: Uint8Array;
-  /** What the header says of the data's length. Default: the truth. */
+  /** The data's length in the header. Default: the truth. */
   readonly length?: number;
 }
 

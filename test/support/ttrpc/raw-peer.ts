@@ -116,7 +116,7 @@ function encoded<M extends DescMethod>(method: M, message: MessageInitShape<M["i
   return toBinary(method.input, create(method.input, message));
 }
 
-/** What a response frame says; the code is 0 if all went well. */
+/** The content of a response frame; the code is 0 if all went well. */
 export function responseOf({ type, data }: Frame): { code: Code | 0; message: string; payload: Uint8Array } {
   if (type !== frameType.response || data === undefined) {
     throw new Error(`a frame of type ${type} is no response`);

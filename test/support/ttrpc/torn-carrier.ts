@@ -1,6 +1,6 @@
 import type { CarrierConnection, CarrierReceiver } from "../../../src/ttrpc/carrier.ts";
 
-/** How a carrier treats what it carries: an endless supply of decisions. */
+/** A carrier's treatment of what it carries: an endless supply of decisions. */
 export interface Whims {
   /** In how large a piece the next bytes arrive. */
   readonly pieces: Iterator<number>;
