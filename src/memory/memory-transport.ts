@@ -138,7 +138,10 @@ interface Requests extends AsyncIterableIterator<AnyMessage> {
   end(): void;
 }
 
-/** A call that has ended ends the handler's requests with an error, as a wire does. */
+/**
+ * A call that has ended ends the handler's requests with an error, as a wire does. An iterator of its own: one around another takes
+ * half as long again for each message (290 ns for 195 ns).
+ */
 function cloneRequests<M extends DescMethod>(
   { input }: M,
   call: MemoryCall,
