@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../base/within.ts";
+import { setDeadlineTimer } from "../base/async/within.ts";
 import type { CallObservation, CallObserver } from "./call-observer.ts";
 import { runIn } from "./call-observer.ts";
 import { timedOut } from "./time/deadline.ts";

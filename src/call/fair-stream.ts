@@ -1,4 +1,4 @@
-import { nextTurn } from "../base/turns.ts";
+import { nextTurn } from "../base/async/turns.ts";
 
 /**
  * Longest turn of a stream on the event loop: in milliseconds, and in messages, as a Worker's clock stands still while

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { untilAborted } from "../base/until-aborted.ts";
-import { setDeadlineTimer } from "../base/within.ts";
+import { untilAborted } from "../base/async/until-aborted.ts";
+import { setDeadlineTimer } from "../base/async/within.ts";
 import { timedOut } from "./time/deadline.ts";
 
 /** The signal and the deadline that end a call's waiting. */

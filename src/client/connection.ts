@@ -1,8 +1,8 @@
 import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { forwardIterator } from "../base/async/iterables.ts";
 import type { PlugboardError } from "../base/errors.ts";
-import { forwardIterator } from "../base/iterables.ts";
 import { createPacer } from "../call/fair-stream.ts";
 import { requestMetadata } from "../call/messages/metadata.ts";
 import { startDeadline } from "../call/time/deadline.ts";

@@ -1,4 +1,4 @@
-import { within } from "../base/within.ts";
+import { within } from "../base/async/within.ts";
 
 /** Largest body that is read in one piece, in bytes. Larger ones come in pieces anyway. */
 const maxWholeBytes = 64 * 1024;

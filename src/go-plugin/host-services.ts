@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { untilAborted } from "../base/until-aborted.ts";
+import { untilAborted } from "../base/async/until-aborted.ts";
 import { createCallScope } from "../client/calls/call-scope.ts";
 import type { Connection } from "../client/connection.ts";
 import { isDialFailure } from "../client/dialers/dialer.ts";

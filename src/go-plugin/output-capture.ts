@@ -1,4 +1,4 @@
-import { createWakeUp } from "../base/wake-up.ts";
+import { createWakeUp } from "../base/async/wake-up.ts";
 import { outliveReader } from "../node/own-streams.ts";
 
 /** A piece of a plugin process's output. */

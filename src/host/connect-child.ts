@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { parseAddress } from "../address/address.ts";
+import { untilAborted } from "../base/async/until-aborted.ts";
 import { isPlugboardError, PlugboardError } from "../base/errors.ts";
 import { isLoopback } from "../base/loopback.ts";
 import { printable } from "../base/printable.ts";
-import { untilAborted } from "../base/until-aborted.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
 import { tlsRefusal } from "../client/dialers/failures/errors.ts";

@@ -1,5 +1,5 @@
+import { within } from "../base/async/within.ts";
 import type { Log } from "../base/log.ts";
-import { within } from "../base/within.ts";
 import { createScopedClient } from "../client/calls/call-scope.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";

@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
+import { forwardIterator } from "../base/async/iterables.ts";
+import { within } from "../base/async/within.ts";
 import { isPlugboardError } from "../base/errors.ts";
-import { forwardIterator } from "../base/iterables.ts";
-import { within } from "../base/within.ts";
 
 /** Milliseconds until the end of a process must have been noticed after its connections broke. */
 const noticeMs = 1_000;

@@ -1,8 +1,8 @@
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { untilAborted } from "../base/until-aborted.ts";
-import { maxTimerMs } from "../base/within.ts";
+import { untilAborted } from "../base/async/until-aborted.ts";
+import { maxTimerMs } from "../base/async/within.ts";
 import { Call, callEnded } from "../call/call.ts";
 import type { CallPolicy } from "../call/call-policy.ts";
 import { blameCaller, checkQuery, explainRefusal } from "../call/errors/callers-mistake.ts";

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../base/within.ts";
+import { setDeadlineTimer } from "../base/async/within.ts";
 import { nothingSent } from "../call/time/idle-timer.ts";
 import type { Boundaries } from "./envelope-boundaries.ts";
 import { gatherChunks } from "./envelope-boundaries.ts";

@@ -2,9 +2,9 @@ import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@b
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { endIterator } from "../base/iterables.ts";
+import { endIterator } from "../base/async/iterables.ts";
+import { within } from "../base/async/within.ts";
 import { defaultLog } from "../base/log.ts";
-import { within } from "../base/within.ts";
 import type { CallContext } from "../call/call-context.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import { errorForCaller } from "../call/errors/error-for-caller.ts";

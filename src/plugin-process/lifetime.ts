@@ -1,6 +1,6 @@
 import * as path from "node:path";
+import { setDeadlineTimer } from "../base/async/within.ts";
 import type { Log } from "../base/log.ts";
-import { setDeadlineTimer } from "../base/within.ts";
 
 /**
  * Ends the process.

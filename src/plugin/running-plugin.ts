@@ -1,5 +1,5 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { untilAborted } from "../base/until-aborted.ts";
+import { untilAborted } from "../base/async/until-aborted.ts";
 import type { Broker } from "./broker.ts";
 import { readConfig } from "./config.ts";
 import type { ConfigInit } from "./config-json.ts";

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { untilAborted } from "../base/until-aborted.ts";
+import { untilAborted } from "../base/async/until-aborted.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/grpc/health/v1/health_pb.ts";
 import type { StandardRoutes } from "../plugin/service-table.ts";
 import type { StandardService } from "./standard-service.ts";

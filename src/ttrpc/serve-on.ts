@@ -1,6 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { within } from "../base/within.ts";
+import { within } from "../base/async/within.ts";
 import type { CallLimits } from "../call/call-policy.ts";
 import { trustedLimits } from "../call/call-policy.ts";
 import { checkGracePeriod, flushMs } from "../call/time/grace-period.ts";

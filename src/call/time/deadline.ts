@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { maxTimerMs } from "../../base/within.ts";
+import { maxTimerMs } from "../../base/async/within.ts";
 
 /** The error of a call whose deadline has passed. */
 export function timedOut(cause?: unknown): ConnectError {

@@ -1,4 +1,4 @@
-import { within } from "../../base/within.ts";
+import { within } from "../../base/async/within.ts";
 import { limitError } from "./errors.ts";
 
 /** Milliseconds that the last bytes may take to leave once it is over. */

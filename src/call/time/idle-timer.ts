@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../../base/within.ts";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 
 /** Watches over something that is expected to move on. */
 export interface IdleTimer {

@@ -1,4 +1,4 @@
-import { setBackgroundTimer } from "../../base/within.ts";
+import { setBackgroundTimer } from "../../base/async/within.ts";
 import { checkOptions } from "../../plugin/check-options.ts";
 import { limitError } from "./errors.ts";
 import { createIdleTimer } from "./idle-timer.ts";

@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { CallOptions, Client, Transport } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { onReturn } from "../../base/iterables.ts";
+import { onReturn } from "../../base/async/iterables.ts";
 import { markWireError } from "./wire-errors.ts";
 
 /** The calls of a transport, which end together, and each when its caller stops reading. */

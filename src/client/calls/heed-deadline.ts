@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { forwardIterator } from "../../base/async/iterables.ts";
 import { isPlugboardError } from "../../base/errors.ts";
-import { forwardIterator } from "../../base/iterables.ts";
 import { timedOut } from "../../call/time/deadline.ts";
 import { isServersWord } from "./wire-errors.ts";
 

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues, Interceptor, Transport } from "@connectrpc/connect";
 import { createContextValues } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import { EndedOnce } from "../../base/iterables.ts";
+import { EndedOnce } from "../../base/async/iterables.ts";
 import { copyMetadata } from "../../call/messages/metadata.ts";
 import { startDeadline } from "../../call/time/deadline.ts";
 import { methodPath } from "../../plugin/service-table.ts";

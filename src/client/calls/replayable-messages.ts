@@ -1,4 +1,4 @@
-import { EndedOnce, endIterator } from "../../base/iterables.ts";
+import { EndedOnce, endIterator } from "../../base/async/iterables.ts";
 
 /** A caller's messages, for one attempt of a call after the other. */
 export interface ReplayableMessages<T> {

@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { endIterator, forwardIterator } from "../../base/iterables.ts";
+import { endIterator, forwardIterator } from "../../base/async/iterables.ts";
 
 /**
  * Ends a stream of requests once its only response is there. Further messages would not be read; over HTTP/1.1 they

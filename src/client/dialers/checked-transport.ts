@@ -1,6 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { forwardIterator } from "../../base/iterables.ts";
+import { forwardIterator } from "../../base/async/iterables.ts";
 import { requestMessage } from "../../call/messages/check-message.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Address } from "../../address/endpoint.ts";
 import { detectRuntime } from "../../address/runtime.ts";
-import { setDeadlineTimer } from "../../base/within.ts";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 import { bearerAuthorization } from "../../call/messages/bearer-token.ts";
 import { keepaliveOn, openingTimeoutMs, withKeepalive } from "../../call/time/keepalive.ts";
 import { PluginService } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";

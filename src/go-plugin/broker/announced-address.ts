@@ -1,9 +1,9 @@
 import * as net from "node:net";
 import { isAbsolute } from "node:path";
 import { parseAddress } from "../../address/address.ts";
+import { untilAborted } from "../../base/async/until-aborted.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { isLoopback } from "../../base/loopback.ts";
-import { untilAborted } from "../../base/until-aborted.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import { brokerError } from "./errors.ts";
 

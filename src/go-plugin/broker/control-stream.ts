@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import { createWakeUp } from "../../base/wake-up.ts";
+import { createWakeUp } from "../../base/async/wake-up.ts";
 import type { ConnInfo } from "../../gen/plugin/grpc_broker_pb.ts";
 import { ConnInfoSchema } from "../../gen/plugin/grpc_broker_pb.ts";
 

@@ -1,8 +1,8 @@
 import type { Duplex } from "node:stream";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { endpointAt } from "../../address/endpoint.ts";
+import { untilAborted } from "../../base/async/until-aborted.ts";
 import type { PlugboardError } from "../../base/errors.ts";
-import { untilAborted } from "../../base/until-aborted.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
 import { createCallScope } from "../../client/calls/call-scope.ts";
 import { createConnection } from "../../client/connection.ts";

@@ -1,4 +1,4 @@
-import { untilAborted } from "../../base/until-aborted.ts";
+import { untilAborted } from "../../base/async/until-aborted.ts";
 
 /** Values by numeric id, kept until they are taken. A taker may come first: then it waits, for a limited time. */
 export interface Mailbox<T> {

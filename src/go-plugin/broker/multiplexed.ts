@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { untilAborted } from "../../base/until-aborted.ts";
+import { untilAborted } from "../../base/async/until-aborted.ts";
 import type { Multiplexer } from "../yamux/multiplexer.ts";
 import type { ControlStream } from "./control-stream.ts";
 import { brokerError } from "./errors.ts";

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { untilAborted } from "../../base/until-aborted.ts";
+import { untilAborted } from "../../base/async/until-aborted.ts";
 import type { YamuxSession } from "./session.ts";
 import { createYamuxSession } from "./session.ts";
 

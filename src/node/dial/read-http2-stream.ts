@@ -1,5 +1,5 @@
 import type * as http2 from "node:http2";
-import { createWakeUp } from "../../base/wake-up.ts";
+import { createWakeUp } from "../../base/async/wake-up.ts";
 import type { ResetWatch } from "../http2/reset.ts";
 
 /**

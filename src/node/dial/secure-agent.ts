@@ -2,7 +2,7 @@ import * as https from "node:https";
 import type { Duplex } from "node:stream";
 import type { Address } from "../../address/endpoint.ts";
 import type { ClientTls } from "../../address/tls-options.ts";
-import { maxTimerMs } from "../../base/within.ts";
+import { maxTimerMs } from "../../base/async/within.ts";
 import { openSecureSocket } from "./open-socket.ts";
 
 /** Keeps connections for further requests: for as long as a server says it will, which Node heeds only below a limit. */

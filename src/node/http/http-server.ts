@@ -1,6 +1,6 @@
 import * as http from "node:http";
 import type { Duplex } from "node:stream";
-import { maxTimerMs } from "../../base/within.ts";
+import { maxTimerMs } from "../../base/async/within.ts";
 import type { PlainResponse } from "../../call/refuse-request.ts";
 import { createHttp2Server } from "../http2/server.ts";
 import type { HttpServerOptions, ProtocolServer } from "../listen/protocol-server.ts";

@@ -1,7 +1,7 @@
 import type * as http from "node:http";
 import * as http2 from "node:http2";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 import type { Log } from "../../base/log.ts";
-import { setDeadlineTimer } from "../../base/within.ts";
 import { fitTrailers } from "../../http/fit-trailers.ts";
 import type { HttpResponse } from "../../http/request-handler.ts";
 

@@ -1,5 +1,5 @@
 import * as http2 from "node:http2";
-import { setDeadlineTimer } from "../../base/within.ts";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 import { maxFields } from "../../call/messages/connection-fields.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
 import type { HttpHandler } from "../http/adapter.ts";

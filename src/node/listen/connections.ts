@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { setDeadlineTimer } from "../../base/within.ts";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 import { flushMs } from "../../call/time/grace-period.ts";
 
 /** The open connections of a server. */

@@ -1,9 +1,9 @@
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { within } from "../../base/async/within.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { defaultLog } from "../../base/log.ts";
-import { within } from "../../base/within.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { trustedLimits } from "../../call/call-policy.ts";
 import { endCalls } from "../../call/time/grace-period.ts";

@@ -1,8 +1,8 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { untilAborted } from "../../base/async/until-aborted.ts";
 import { isPlugboardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { untilAborted } from "../../base/until-aborted.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { bearerToken, isBearer } from "../../call/messages/bearer-token.ts";
 import { peerKey } from "../../call/peer.ts";

@@ -1,6 +1,6 @@
+import { untilAborted } from "../../base/async/until-aborted.ts";
 import type { Log } from "../../base/log.ts";
 import { printableLine } from "../../base/printable.ts";
-import { untilAborted } from "../../base/until-aborted.ts";
 import type { OptionNames } from "../../plugin/check-options.ts";
 import { checkRate, rateLimitNames } from "./memory.ts";
 import type { RateLimit, RateLimitOptions, TakeToken } from "./rate-limit.ts";

@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../../base/within.ts";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 import { cannotEncode } from "../../call/messages/check-message.ts";
 import { timedOut } from "../../call/time/deadline.ts";
 import { encodeMessage } from "../wire/encode-message.ts";

@@ -1,8 +1,8 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { endIterator } from "../../base/async/iterables.ts";
 import { isPlugboardError } from "../../base/errors.ts";
-import { endIterator } from "../../base/iterables.ts";
 import { onlyOne } from "../../base/only-one.ts";
 import type { CallEnds } from "../../call/until-call-ends.ts";
 import { untilCallEnds } from "../../call/until-call-ends.ts";

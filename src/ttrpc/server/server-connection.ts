@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setDeadlineTimer } from "../../base/within.ts";
+import { setDeadlineTimer } from "../../base/async/within.ts";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { noSuchMethodMessage } from "../../call/not-found.ts";
 import type { Peer } from "../../call/peer.ts";

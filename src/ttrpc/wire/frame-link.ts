@@ -1,4 +1,4 @@
-import { endOfTurn } from "../../base/turns.ts";
+import { endOfTurn } from "../../base/async/turns.ts";
 import type { CarrierConnection, CarrierReceiver } from "../carrier.ts";
 import type { Frame } from "./frame.ts";
 import { createFrameDecoder } from "./frame.ts";

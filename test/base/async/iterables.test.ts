@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { EndedOnce, endIterator, onReturn } from "../../src/base/iterables.ts";
+import { EndedOnce, endIterator, onReturn } from "../../../src/base/async/iterables.ts";
 
 test("a reader that leaves early has its leave run once, even before it has asked for anything", async () => {
   const leave = vi.fn(async () => undefined);

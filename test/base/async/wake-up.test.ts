@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createWakeUp } from "../../src/base/wake-up.ts";
+import { createWakeUp } from "../../../src/base/async/wake-up.ts";
 
 test("a loop that waits sees everything, also what comes before it waits", async () => {
   const news = createWakeUp();
