@@ -1,7 +1,9 @@
 /** Our Node listener as the suite's server under test. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { defaultLog } from "../../../src/base/log.ts";
 import { trustedLimits } from "../../../src/call/call-policy.ts";
 import { listen } from "../../../src/node/listen/listener.ts";
+import { readServerTls } from "../../../src/node/tls/credentials.ts";
 import { startPlugin } from "../../../src/plugin/running-plugin.ts";
 import {
   ServerCompatRequestSchema,
@@ -20,13 +22,14 @@ for await (const message of readDelimited(process.stdin)) {
     {
       policy: {
         limits: { ...trustedLimits, ...(messageReceiveLimit > 0 && { maxMessageBytes: messageReceiveLimit }) },
+        log: defaultLog,
       },
       ...(serverCreds && {
-        tls: {
+        tls: await readServerTls({
           certificate: text(serverCreds.cert),
           key: text(serverCreds.key),
           ...(clientTlsCert.length > 0 && { clientRoots: text(clientTlsCert) }),
-        },
+        }),
       }),
     },
   );
