@@ -14,6 +14,8 @@ import type { RequestGate } from "../../call/request-gate.ts";
 import { passGate } from "../../call/request-gate.ts";
 import type { ServiceTableEntry } from "../../plugin/service-table.ts";
 import { callHeaders } from "../upgrade-headers.ts";
+import type { Backlog } from "../wire/backlog.ts";
+import { backlogFull } from "../wire/backlog.ts";
 import { encodeMessage } from "../wire/encode-message.ts";
 import type { Request } from "../wire/envelope.ts";
 import { frameFlag, maxDataBytes, openFlags } from "../wire/frame.ts";
@@ -21,8 +23,6 @@ import type { FrameLink } from "../wire/frame-link.ts";
 import type { MessageStream } from "../wire/message-stream.ts";
 import { createMessageStream } from "../wire/message-stream.ts";
 import { initialWindowBytes } from "../wire/send-window.ts";
-import type { Backlog } from "./backlog.ts";
-import { backlogFull } from "./backlog.ts";
 import { ServerResponse } from "./server-response.ts";
 
 /** The connection of a call, as far as the call needs it. */

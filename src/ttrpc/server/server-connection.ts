@@ -10,6 +10,8 @@ import type { KeyValue } from "../../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { KeyValueSchema } from "../../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import type { ServiceTable } from "../../plugin/service-table.ts";
 import type { CarrierConnection } from "../carrier.ts";
+import type { Backlog } from "../wire/backlog.ts";
+import { createBacklog } from "../wire/backlog.ts";
 import type { Request } from "../wire/envelope.ts";
 import { encodeResponse, readRequest } from "../wire/envelope.ts";
 import type { Frame } from "../wire/frame.ts";
@@ -21,8 +23,6 @@ import type { PeerWatch } from "../wire/peer-watch.ts";
 import { createPeerWatch } from "../wire/peer-watch.ts";
 import { createPingResponder } from "../wire/ping.ts";
 import { toStatus } from "../wire/status.ts";
-import type { Backlog } from "./backlog.ts";
-import { createBacklog } from "./backlog.ts";
 import { ServerCall } from "./server-call.ts";
 
 /** Options for serving a connection. */

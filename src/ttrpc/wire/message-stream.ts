@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Backlog, Reservation } from "../server/backlog.ts";
-import { backlogFull } from "../server/backlog.ts";
+import type { Backlog, Reservation } from "./backlog.ts";
+import { backlogFull } from "./backlog.ts";
 import type { Assembly } from "./chunks.ts";
 import { createAssembly, maxAnnouncedBytes, pieceBytes } from "./chunks.ts";
 import type { StreamExtensions } from "./envelope.ts";
