@@ -36,22 +36,26 @@ export function formatMeasurement({ part, title, unit, size, rounds, failures = 
 
 /** The targets, and whether they were met. */
 export function formatOutcomes(all: readonly Outcome[]): string {
-  const rows = all.map(({ title, wanted, ratio: { median, min, max }, met }) => [
+  const rows = all.map(({ title, wanted, ratio: { median, min, max }, met, why }) => [
     title,
     wanted,
     formatRatio(median),
     `${formatRatio(min)}..${formatRatio(max)}`,
     met ? "met" : "missed",
+    why,
   ]);
-  return `targets\n${formatTable([["", "wanted", "median", "min..max", ""], ...rows])}`;
+  return `targets\n${formatTable([["", "wanted", "median", "min..max", "", "why this much"], ...rows], [0, 5])}`;
 }
 
-function formatTable(rows: readonly (readonly string[])[]): string {
+/** A table whose columns are numbers but for those named. */
+function formatTable(rows: readonly (readonly string[])[], texts: readonly number[] = [0]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
     .map((row) =>
       row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .map((cell, column) =>
+          texts.includes(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
         .join("  ")
         .trimEnd(),
     )
