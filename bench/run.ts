@@ -1,6 +1,9 @@
 /**
  * Runs the benchmarks: prints what they show and writes it, with charts, to bench/results. With `--quick` or `--only`
  * the results go to bench/build, as they are not all there.
+ *
+ * `--check` compares a short run with the ratios that are recorded for as many cores, and fails where one has lost more
+ * than a third. `--record` records them; `--noise 20` runs so often, and tells what each varies by.
  */
 import { mkdirSync, mkdtempDisposableSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -9,22 +12,47 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { drawCharts } from "./charts.ts";
 import { contenders } from "./contenders/all.ts";
+import { check, measureNoise } from "./guard/guard.ts";
 import type { Measurement, Part } from "./measurement.ts";
 import { fullEffort, parts, quickEffort } from "./measurement.ts";
-import type { Connected } from "./parts/calls.ts";
 import { measureStreaming, measureUnary } from "./parts/calls.ts";
+import { connectAll } from "./parts/connected.ts";
 import { measureEdge } from "./parts/edge.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measureStartup } from "./parts/startup.ts";
 import { formatMeasurement, formatOutcomes } from "./report.ts";
-import { startServer } from "./server-process.ts";
 import { buildFolder, buildGo, buildServers } from "./server-program.ts";
 import { ratio, spread } from "./statistics.ts";
 import { outcomes } from "./targets.ts";
 
-const { quick, only } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
+const {
+  quick,
+  only,
+  check: isCheck,
+  record,
+  noise,
+} = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true, default: [] },
+    check: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
+    noise: { type: "string" },
+  },
 }).values;
+
+if (isCheck) {
+  process.exit((await check()) ? 0 : 1);
+}
+if (record || noise !== undefined) {
+  const count = Number(noise ?? 1);
+  if (!Number.isInteger(count) || count < 1) {
+    console.error(`--noise ${noise}: it takes the number of runs`);
+    process.exit(1);
+  }
+  await measureNoise(count, record);
+  process.exit();
+}
 
 const known: readonly string[] = [...contenders.map(({ name }) => name), ...parts];
 const unknown = only.filter((name) => !known.includes(name));
@@ -61,12 +89,7 @@ if (isWanted("edge")) {
 }
 if (isWanted("unary") || isWanted("streaming")) {
   await using stack = new AsyncDisposableStack();
-  const connected: Connected[] = [];
-  for (const { name, server, oneAtATime = false, connect } of running) {
-    stack.use(await startServer(server, pathOf(name)));
-    const driver = stack.adopt(await connect(pathOf(name)), (each) => each.close());
-    connected.push({ name, oneAtATime, driver });
-  }
+  const connected = await connectAll(running, pathOf, stack);
   if (isWanted("unary")) {
     measurements.push(...(await measureUnary(connected, effort)));
   }

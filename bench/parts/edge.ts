@@ -16,18 +16,24 @@ const path = "/examples.markdown.v1.MarkdownService/Render";
 const sentence = "A *sentence* of [Markdown](https://example.com), with `code` in it. ";
 /** The least there is to render, where all is overhead, and a page. */
 const sizes = [4, 1024];
-const concurrencies = [1, 16];
 
 /** Unary calls in JSON per second, and time from the start of workerd to the first answer. */
 export async function measureEdge(effort: Effort): Promise<readonly Measurement[]> {
   process.stderr.write("edge\n");
-  const built = await Promise.all(
-    workers.map(async ({ name, file, entry }) => ({
-      name,
-      config: await buildWorker(file, fileURLToPath(new URL(entry, import.meta.url))),
-    })),
+  const built = await buildWorkers(workers.map(({ name }) => name));
+  return [...(await measureColdStart(built, effort)), ...(await measureCalls(built, effort, [1, 16]))];
+}
+
+/** Bundles the Workers of these names. */
+export async function buildWorkers(names: readonly (typeof workers)[number]["name"][]): Promise<Built> {
+  return Promise.all(
+    workers
+      .filter(({ name }) => names.includes(name))
+      .map(async ({ name, file, entry }) => ({
+        name,
+        config: await buildWorker(file, fileURLToPath(new URL(entry, import.meta.url))),
+      })),
   );
-  return [...(await measureColdStart(built, effort)), ...(await measureCalls(built, effort))];
 }
 
 type Built = readonly { readonly name: string; readonly config: string }[];
@@ -54,7 +60,12 @@ async function measureColdStart(built: Built, effort: Effort): Promise<readonly 
   ];
 }
 
-async function measureCalls(built: Built, effort: Effort): Promise<readonly Measurement[]> {
+/** Unary calls in JSON per second, of each size and concurrency: as such, then per second of processor time if that is known. */
+export async function measureCalls(
+  built: Built,
+  effort: Effort,
+  concurrencies: readonly number[],
+): Promise<readonly Measurement[]> {
   const measurements: Measurement[] = [];
   await using stack = new AsyncDisposableStack();
   const running: { readonly name: string; readonly worker: WorkerdProcess }[] = [];
