@@ -7,7 +7,8 @@
 
 export type { EdgeEnv } from "./edge/edge.ts";
 export { edge } from "./edge/edge.ts";
-export type { EdgeOptions } from "./edge/edge-options.ts";
+export type { EdgeOptions, WebSockets } from "./edge/edge-options.ts";
+export { webSockets } from "./edge/websocket.ts";
 
 // Serve beside a plugin's own services.
 

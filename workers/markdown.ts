@@ -1,4 +1,4 @@
-import { edge } from "plugboard/edge";
+import { edge, webSockets } from "plugboard/edge";
 import plugin from "../examples/markdown/plugin.ts";
 
-export default edge(plugin);
+export default edge(plugin, { webSockets });

@@ -221,8 +221,8 @@ function noRoute(method: DescMethodUnary | DescMethodStreaming, routes: Routes):
     `no route carries ${methodPath(method).slice(1)}, which is ${kind.replace("_", "-")}${reasons.join("")}`,
     {
       hint:
-        "Reach the plugin where every kind of method is carried: in process, by a Unix socket, by tcp:, " +
-        "or from a Worker by service binding.",
+        "Reach the plugin where every kind of method is carried: in process, by a Unix socket, by tcp:, from a Worker by " +
+        "service binding, or by a WebSocket, which a Worker has by `edge(plugin, { webSockets })`.",
     },
   );
 }

@@ -2,6 +2,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { universalServerResponseToFetch } from "@connectrpc/connect/protocol";
 import type { Context, Next } from "hono";
 import { collect } from "../base/chunks.ts";
+import type { RequestRefusal } from "../call/refuse-request.ts";
 import type { NamedHost } from "../http/hosts.ts";
 import type { HttpRequest, HttpResponse, RequestHandler } from "../http/request-handler.ts";
 import { maxOwnHeaderBytes } from "../http/response-headers.ts";
@@ -14,14 +15,18 @@ export interface EdgeRequest extends HttpRequest {
   readonly env: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Handles a request that has come to a Hono app. Without `next`, it also responds where there is nothing. */
-export type EdgeAdapter = (context: Context, next?: Next) => Promise<Response | undefined>;
+/**
+ * Handles a request that has come to a Hono app.
+ * @param next Without it, there is a response also where there is nothing.
+ * @param refusal The reason why it is refused, if it is.
+ */
+export type EdgeAdapter = (context: Context, next?: Next, refusal?: RequestRefusal) => Promise<Response | undefined>;
 
 /** Lets a portable handler handle Hono's requests. */
 export function adapt(handle: RequestHandler<EdgeRequest>): EdgeAdapter {
-  return async (context, next) => {
+  return async (context, next, refusal) => {
     const body = requestBody(context.req.raw);
-    const outgoing = await handle(toHttpRequest(context, body));
+    const outgoing = await handle({ ...toHttpRequest(context, body), refusal });
     if (outgoing.notFound && next !== undefined) {
       body.release();
       await next();

@@ -30,4 +30,15 @@ export interface EdgeOptions<Config extends DescMessage = DescMessage> extends P
   readonly hsts?: Hsts | false;
   /** Services beside the plugin's own. Default: `[health()]`. */
   readonly services?: readonly StandardService[];
+  /**
+   * `webSockets`: serves ttrpc on WebSockets, too, over which browsers make client-streaming and bidi calls. Default: the
+   * plugin has no WebSocket.
+   */
+  readonly webSockets?: WebSockets;
+}
+
+/** What serves ttrpc on WebSockets at the edge: `webSockets`, and nothing else. */
+export interface WebSockets {
+  /** The carrier that it adds to those of the plugin. */
+  readonly carrier: "websocket";
 }

@@ -1,8 +1,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import type { Context, Hono } from "hono";
+import { Code } from "@connectrpc/connect";
+import type { Context, Hono, Next } from "hono";
 import { Hono as TinyHono } from "hono/tiny";
 import { defaultLog } from "../base/log.ts";
 import { howToCall, isMethodPath } from "../call/not-found.ts";
+import type { RequestRefusal } from "../call/refuse-request.ts";
 import { createOriginLog } from "../http/cors.ts";
 import { onlyHosts } from "../http/hosts.ts";
 import { createRequestHandler } from "../http/request-handler.ts";
@@ -19,7 +21,7 @@ import type { EdgeOptions } from "./edge-options.ts";
 import { keepFirstRouteLast } from "./last-route.ts";
 import type { EdgeHandler } from "./start-plugin.ts";
 import { startEdgeHandler } from "./start-plugin.ts";
-import { acceptWebSocket } from "./websocket.ts";
+import type { WebSocketServing } from "./websocket.ts";
 
 /** A Worker's environment, in Hono's types. */
 export interface EdgeEnv {
@@ -33,12 +35,21 @@ const optionNames: OptionNames<EdgeOptions> = {
   hosts: true,
   hsts: true,
   services: true,
+  webSockets: true,
 };
+
+/** For who expects WebSockets where there are none. */
+const noWebSockets = {
+  status: 501,
+  code: Code.Unimplemented,
+  message: "WebSockets are not served here: give edge() the option `webSockets`",
+} as const satisfies RequestRefusal;
 
 /**
  * Makes a Worker of a plugin: a Hono app that serves Connect (JSON and binary; GET for side-effect-free methods),
- * gRPC-Web, both with gzip, and ttrpc on WebSockets. Export it, or mount it in a Hono app of your own. What is added to it
- * comes before the plugin: middleware has its calls pass through, and of two that match the route wins.
+ * gRPC-Web, both with gzip, and with the option `webSockets` ttrpc on WebSockets. Export it, or mount it in a Hono app of
+ * your own. What is added to it comes before the plugin: middleware has its calls pass through, and of two that match the
+ * route wins.
  *
  * ```ts
  * const app = edge(plugin, { origins: ["https://app.example.com"] });
@@ -56,6 +67,8 @@ export function edge<Config extends DescMessage>(
   options: EdgeOptions<Config> = {},
 ): Hono<EdgeEnv> {
   const { origins = [], hosts, services = [] } = options;
+  // There is but one value of this type.
+  const webSockets = options.webSockets as WebSocketServing | undefined;
   checkOptions<EdgeOptions>("edge()", options, optionNames);
   checkServed(plugin, options);
   const page = services.find((service) => service.page !== undefined)?.page;
@@ -70,7 +83,7 @@ export function edge<Config extends DescMessage>(
 
   function start(env: EdgeRequest["env"], keepAlive: (running: Promise<unknown>) => void): Promise<EdgeHandler> {
     if (starting === undefined) {
-      const started = startEdgeHandler(plugin, env, options);
+      const started = startEdgeHandler(plugin, env, options, webSockets);
       started.catch(() => {
         starting = undefined;
       });
@@ -102,9 +115,12 @@ export function edge<Config extends DescMessage>(
       page: (path, { header }) => (path === "/" && header.get("Accept")?.includes("text/html") ? page?.() : undefined),
     }),
   );
-  const accept = (context: Context<EdgeEnv>) => {
+  const upgrade = (context: Context<EdgeEnv>, next: Next) => {
+    if (webSockets === undefined) {
+      return respond(context, next, noWebSockets);
+    }
     const started = start(context.env, (running) => waitUntil(context, running));
-    return acceptWebSocket(context, { ...rules, started });
+    return webSockets.accept(context, { ...rules, started });
   };
 
   const app = new TinyHono<EdgeEnv>();
@@ -112,7 +128,7 @@ export function edge<Config extends DescMessage>(
   app.all("*", async (context, next) => {
     const { raw } = context.req;
     const isUpgrade = raw.method === "GET" && wantsTtrpc(raw.headers) && pathOf(context, new URL(raw.url)) === "/";
-    return isUpgrade ? accept(context) : respond(context, next);
+    return isUpgrade ? upgrade(context, next) : respond(context, next);
   });
   app.notFound(async (context) => (await respond(context)) ?? context.body(null, 404));
   return app;

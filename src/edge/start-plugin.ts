@@ -1,31 +1,26 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { CallPolicy } from "../call/call-policy.ts";
 import { publicLimits } from "../call/call-policy.ts";
-import { defaultKeepalive } from "../call/time/keepalive.ts";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import type { FindHttpHandler } from "../http/handlers.ts";
 import { createHttpHandlers } from "../http/handlers.ts";
 import { connectProtocol, grpcWebProtocol } from "../http/protocols.ts";
 import { readConfig, readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
+import type { ServiceTable } from "../plugin/service-table.ts";
 import { health } from "../services/health-service.ts";
 import { preparePlugin } from "../serving/prepare-plugin.ts";
 import { accessLog } from "../telemetry/access-log.ts";
-import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
-import type { TtrpcServing } from "../ttrpc/server/server.ts";
-import { createTtrpcServing } from "../ttrpc/server/server.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 import { gzip } from "./gzip.ts";
-import { servesWebSockets } from "./websocket.ts";
+import type { WebSocketServing } from "./websocket.ts";
 
 /** A started plugin, ready for requests. */
 export interface EdgeHandler {
   /** Looks up what handles a path over HTTP. */
   readonly find: FindHttpHandler;
-  /** Serves ttrpc on WebSockets. */
-  readonly serving: TtrpcServing;
-  /** Decides whether a request may become a WebSocket. */
-  readonly admit: CallPolicy["admit"];
+  readonly table: ServiceTable;
+  readonly policy: CallPolicy;
 }
 
 const http = [Carrier.HTTP, Carrier.SERVICE_BINDING].flatMap((carrier) =>
@@ -40,6 +35,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
   plugin: Plugin<Config>,
   env: Readonly<Record<string, unknown>> | undefined,
   options: EdgeOptions<Config>,
+  webSockets: WebSocketServing | undefined,
 ): Promise<EdgeHandler> {
   const { observers = [accessLog()] } = options;
   const config = options.config ?? configFrom(plugin, env?.PLUGBOARD_CONFIG);
@@ -49,8 +45,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
     {
       env: env ?? {},
       defaultLimits: publicLimits,
-      // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, callers should not try.
-      endpoints: servesWebSockets() ? [...http, ttrpcEndpoint(Carrier.WEBSOCKET)] : http,
+      endpoints: [...http, ...(webSockets?.endpoints() ?? [])],
       defaultServices: [health()],
     },
   );
@@ -61,7 +56,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
     // Responses are left to the platform, which compresses what callers accept compressed.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
   });
-  return { find, serving: createTtrpcServing({ table, policy, keepalive: defaultKeepalive }), admit: policy.admit };
+  return { find, table, policy };
 }
 
 /** A Worker's variable is text, or already JSON if wrangler.toml says so. */

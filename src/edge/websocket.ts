@@ -4,14 +4,19 @@ import { defaultLog } from "../base/log.ts";
 import type { RequestRefusal } from "../call/refuse-request.ts";
 import { refuseRequest } from "../call/refuse-request.ts";
 import { requestIdFor, requestIdHeader } from "../call/request-id.ts";
+import { defaultKeepalive } from "../call/time/keepalive.ts";
+import { Carrier } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { securityHeaders } from "../http/response-headers.ts";
 import type { WebSocketLike } from "../ttrpc/carriers/websocket.ts";
 import { webSocketCarrier, webSocketProtocol } from "../ttrpc/carriers/websocket.ts";
+import { ttrpcEndpoint } from "../ttrpc/endpoint.ts";
 import type { Admission, UpgradeOptions } from "../ttrpc/server/admit-upgrade.ts";
 import { admitUpgrade } from "../ttrpc/server/admit-upgrade.ts";
-import type { TtrpcServing } from "../ttrpc/server/server.ts";
+import type { TtrpcServing, TtrpcServingOptions } from "../ttrpc/server/server.ts";
+import { createTtrpcServing } from "../ttrpc/server/server.ts";
 import { namedHost, pathOf, waitUntil } from "./adapter.ts";
 import { requestPeer } from "./conninfo.ts";
+import type { WebSockets } from "./edge-options.ts";
 
 /** The end of a WebSocket that stays in the Worker. */
 interface ServerWebSocket extends WebSocketLike {
@@ -24,24 +29,41 @@ interface ServerWebSocket extends WebSocketLike {
  */
 type WebSocketPair = new () => { readonly 0: object; readonly 1: ServerWebSocket };
 
-/** True if this runtime turns requests into WebSockets as Workers do. */
-export function servesWebSockets(): boolean {
-  return "WebSocketPair" in globalThis;
-}
-
 /** Options for serving a WebSocket. */
 export interface WebSocketOptions extends Omit<UpgradeOptions, "admit"> {
   /** `Strict-Transport-Security`, over HTTPS. */
   readonly hsts: string | undefined;
-  readonly started: Promise<StartedServing>;
+  /** The plugin, when it has started. */
+  readonly started: Promise<Pick<TtrpcServingOptions, "table" | "policy">>;
 }
 
-interface StartedServing extends Pick<UpgradeOptions, "admit"> {
-  readonly serving: TtrpcServing;
+/** The inside of `webSockets`. */
+export interface WebSocketServing extends WebSockets {
+  /** The endpoints that this runtime can serve. */
+  endpoints(): readonly ReturnType<typeof ttrpcEndpoint>[];
+  /** Turns a request into a WebSocket that speaks ttrpc, or refuses to. */
+  accept(context: Context, options: WebSocketOptions): Promise<Response>;
 }
 
-/** Turns a request into a WebSocket that speaks ttrpc, or refuses to. */
-export async function acceptWebSocket(context: Context, options: WebSocketOptions): Promise<Response> {
+const implementation: WebSocketServing = {
+  carrier: "websocket",
+  // Only Workers can turn a request into a WebSocket; under @hono/node-server and its like, callers should not try.
+  endpoints: () => ("WebSocketPair" in globalThis ? [ttrpcEndpoint(Carrier.WEBSOCKET)] : []),
+  accept: acceptWebSocket,
+};
+
+/**
+ * Has `edge` serve ttrpc on WebSockets, over which browsers make client-streaming and bidi calls.
+ *
+ * ```ts
+ * export default edge(plugin, { webSockets });
+ * ```
+ *
+ * A value and no flag: a Worker that does not import it has none of its code.
+ */
+export const webSockets: WebSockets = implementation;
+
+async function acceptWebSocket(context: Context, options: WebSocketOptions): Promise<Response> {
   const { raw } = context.req;
   const url = new URL(raw.url);
   const requestId = requestIdFor(raw.headers.get(requestIdHeader));
@@ -50,8 +72,8 @@ export async function acceptWebSocket(context: Context, options: WebSocketOption
   let serving: TtrpcServing;
   let admission: Admission;
   try {
-    const started = await options.started;
-    serving = started.serving;
+    const { table, policy } = await options.started;
+    serving = createTtrpcServing({ table, policy, keepalive: defaultKeepalive });
     const upgrade = {
       header: raw.headers,
       path: pathOf(context, url),
@@ -60,7 +82,7 @@ export async function acceptWebSocket(context: Context, options: WebSocketOption
       requestId,
       signal: raw.signal,
     };
-    admission = await admitUpgrade(upgrade, { ...options, admit: started.admit });
+    admission = await admitUpgrade(upgrade, { ...options, admit: policy.admit });
   } catch (error) {
     defaultLog.line("ERROR", `a WebSocket was refused, request ${requestId}:`, error);
     return refuse({ status: 500, code: Code.Internal, message: "internal error" });

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { publicLimits } from "../../src/call/call-policy.ts";
-import { edge } from "../../src/edge.ts";
+import { edge, webSockets } from "../../src/edge.ts";
 import { listen } from "../../src/node/listen/listener.ts";
 import { readServerTls } from "../../src/node/tls/credentials.ts";
 import { startPlugin } from "../../src/plugin/running-plugin.ts";
@@ -297,9 +297,12 @@ describe("the edge's app", () => {
     }
   });
 
-  test("has all headers where there are no WebSockets", async () => {
+  test.each([
+    ["none were opted for", {}],
+    ["the runtime has none", { webSockets }],
+  ])("has all headers for a WebSocket where %s", async (_, options) => {
     const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": "plugboard.ttrpc.v1" };
-    const response = await asked(edge(plugin), "https://plugin.example.com/", { headers });
+    const response = await asked(edge(plugin, options), "https://plugin.example.com/", { headers });
     expect(response.status).toBe(501);
     check(response, true);
   });

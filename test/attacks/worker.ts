@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
-import { edge } from "plugboard/edge";
+import { edge, webSockets } from "plugboard/edge";
 import plugin from "./plugin.ts";
 
 // What startAttackedWorker binds.
 const { ATTACKED = "{}" } = env as { readonly ATTACKED?: string };
 
-export default edge(plugin, { origins: ["https://app.example.com"], ...JSON.parse(ATTACKED) });
+export default edge(plugin, { origins: ["https://app.example.com"], webSockets, ...JSON.parse(ATTACKED) });

@@ -1,4 +1,4 @@
-import { edge } from "plugboard/edge";
+import { edge, webSockets } from "plugboard/edge";
 import plugin from "../behaviour/plugin.ts";
 
 type Edge = ReturnType<typeof edge>;
@@ -8,7 +8,7 @@ let app: Edge | undefined;
 /** The origin of the page is known only when the test runs. */
 export default {
   fetch(request: Request, env: { readonly PAGE_ORIGIN: string }, context: Parameters<Edge["fetch"]>[2]) {
-    app ??= edge(plugin, { origins: [env.PAGE_ORIGIN] });
+    app ??= edge(plugin, { origins: [env.PAGE_ORIGIN], webSockets });
     return app.fetch(request, { ...env }, context);
   },
 };

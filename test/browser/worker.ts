@@ -1,5 +1,5 @@
 import { health, reflection } from "plugboard";
-import { debugPage, edge } from "plugboard/edge";
+import { debugPage, edge, webSockets } from "plugboard/edge";
 import plugin from "./plugin.ts";
 
 type Edge = ReturnType<typeof edge>;
@@ -13,7 +13,7 @@ export default {
       plugin,
       env.PAGE_ORIGIN === undefined
         ? { services: [health(), reflection(), debugPage()], revealErrors: true }
-        : { origins: [env.PAGE_ORIGIN] },
+        : { origins: [env.PAGE_ORIGIN], webSockets },
     );
     return app.fetch(request, { ...env }, context);
   },

@@ -1,8 +1,8 @@
-import { edge } from "plugboard/edge";
+import { edge, webSockets } from "plugboard/edge";
 import { expect, test } from "vitest";
 import plugin from "../behaviour/plugin.ts";
 
-const app = edge(plugin, { hosts: ["notes.test"], observers: [] });
+const app = edge(plugin, { hosts: ["notes.test"], observers: [], webSockets });
 
 async function statusFor(host: string, init: RequestInit = {}): Promise<number> {
   const path = init.headers === undefined ? "/plugboard.test.v1.BehaviourService/Echo" : "/";
