@@ -9,15 +9,31 @@ export interface Measurement {
   readonly part: Part;
   /** The measured quantity, for people. */
   readonly title: string;
-  readonly unit: "calls/s" | "messages/s" | "ms" | "MiB";
+  readonly unit: "calls/s" | "messages/s" | "MB/s" | "ms" | "us" | "MiB" | "KiB";
   /** Size of the messages, in bytes. */
   readonly size?: number;
   /** Calls in flight at once. */
   readonly concurrency?: number;
+  /** The curve that it is a point of. */
+  readonly curve?: Curve;
   /** For each contender by name what each round has shown. */
   readonly rounds: Readonly<Record<string, readonly number[]>>;
   /** Contenders that can't do it, and why. */
   readonly failures?: Readonly<Record<string, string>>;
+}
+
+/** The growth of one thing, while all others stay as they are. */
+export interface Curve {
+  /** Name of the chart's file, without ending. */
+  readonly file: string;
+  /** The measured quantity, for people. */
+  readonly title: string;
+  /** That which grows, for people. */
+  readonly along: string;
+  /** How much of it there is here. */
+  readonly at: number;
+  /** True if that is a number of bytes. */
+  readonly isBytes?: boolean;
 }
 
 /** The length of a measurement. */

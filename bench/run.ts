@@ -1,16 +1,16 @@
 /**
  * Runs the benchmarks: prints what they show and writes it, with charts, to bench/results. With `--quick` or `--only`
- * the results go to bench/build, as they are not all there.
+ * the results go to bench/build, as they are not all there; with `--only` and `--update`, in the place of what is in
+ * bench/results of the same parts.
  *
  * `--check` compares a short run with the ratios that are recorded for as many cores, and fails where one has lost more
  * than a third. `--record` records them; `--noise 20` runs so often, and tells what each varies by.
  */
-import { mkdirSync, mkdtempDisposableSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { mkdtempDisposableSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { drawCharts } from "./charts.ts";
 import { contenders } from "./contenders/all.ts";
 import { check, measureNoise } from "./guard/guard.ts";
 import type { Measurement, Part } from "./measurement.ts";
@@ -20,14 +20,14 @@ import { connectAll } from "./parts/connected.ts";
 import { measureEdge } from "./parts/edge.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measureStartup } from "./parts/startup.ts";
-import { formatMeasurement, formatOutcomes } from "./report.ts";
+import { machine, readResults, withEarlier, writeResults } from "./report/results.ts";
+import { formatMeasurement, formatOutcomes } from "./report/tables.ts";
 import { buildFolder, buildGo, buildServers } from "./server-program.ts";
-import { ratio, spread } from "./statistics.ts";
-import { outcomes } from "./targets.ts";
 
 const {
   quick,
   only,
+  update,
   check: isCheck,
   record,
   noise,
@@ -35,6 +35,7 @@ const {
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true, default: [] },
+    update: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     record: { type: "boolean", default: false },
     noise: { type: "string" },
@@ -62,6 +63,18 @@ if (unknown.length > 0) {
 }
 const wantedParts = chosen(parts, (part) => part);
 const effort = quick ? quickEffort : fullEffort;
+
+/** Where results go, and what is there already and stays. */
+const folder = quick || (only.length > 0 && !update) ? join(buildFolder, "results") : folderOf("results/");
+const earlier = update ? readResults(folder) : undefined;
+if (update && contenders.some(({ name }) => only.includes(name))) {
+  console.error("--update takes the place of whole parts: name no contender");
+  process.exit(1);
+}
+if (earlier !== undefined && (earlier.node !== machine.node || earlier.processor !== machine.processor)) {
+  console.error(`--update: what is there was measured with ${earlier.node} on ${earlier.processor}; measure all of it`);
+  process.exit(1);
+}
 
 const missing: Record<string, string> = {};
 const goFailure = chosen(contenders, ({ name }) => name).some(({ name }) => name === "grpc-go") ? buildGo() : undefined;
@@ -98,12 +111,14 @@ if (isWanted("unary") || isWanted("streaming")) {
   }
 }
 
-const reached = outcomes(measurements);
+const run = { measurements, missing, rounds: effort.rounds };
+const titleOf = (contender: string) => contenders.find(({ name }) => name === contender)?.title ?? contender;
+const targets = writeResults(folder, earlier === undefined ? run : withEarlier(run, earlier), titleOf);
 for (const measurement of measurements) {
   console.log(formatMeasurement(measurement));
 }
-console.log(formatOutcomes(reached));
-writeResults(quick || only.length > 0 ? join(buildFolder, "results") : folderOf("results/"));
+console.log(formatOutcomes(targets));
+console.log(`Results and charts are in ${folder}`);
 
 function isWanted(part: Part): boolean {
   return wantedParts.includes(part);
@@ -117,39 +132,4 @@ function chosen<T>(all: readonly T[], nameOf: (each: T) => string): readonly T[]
 
 function folderOf(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
-}
-
-function writeResults(folder: string) {
-  mkdirSync(folder, { recursive: true });
-  const results = {
-    note: "Ratios within this run are results; absolute figures depend on the machine and on what else it did.",
-    startup: "The package as npm run build makes it, with Node's compile cache on and filled by rounds not counted.",
-    node: process.version,
-    processor: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}`,
-    rounds: effort.rounds,
-    missing,
-    targets: reached,
-    measurements: measurements.map(({ rounds, ...rest }) => {
-      const mine = rounds.ttrpc ?? rounds.memory ?? rounds["edge(plugin)"];
-      return {
-        ...rest,
-        contenders: Object.entries(rounds).map(([name, values]) => ({
-          name,
-          ...spread(values),
-          ...(mine && { ratioOfOurs: ratio(mine, values).median }),
-          values,
-        })),
-      };
-    }),
-  };
-  writeFileSync(join(folder, "bench.json"), `${JSON.stringify(results, roundedNumbers, 1)}\n`);
-  const titleOf = (name: string) => contenders.find((each) => each.name === name)?.title ?? name;
-  for (const [name, drawing] of drawCharts(measurements, titleOf)) {
-    writeFileSync(join(folder, name), drawing);
-  }
-  console.log(`Results and charts are in ${folder}`);
-}
-
-function roundedNumbers(_key: string, value: unknown): unknown {
-  return typeof value === "number" ? Number(value.toPrecision(4)) : value;
 }

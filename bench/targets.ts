@@ -114,7 +114,7 @@ const targets: readonly Target[] = [
     ...goal,
   })),
   {
-    title: "time from spawn to the first answer against node -e 0",
+    title: "time from spawn to the first response against node -e 0",
     ours: "ttrpc",
     theirs: "node -e 0",
     of: (each) => each.part === "startup" && each.unit === "ms",

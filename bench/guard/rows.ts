@@ -18,7 +18,6 @@ export const callRows: readonly CallRow[] = [
   unary("ttrpc", "raw", "1 KiB", 1024, 1),
   unary("ttrpc", "raw", "1 KiB", 1024, 64),
   unary("ttrpc", "raw", "64 KiB", 64 * 1024, 8),
-  unary("ttrpc", "grpc-js", "1 KiB", 1024, 64),
   unary("grpc", "grpc-js", "1 KiB", 1024, 1),
   unary("grpc", "grpc-js", "1 KiB", 1024, 64),
   unary("connect", "connect-node", "1 KiB", 1024, 1),

@@ -17,7 +17,7 @@ const sentence = "A *sentence* of [Markdown](https://example.com), with `code` i
 /** The least there is to render, where all is overhead, and a page. */
 const sizes = [4, 1024];
 
-/** Unary calls in JSON per second, and time from the start of workerd to the first answer. */
+/** Unary calls in JSON per second, and time from the start of workerd to the first response. */
 export async function measureEdge(effort: Effort): Promise<readonly Measurement[]> {
   process.stderr.write("edge\n");
   const built = await buildWorkers(workers.map(({ name }) => name));
@@ -55,7 +55,7 @@ async function measureColdStart(built: Built, effort: Effort): Promise<readonly 
     }
   }
   return [
-    { part: "edge", title: "Worker, from spawn of workerd to the first answer", unit: "ms", rounds },
+    { part: "edge", title: "Worker, from spawn of workerd to the first response", unit: "ms", rounds },
     { part: "edge", title: "Worker, first request of a workerd that listens", unit: "ms", rounds: first.rounds },
   ];
 }

@@ -37,8 +37,8 @@ export async function measureStartup(
     }
   }
   return [
-    { part: "startup", title: "from spawn to the first answer", unit: "ms", rounds: times.rounds },
-    { part: "startup", title: "resident memory after the first answer", unit: "MiB", rounds: memory.rounds },
+    { part: "startup", title: "from spawn to the first response", unit: "ms", rounds: times.rounds },
+    { part: "startup", title: "resident memory after the first response", unit: "MiB", rounds: memory.rounds },
   ];
 }
 

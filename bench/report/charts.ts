@@ -1,7 +1,7 @@
+import type { Measurement } from "../measurement.ts";
+import { formatSize } from "../measurement.ts";
+import { median, spread } from "../statistics.ts";
 import { drawBars, drawChart } from "./chart.ts";
-import type { Measurement } from "./measurement.ts";
-import { formatSize } from "./measurement.ts";
-import { median, spread } from "./statistics.ts";
 
 /** The charts of what was measured, as SVG, by the name of their file. */
 export function drawCharts(
@@ -72,7 +72,7 @@ export function drawCharts(
     );
     const heading = `${title[0]?.toUpperCase()}${title.slice(1)}, ${unit}`;
     if (bars.length > 0) {
-      charts.set(unit === "ms" ? "first-answer.svg" : "resident-memory.svg", drawBars(heading, bars));
+      charts.set(unit === "ms" ? "first-response.svg" : "resident-memory.svg", drawBars(heading, bars));
     }
   }
   return charts;

@@ -1,6 +1,6 @@
-import type { Measurement } from "./measurement.ts";
-import { ratio, spread } from "./statistics.ts";
-import type { Outcome } from "./targets.ts";
+import type { Measurement } from "../measurement.ts";
+import { ratio, spread } from "../statistics.ts";
+import type { Outcome } from "../targets.ts";
 
 /** The contender that the others are compared with, by part. */
 const reference = {
