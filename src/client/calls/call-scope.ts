@@ -48,7 +48,7 @@ export function createCallScope(transport: Transport): CallScope {
         try {
           return await transport.unary(method, call.signal, ...rest);
         } catch (error) {
-          throw markWireError(error, call.signal);
+          throw call.signal.aborted ? error : markWireError(error);
         } finally {
           call.close();
         }
@@ -60,7 +60,7 @@ export function createCallScope(transport: Transport): CallScope {
           return { ...response, message: cancelOnReturn(response.message, call.controller, call.close) };
         } catch (error) {
           call.close();
-          throw markWireError(error, call.signal);
+          throw call.signal.aborted ? error : markWireError(error);
         }
       },
     },

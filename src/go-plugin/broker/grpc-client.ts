@@ -1,16 +1,14 @@
 import type { Duplex } from "node:stream";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { endpointAt } from "../../address/endpoint.ts";
 import { untilAborted } from "../../base/async/until-aborted.ts";
 import type { PlugboardError } from "../../base/errors.ts";
 import { localKeepalive } from "../../call/time/keepalive.ts";
-import { createCallScope } from "../../client/calls/call-scope.ts";
 import { createConnection } from "../../client/connection.ts";
 import type { Dialer } from "../../client/dialers/dialer.ts";
 import { createTransportPool } from "../../client/dialers/transport-pool.ts";
 import { negotiate } from "../../client/routes/negotiate.ts";
-import { mapConnectionLoss } from "../../node/dial/connection-lost.ts";
-import { createHttp2Connection, openFirst } from "../../node/dial/http2-connection.ts";
+import { createGrpcTransport } from "../../node/dial/grpc/transport.ts";
+import { createHttp2Connection } from "../../node/dial/http2-connection.ts";
 import type { BrokeredClient } from "../../plugin/broker.ts";
 import { brokerError } from "./errors.ts";
 
@@ -58,15 +56,7 @@ export async function createGrpcClient(options: GrpcClientOptions): Promise<Brok
   } finally {
     clearTimeout(timer);
   }
-  const { transport, end } = createCallScope(
-    createGrpcTransport({
-      baseUrl,
-      interceptors: [mapConnectionLoss({ text }), openFirst(connection)],
-      readMaxBytes: maxMessageBytes,
-      acceptCompression: [],
-      sessionManager: connection,
-    }),
-  );
+  const { transport, end } = createGrpcTransport({ connection, address: { text }, maxMessageBytes });
   const dialer: Dialer = {
     protocol: "grpc",
     // Whatever the broker's connection is made of, it can do what a socket can.

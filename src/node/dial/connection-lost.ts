@@ -12,13 +12,15 @@ import { resetIn } from "../http2/reset.ts";
  * early: both at once, as each is a step for every message of a response.
  */
 export function mapConnectionLoss(address: Pick<Address, "text">): Interceptor {
-  return mapErrors((thrown) => {
-    const error = explainTruncation(thrown);
-    const reset = resetIn(error, address);
-    if (reset !== undefined) {
-      return reset;
-    }
-    // PB-DIAL-FAILED knows more: that nothing was sent.
-    return isPlugboardError(error) ? error : (connectionLost(address, error) ?? error);
-  });
+  return mapErrors((thrown) => explainLoss(address, explainTruncation(thrown)));
+}
+
+/** The error of a call that failed as its stream was reset, or its connection broke; any other stays as it is. */
+export function explainLoss(address: Pick<Address, "text">, error: unknown): unknown {
+  const reset = resetIn(error, address);
+  if (reset !== undefined) {
+    return reset;
+  }
+  // PB-DIAL-FAILED knows more: that nothing was sent.
+  return isPlugboardError(error) ? error : (connectionLost(address, error) ?? error);
 }

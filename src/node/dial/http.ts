@@ -2,10 +2,11 @@ import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { Address } from "../../address/endpoint.ts";
 import { isPlugboardError } from "../../base/errors.ts";
 import { foreignKeepalive, keepaliveOn, localKeepalive, withKeepalive } from "../../call/time/keepalive.ts";
+import type { CallScope } from "../../client/calls/call-scope.ts";
 import { createCallScope } from "../../client/calls/call-scope.ts";
 import { stopAtResponse } from "../../client/calls/stop-at-response.ts";
 import { checkRequests } from "../../client/dialers/checked-transport.ts";
@@ -18,17 +19,27 @@ import { fitGrpcTimeout } from "../../client/dialers/grpc-timeout.ts";
 import type { TlsPeer } from "../tls/explain-tls.ts";
 import { explainLateTls, explainTls } from "../tls/explain-tls.ts";
 import { mapConnectionLoss } from "./connection-lost.ts";
+import { createGrpcTransport } from "./grpc/transport.ts";
 import { guardAgent, guardToken } from "./guard-token.ts";
+import type { Http2Connection } from "./http2-connection.ts";
 import { createHttp2Connection, openFirst } from "./http2-connection.ts";
 import { openSecureSocket, placeOf } from "./open-socket.ts";
 import { heedEnds } from "./reused-sockets.ts";
 import { reuse, SecureAgent } from "./secure-agent.ts";
 
 type Http1TransportOptions = Parameters<typeof createConnectTransport>[0] & { httpVersion: "1.1" };
-type Http2TransportOptions = Parameters<typeof createGrpcTransport>[0] & { httpVersion?: "2" };
 
-const grpc = (options: Http2TransportOptions) => createGrpcTransport(options);
-const connect2 = (options: Http2TransportOptions) => createConnectTransport({ ...options, httpVersion: "2" });
+/** Makes the transport of a protocol on a connection. */
+type OnHttp2 = (connection: Http2Connection, address: Address, baseUrl: string, options: DialOptions) => CallScope;
+
+const grpc: OnHttp2 = (connection, address, _baseUrl, { maxMessageBytes }) =>
+  createGrpcTransport({ connection, address, maxMessageBytes });
+const connect2: OnHttp2 = (sessionManager, address, baseUrl, options) => {
+  const given = common(options, address, openFirst(sessionManager));
+  return createCallScope(
+    checkRequests(createConnectTransport({ ...given, baseUrl, httpVersion: "2", sessionManager })),
+  );
+};
 const connect1 = (options: Http1TransportOptions) => createConnectTransport(options);
 const cacheableConnect1 = (options: Http1TransportOptions) =>
   getWhenShort(createConnectTransport({ ...options, useHttpGet: true }), createConnectTransport(options));
@@ -46,7 +57,7 @@ export const httpDialers: readonly Dialer[] = [
   { protocol: "grpc-web", carrier: "http", takesTls: true, dial: dialHttp1(grpcWeb1) },
 ];
 
-function dialHttp2(createTransport: (options: Http2TransportOptions) => Transport): Dialer["dial"] {
+function dialHttp2(createScope: OnHttp2): Dialer["dial"] {
   return (address, options) => {
     const baseUrl = http2BaseUrl(address, options);
     const closing = new AbortController();
@@ -60,11 +71,7 @@ function dialHttp2(createTransport: (options: Http2TransportOptions) => Transpor
       keepalive: withKeepalive(options.keepalive, ours === localKeepalive ? ours : foreignKeepalive),
       explain: (error) => explainLateTls(error, peer),
     });
-    const { transport, end } = createCallScope(
-      checkRequests(
-        createTransport({ ...common(options, address, openFirst(connection)), baseUrl, sessionManager: connection }),
-      ),
-    );
+    const { transport, end } = createScope(connection, address, baseUrl, options);
     return {
       transport,
       knowing({ limits }) {

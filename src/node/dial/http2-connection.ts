@@ -29,7 +29,11 @@ export interface Http2Connection extends SessionManager {
    * Opens the connection, unless it is open.
    * @throws PlugboardError PB-DIAL-FAILED if nothing responds in HTTP/2.
    */
-  open(): Promise<void>;
+  open(): Promise<http2.ClientHttp2Session>;
+  /** The connection if it is open, and takes requests. */
+  readonly current: http2.ClientHttp2Session | undefined;
+  /** Begins a request on the connection. */
+  start(on: http2.ClientHttp2Session, headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream;
   /** Pings as a peer of our own wants it, from now on: also while no call is in flight. */
   watchIdle(keepalive: Keepalive): void;
   /** Breaks the connection off. */
@@ -140,19 +144,32 @@ export function createHttp2Connection(options: Http2ConnectionOptions): Http2Con
     return opening;
   }
 
+  const onClose = () => {
+    calls -= 1;
+  };
+  function start(
+    on: http2.ClientHttp2Session,
+    headers: http2.OutgoingHttpHeaders,
+    options?: http2.ClientSessionRequestOptions,
+  ) {
+    const stream = on.request(headers, options);
+    calls += 1;
+    stream.once("close", onClose);
+    return stream;
+  }
+
   return {
     authority: new URL(baseUrl).origin,
-    async open() {
-      await session();
+    open: session,
+    get current() {
+      // It is watched from when it has said something.
+      return closed || watching === undefined || current?.closed || current?.destroyed ? undefined : current;
     },
+    start,
     async request(method, path, headers, options) {
       const on = await session();
-      const stream = on.request({ ...headers, ":method": method, ":path": path }, options);
+      const stream = start(on, { ...headers, ":method": method, ":path": path }, options);
       const watch = watchResets(on, stream);
-      calls += 1;
-      stream.once("close", () => {
-        calls -= 1;
-      });
       return Object.assign(stream, { [Symbol.asyncIterator]: () => readHttp2Stream(stream, watch) });
     },
     watchIdle(given) {

@@ -34,37 +34,49 @@ export function watchGoaway(session: http2.ClientHttp2Session): void {
   });
 }
 
+/** The error of a stream that was reset, or has ended before its response began, of which Node makes no error. */
+export function resetOf({ rstCode }: http2.ClientHttp2Stream, responded: boolean): Error {
+  const error = new Error("the stream was reset before its end");
+  resets.set(error, { rstCode, responded });
+  return error;
+}
+
+/** Lets `resetIn` know why a stream has failed. */
+export function noteFailure(
+  { id, rstCode }: http2.ClientHttp2Stream,
+  session: http2.ClientHttp2Session,
+  error: NodeJS.ErrnoException,
+  responded: boolean,
+): void {
+  if (unsent.includes(error.code) || (id !== undefined && id > (lastProcessed.get(session) ?? id))) {
+    resets.set(error, { rstCode: constants.NGHTTP2_REFUSED_STREAM, responded });
+  } else if (error.code === "ERR_HTTP2_STREAM_ERROR") {
+    resets.set(error, { rstCode, responded });
+  }
+}
+
 /** Lets `resetIn` know why a stream has failed, and fails a call whose stream ends before its response began. */
 export function watchResets(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): ResetWatch {
   let responded = false;
   let trailers = false;
-  const reset = () => {
-    const error = new Error("the stream was reset before its end");
-    resets.set(error, { rstCode: stream.rstCode, responded });
-    return error;
-  };
   stream.once("response", () => {
     responded = true;
   });
   stream.once("trailers", () => {
     trailers = true;
   });
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    const { id, rstCode } = stream;
-    if (unsent.includes(error.code) || (id !== undefined && id > (lastProcessed.get(session) ?? id))) {
-      resets.set(error, { rstCode: constants.NGHTTP2_REFUSED_STREAM, responded });
-    } else if (error.code === "ERR_HTTP2_STREAM_ERROR") {
-      resets.set(error, { rstCode, responded });
-    }
-  });
+  stream.on("error", (error) => noteFailure(stream, session, error, responded));
   stream.once("close", () => {
     // For Node, NO_ERROR and CANCEL are no errors; who waits for headers would wait for ever.
     if (!responded && !stream.errored) {
-      stream.emit("error", reset());
+      stream.emit("error", resetOf(stream, responded));
     }
   });
   // After trailers there is nothing to come that a reset could take away.
-  return { resetAtEnd: () => (stream.rstCode === constants.NGHTTP2_NO_ERROR || trailers ? undefined : reset()) };
+  return {
+    resetAtEnd: () =>
+      stream.rstCode === constants.NGHTTP2_NO_ERROR || trailers ? undefined : resetOf(stream, responded),
+  };
 }
 
 /** The end of a stream, as far as it is known. */
