@@ -13,9 +13,11 @@ export interface CarrierConnection {
   /**
    * Sends bytes, one or more whole frames, in order. The memory behind them is not written to again. What is sent after
    * the end is dropped. If it throws, as anything else here, the connection ends with that error.
+   * @param given True if the carrier gets all of the memory behind them for good: nothing else reads it any more, so once
+   * they have left, it can be given back without waiting for the garbage collector, or be transferred. May be ignored.
    * @returns False if more should wait until `drained`.
    */
-  send(bytes: Uint8Array): boolean;
+  send(bytes: Uint8Array, given?: boolean): boolean;
   /** Ends the connection, once what was sent has left; at once if there is an error, which the other side has caused. */
   close(error?: Error): void;
   /** Stops delivering for a while, where the carrier can do that. */

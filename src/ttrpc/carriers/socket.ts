@@ -1,11 +1,14 @@
 import type { CarrierConnection } from "../carrier.ts";
 
-/** The part of a Node stream that is used here: a socket's, or any other's that carries bytes in both directions. */
+/**
+ * The part of a Node stream that is used here: a socket's. Where a write has succeeded, the system or TLS has the bytes, and
+ * their memory is not read any more; other streams hand their reader the memory itself.
+ */
 export interface ByteStream {
   on(event: "data", listener: (chunk: Uint8Array) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "close" | "drain" | "end", listener: () => void): unknown;
-  write(bytes: Uint8Array): boolean;
+  write(bytes: Uint8Array, written?: (error?: Error | null) => void): boolean;
   cork(): unknown;
   uncork(): unknown;
   end(): unknown;
@@ -54,14 +57,15 @@ export function socketCarrier(
         receiver.ended(failure);
       });
     },
-    send(bytes) {
+    send(bytes, given) {
       if (!corked) {
         // What is sent in one go leaves in one go.
         corked = true;
         stream.cork();
         queueMicrotask(uncork);
       }
-      return stream.write(bytes);
+      // Not if it has failed: the system may be reading yet.
+      return given ? stream.write(bytes, (error) => error ?? release(bytes)) : stream.write(bytes);
     },
     close(error) {
       if (error === undefined) {
@@ -74,4 +78,14 @@ export function socketCarrier(
     pause: () => stream.pause(),
     resume: () => stream.resume(),
   };
+}
+
+/**
+ * Gives memory back at once. Left to the garbage collector, each 16 MB of it would have the whole heap marked, and the next
+ * message would get memory that no cache has.
+ */
+function release({ buffer }: Uint8Array) {
+  if (buffer instanceof ArrayBuffer) {
+    buffer.transfer(0);
+  }
 }

@@ -14,7 +14,7 @@ import {
 } from "../../call/messages/check-message.ts";
 
 /**
- * Serialises a message, byte for byte as protobuf-es's toBinary does, but with one writer of that library for all
+ * Serialises a message into memory of its own, byte for byte as protobuf-es's toBinary does, but with one writer of that library for all
  * messages, so that none needs memory of its own. It knows messages of proto3 with the common kinds of fields; toBinary
  * does the rest.
  */

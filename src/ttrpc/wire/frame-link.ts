@@ -18,6 +18,11 @@ export interface FrameLink {
   flush(): void;
   /** Writes a frame and flushes. */
   send(streamId: number, type: number, flags: number, data?: Uint8Array): void;
+  /**
+   * The same with data that is given away: it is all of its memory, and nothing else reads it any more, as that may be gone
+   * as soon as it has left.
+   */
+  give(streamId: number, type: number, flags: number, data: Uint8Array): void;
   /** True while the carrier takes no more; streams then wait for `writable`. */
   readonly congested: boolean;
   /** Settles when the carrier takes more, or has ended. */
@@ -83,10 +88,12 @@ export function createFrameLink(
     flushing = false;
     sending = true;
     try {
-      for (const chunk of writer.take()) {
+      for (const { bytes, given } of writer.take()) {
         if (!ended && failure === undefined) {
-          blocked = !connection.send(chunk) || blocked;
-          waitingBytes = blocked ? waitingBytes + chunk.byteLength : 0;
+          // What is given away has no length any more once it has left.
+          const { byteLength } = bytes;
+          blocked = !connection.send(bytes, given) || blocked;
+          waitingBytes = blocked ? waitingBytes + byteLength : 0;
         }
       }
     } catch (thrown) {
@@ -96,6 +103,18 @@ export function createFrameLink(
     if (!blocked) {
       wake();
     }
+  }
+
+  function write(streamId: number, type: number, flags: number, data: Uint8Array | undefined, given: boolean) {
+    if (data !== undefined && data.byteLength >= apartBytes && !connection.wholeFrames) {
+      writer.writeApart(data, streamId, type, flags, given);
+    } else {
+      const at = writer.begin(data?.byteLength ?? 0, streamId, type, flags);
+      if (data !== undefined) {
+        writer.bytes.set(data, at);
+      }
+    }
+    link.flush();
   }
 
   /** Runs it soon, after what was put off before. */
@@ -199,18 +218,8 @@ export function createFrameLink(
         endOfTurn(sendWritten);
       }
     },
-    send(streamId, type, flags, data) {
-      if (data !== undefined && data.byteLength >= apartBytes && !connection.wholeFrames) {
-        writer.writeApart(data, streamId, type, flags);
-        link.flush();
-        return;
-      }
-      const at = writer.begin(data?.byteLength ?? 0, streamId, type, flags);
-      if (data !== undefined) {
-        writer.bytes.set(data, at);
-      }
-      link.flush();
-    },
+    send: (streamId, type, flags, data) => write(streamId, type, flags, data, false),
+    give: (streamId, type, flags, data) => write(streamId, type, flags, data, true),
     get congested() {
       return blocked || writer.pendingBytes >= highWaterBytes;
     },

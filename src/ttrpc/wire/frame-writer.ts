@@ -3,6 +3,13 @@ import { headerBytes, writeHeader } from "./frame.ts";
 /** Size of the chunks that frames are written into, in bytes. */
 const chunkBytes = 64 * 1024;
 
+/** A piece of what was written. */
+export interface WrittenChunk {
+  readonly bytes: Uint8Array;
+  /** True if nothing else reads the memory behind it any more. */
+  readonly given: boolean;
+}
+
 /** Collects frames until they are sent. */
 export interface FrameWriter {
   /** The chunk that `begin` has made room in. It is another one after each `begin`. */
@@ -12,12 +19,13 @@ export interface FrameWriter {
   /**
    * Writes a frame whose data becomes a chunk of its own, without being copied; so the header is one of its own, too. The
    * data must not be written to any more.
+   * @param given True if the data is all of its memory, and nothing else reads it any more.
    */
-  writeApart(data: Uint8Array, streamId: number, type: number, flags: number): void;
+  writeApart(data: Uint8Array, streamId: number, type: number, flags: number, given: boolean): void;
   /** Bytes that wait to be taken. */
   readonly pendingBytes: number;
   /** Takes what was written since the last time, each chunk with whole frames. */
-  take(): readonly Uint8Array[];
+  take(): readonly WrittenChunk[];
 }
 
 /**
@@ -25,13 +33,13 @@ export interface FrameWriter {
  * it. What was taken is not written to again.
  */
 export function createFrameWriter(): FrameWriter {
-  let full: Uint8Array[] = [];
+  let full: WrittenChunk[] = [];
   let start = 0;
   let end = 0;
   let pendingBytes = 0;
   const cut = () => {
     if (end > start) {
-      full.push(writer.bytes.subarray(start, end));
+      full.push({ bytes: writer.bytes.subarray(start, end), given: false });
       start = end;
     }
   };
@@ -53,11 +61,11 @@ export function createFrameWriter(): FrameWriter {
       pendingBytes += size;
       return end - length;
     },
-    writeApart(data: Uint8Array, streamId: number, type: number, flags: number) {
+    writeApart(data: Uint8Array, streamId: number, type: number, flags: number, given: boolean) {
       const at = writer.begin(0, streamId, type, flags);
       writeHeader(writer.bytes, at - headerBytes, data.byteLength, streamId, type, flags);
       cut();
-      full.push(data);
+      full.push({ bytes: data, given });
       pendingBytes += data.byteLength;
     },
     take() {

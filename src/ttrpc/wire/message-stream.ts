@@ -26,7 +26,8 @@ export interface MessageStream {
   /** The next message that has come in; `undefined` at the end. */
   next(): Promise<Uint8Array | undefined>;
   /**
-   * Sends a message, as soon as the other side and the carrier take it.
+   * Sends a message, as soon as the other side and the carrier take it. It has to be all of its memory, and is given away:
+   * nothing may read it any more.
    * @throws ConnectError resource_exhausted if it is longer than a frame can be, and the other side takes no chunks.
    */
   send(message: Uint8Array): Promise<void>;
@@ -264,7 +265,7 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
       }
       if (sending) {
         window.take(weightOf(message));
-        link.send(streamId, frameType.data, frameFlag.none, message);
+        link.give(streamId, frameType.data, frameFlag.none, message);
       }
     },
     async sendInChunks(message) {

@@ -230,7 +230,7 @@ describe("a response", () => {
       fc.property(payloads, (payload) => {
         const writer = createFrameWriter();
         writePayloadResponse(writer, 1, payload);
-        const data = Buffer.concat(writer.take()).subarray(headerBytes);
+        const data = Buffer.concat(writer.take().map(({ bytes }) => bytes)).subarray(headerBytes);
         expect(Buffer.compare(data, toBinary(ResponseSchema, create(ResponseSchema, { payload })))).toBe(0);
         expect(Buffer.compare(readResponse(data).payload, payload)).toBe(0);
       }),
