@@ -1,3 +1,5 @@
+import type { Identity } from "./contenders/identity.ts";
+
 /** An amount of work, and the time it took. */
 export interface Amount {
   /** Calls, or messages of streams. */
@@ -11,6 +13,8 @@ export interface Driver {
   unary(size: number, concurrency: number, milliseconds: number): Promise<Amount>;
   /** Reads server streams of `count` messages, one stream after the other, for at least so long. */
   stream(size: number, count: number, milliseconds: number): Promise<Amount>;
+  /** Opens a server stream and reads its first message. It stays open as long as its reader is kept. */
+  openStream?(): Promise<AsyncIterator<unknown>>;
   close(): Promise<void>;
 }
 
@@ -26,8 +30,10 @@ export interface Contender {
   readonly builtServer?: readonly string[];
   /** Set if it can't have calls in flight at once. */
   readonly oneAtATime?: boolean;
-  /** Connects to the server. */
+  /** Connects to the server on its Unix socket. */
   connect(path: string): Promise<Driver>;
+  /** Connects to it on the loopback interface, with TLS if there is an identity. Default: it can't. */
+  connectTcp?(port: number, identity: Identity | undefined): Promise<Driver>;
 }
 
 /** The timeout of every call of an RPC contender, beside a signal. */

@@ -7,11 +7,14 @@ export interface EchoClient {
   unary(data: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
   /** A server stream, read at the pace of its iterator. */
   stream(count: number, size: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** A server stream of one message that stays open. */
+  hold?(signal: AbortSignal): AsyncIterable<unknown>;
   close(): void | Promise<void>;
 }
 
 /** Drives a client in this process. */
 export function drive(client: EchoClient): Driver {
+  const { hold } = client;
   return {
     async unary(size, concurrency, milliseconds) {
       const data = randomFillSync(new Uint8Array(size));
@@ -53,8 +56,17 @@ export function drive(client: EchoClient): Driver {
       } while (performance.now() - start < milliseconds);
       return { done, seconds: (performance.now() - start) / 1000 };
     },
+    ...(hold && { openStream: () => firstOf(hold) }),
     close: async () => client.close(),
   };
+}
+
+async function firstOf(hold: NonNullable<EchoClient["hold"]>): Promise<AsyncIterator<unknown>> {
+  const messages = hold(new AbortController().signal)[Symbol.asyncIterator]();
+  if ((await messages.next()).done) {
+    throw new Error("the stream has ended");
+  }
+  return messages;
 }
 
 function expectSize(data: Uint8Array, size: number) {

@@ -1,8 +1,20 @@
 /** The parts of the benchmark. */
 export const parts = ["unary", "streaming", "memory", "startup", "edge"] as const;
 
+/** Parts that show what becomes of a call as one thing grows; `growth` on the command line means all of them. */
+export const growthParts = [
+  "carriers",
+  "latency",
+  "payload",
+  "concurrency",
+  "connections",
+  "services",
+  "endurance",
+  "open-streams",
+] as const;
+
 /** One part of the benchmark. */
-export type Part = (typeof parts)[number];
+export type Part = (typeof parts | typeof growthParts)[number];
 
 /** One thing that was measured, of each contender and in each round. */
 export interface Measurement {
@@ -62,7 +74,7 @@ export function createRounds(names: readonly string[]) {
   return {
     rounds,
     add(name: string, value: number) {
-      rounds[name]?.push(value);
+      rounds[name] = [...(rounds[name] ?? []), value];
     },
   };
 }
@@ -79,4 +91,9 @@ export function formatSize(bytes: number): string {
     return `${bytes / (1024 * 1024)} MiB`;
   }
   return bytes >= 1024 ? `${bytes / 1024} KiB` : `${bytes} B`;
+}
+
+/** A number as people write it. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
 }

@@ -14,10 +14,12 @@ import { parseArgs } from "node:util";
 import { contenders } from "./contenders/all.ts";
 import { check, measureNoise } from "./guard/guard.ts";
 import type { Measurement, Part } from "./measurement.ts";
-import { fullEffort, parts, quickEffort } from "./measurement.ts";
+import { fullEffort, growthParts, parts, quickEffort } from "./measurement.ts";
 import { measureStreaming, measureUnary } from "./parts/calls.ts";
 import { connectAll } from "./parts/connected.ts";
 import { measureEdge } from "./parts/edge.ts";
+import { measureGrowthPart } from "./parts/growth/all.ts";
+import { growthContenders } from "./parts/growth/contenders.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measureStartup } from "./parts/startup.ts";
 import { machine, readResults, withEarlier, writeResults } from "./report/results.ts";
@@ -55,13 +57,14 @@ if (record || noise !== undefined) {
   process.exit();
 }
 
-const known: readonly string[] = [...contenders.map(({ name }) => name), ...parts];
+const allParts = [...parts, ...growthParts];
+const known: readonly string[] = [...contenders.map(({ name }) => name), ...allParts, "growth"];
 const unknown = only.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
   console.error(`--only ${unknown.join(", ")}: there is no such contender or part. There are: ${known.join(", ")}`);
   process.exit(1);
 }
-const wantedParts = chosen(parts, (part) => part);
+const wantedParts = chosen(allParts, (part) => part, only.includes("growth") ? growthParts : []);
 const effort = quick ? quickEffort : fullEffort;
 
 /** Where results go, and what is there already and stays. */
@@ -111,6 +114,11 @@ if (isWanted("unary") || isWanted("streaming")) {
   }
 }
 
+for (const part of growthParts.filter(isWanted)) {
+  const able = growthContenders.filter(({ name }) => running.some((each) => each.name === name));
+  measurements.push(...(await measureGrowthPart[part]({ contenders: able, isQuick: quick, pathOf })));
+}
+
 const run = { measurements, missing, rounds: effort.rounds };
 const titleOf = (contender: string) => contenders.find(({ name }) => name === contender)?.title ?? contender;
 const targets = writeResults(folder, earlier === undefined ? run : withEarlier(run, earlier), titleOf);
@@ -124,9 +132,9 @@ function isWanted(part: Part): boolean {
   return wantedParts.includes(part);
 }
 
-/** What `--only` names of these; all of them if it names none of them. */
-function chosen<T>(all: readonly T[], nameOf: (each: T) => string): readonly T[] {
-  const named = all.filter((each) => only.includes(nameOf(each)));
+/** What `--only` names of these, and what a name of several stands for; all of them if it names none of them. */
+function chosen<T>(all: readonly T[], nameOf: (each: T) => string, also: readonly T[] = []): readonly T[] {
+  const named = all.filter((each) => only.includes(nameOf(each)) || also.includes(each));
   return named.length > 0 ? named : all;
 }
 

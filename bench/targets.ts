@@ -1,5 +1,5 @@
 import type { Measurement } from "./measurement.ts";
-import { formatSize, fullEffort } from "./measurement.ts";
+import { formatCount, formatSize, fullEffort } from "./measurement.ts";
 import type { Spread } from "./statistics.ts";
 import { ratio } from "./statistics.ts";
 
@@ -10,6 +10,8 @@ interface Target {
   readonly theirs: string;
   /** Which measurement. */
   readonly of: (measurement: Measurement) => boolean;
+  /** Which measurement of `theirs`, if it is another. */
+  readonly over?: (measurement: Measurement) => boolean;
   readonly atLeast?: number;
   readonly atMost?: number;
   /** The reason for this number and no other. */
@@ -49,6 +51,48 @@ const ahead = "reached, and not to be lost: ahead of every peer";
 const wakeUps = "mostly two processes that wake each other up; a prototype reached 0.55 to 0.67";
 const noCalls = "0.35 is the ceiling without signal, timeout and header; raw has no objects for a call at all";
 const capnwebBest = "the row in which Cap'n Web comes nearest: it sends all calls of a turn in one write, too";
+
+/** What ours costs where there is much of a thing, against where there is little. */
+const flat = (
+  title: string,
+  file: string,
+  [little, much]: readonly [number, number],
+  goal: Pick<Target, "atLeast" | "atMost" | "why">,
+): Target => ({
+  title: `${title}: ${formatCount(much)} against ${formatCount(little)}`,
+  ours: "ttrpc",
+  theirs: "ttrpc",
+  of: ({ curve }) => curve?.file === file && curve.at === much,
+  over: ({ curve }) => curve?.file === file && curve.at === little,
+  ...goal,
+});
+
+const perCall = "what a call costs does not depend on it";
+
+const flatTargets: readonly Target[] = [
+  flat("calls/s by how many are in flight", "growth-concurrency-calls", [64, 4096], { atLeast: 0.8, why: perCall }),
+  flat("bytes/s by the size of messages", "growth-payload-bytes", [1_048_576, 16_777_216], {
+    atLeast: 0.8,
+    why: "above 1 MiB only the bytes count",
+  }),
+  flat("calls/s over connections", "growth-connections-calls", [1000, 10_000], {
+    atLeast: 0.8,
+    why: "with as many connections as calls in flight, or more, no two calls share a write",
+  }),
+  flat("calls/s beside open streams", "growth-streams-calls", [1, 10_000], { atLeast: 0.8, why: perCall }),
+  flat("calls/s to one of many services", "growth-services-calls", [1, 1000], { atLeast: 0.8, why: perCall }),
+  ...(["client", "server"] as const).flatMap((end) => [
+    flat(`${end}'s memory for a connection`, `growth-connections-${end}`, [1000, 10_000], {
+      atMost: 1.2,
+      why: perCall,
+    }),
+    flat(`${end}'s memory for an open stream`, `growth-streams-${end}`, [1000, 10_000], { atMost: 1.2, why: perCall }),
+    flat(`${end}'s memory by calls made`, `growth-calls-${end}`, [100_000, 1_000_000], {
+      atMost: 1.05,
+      why: "nothing of a call stays when it has ended",
+    }),
+  ]),
+];
 
 const targets: readonly Target[] = [
   ...callsAgainst("grpc-js", "@grpc/grpc-js", [
@@ -133,21 +177,23 @@ const targets: readonly Target[] = [
 
 /** The outcomes of the targets that were measured. */
 export function outcomes(measurements: readonly Measurement[]): readonly Outcome[] {
-  return targets.flatMap(({ title, why, ours, theirs, of, atLeast = 0, atMost = Number.POSITIVE_INFINITY }) => {
-    const rounds = measurements.find(of)?.rounds;
-    const [mine, other] = [rounds?.[ours], rounds?.[theirs]];
-    if (mine === undefined || other === undefined) {
-      return [];
-    }
-    const found = ratio(mine, other);
-    return [
-      {
-        title,
-        wanted: atLeast > 0 ? `at least ${atLeast}` : `at most ${atMost}`,
-        why,
-        ratio: found,
-        met: found.median >= atLeast && found.median <= atMost,
-      },
-    ];
-  });
+  return [...targets, ...flatTargets].flatMap(
+    ({ title, why, ours, theirs, of, over = of, atLeast = 0, atMost = Number.POSITIVE_INFINITY }) => {
+      const mine = measurements.find(of)?.rounds[ours];
+      const other = measurements.find(over)?.rounds[theirs];
+      if (mine === undefined || other === undefined) {
+        return [];
+      }
+      const found = ratio(mine, other);
+      return [
+        {
+          title,
+          wanted: atLeast > 0 ? `at least ${atLeast}` : `at most ${atMost}`,
+          why,
+          ratio: found,
+          met: found.median >= atLeast && found.median <= atMost,
+        },
+      ];
+    },
+  );
 }

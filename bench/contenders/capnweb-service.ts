@@ -7,5 +7,6 @@ export interface CallParts {
 /** EchoService as Cap'n Web has it. */
 export interface EchoTarget {
   echo(data: Uint8Array, parts: CallParts): Uint8Array;
+  hold(): ReadableStream<Uint8Array>;
   produce(count: number, size: number, parts: CallParts): ReadableStream<Uint8Array>;
 }

@@ -3,12 +3,13 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
 import { EchoService } from "../gen/plugboard/bench/v1/echo_pb.ts";
 
-const { echo, produce } = EchoService.method;
+const { echo, produce, hold } = EchoService.method;
 
 /** The service for @grpc/grpc-js, with the same protobuf library that the others use. */
 export const definition = {
   echo: define(echo, false),
   produce: define(produce, true),
+  hold: define(hold, true),
 } as const;
 
 function define<I extends DescMessage, O extends DescMessage>(

@@ -24,6 +24,8 @@ export function echoClient(
         yield data;
       }
     },
+    // It has no deadline, as it may stay open for longer.
+    hold: (signal) => client.hold({}, { signal, headers: header }),
     close,
   };
 }

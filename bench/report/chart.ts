@@ -24,14 +24,14 @@ const colors = ["#d62728", "#ff7f0e", "#bcbd22", "#1f77b4", "#17becf", "#9467bd"
 export function drawChart({ title, xTitle, yTitle, formatX, curves }: Chart): string {
   const points = curves.flatMap((curve) => curve.points);
   const xs = [...new Set(points.map(({ x }) => x))].sort((one, other) => one - other);
-  const least = Math.log10(Math.min(...points.map(({ min }) => min)));
-  const greatest = Math.log10(Math.max(...points.map(({ max }) => max)));
+  const least = Math.floor(Math.log10(Math.min(...points.map(({ min }) => min))));
+  const greatest = Math.max(least + 1, Math.ceil(Math.log10(Math.max(...points.map(({ max }) => max)))));
   const x = scale(Math.log(Math.min(...xs)), Math.log(Math.max(...xs)), plot.left + 20, plot.right - 20);
-  const y = scale(Math.floor(least), Math.ceil(greatest), plot.bottom, plot.top);
+  const y = scale(least, greatest, plot.bottom, plot.top);
   const left = (value: number) => x(Math.log(value));
   const top = (value: number) => y(Math.log10(value));
 
-  const grid = ticks(Math.floor(least), Math.ceil(greatest)).flatMap(({ value, labelled }) => [
+  const grid = ticks(least, greatest).flatMap(({ value, labelled }) => [
     line(plot.left, top(value), plot.right, top(value), labelled ? "#bbb" : "#eee"),
     ...(labelled ? [text(plot.left - 8, top(value) + 4, shorten(value), "end")] : []),
   ]);

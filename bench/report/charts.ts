@@ -1,5 +1,5 @@
 import type { Measurement } from "../measurement.ts";
-import { formatSize } from "../measurement.ts";
+import { formatCount, formatSize } from "../measurement.ts";
 import { median, spread } from "../statistics.ts";
 import { drawBars, drawChart } from "./chart.ts";
 
@@ -20,8 +20,9 @@ export function drawCharts(
     return [...names].map((name) => ({
       name: titleOf(name),
       points: measurements.flatMap((measurement) => {
-        const values = measurement.rounds[name];
-        if (values === undefined) {
+        // There is no place for nought on a logarithmic axis.
+        const values = (measurement.rounds[name] ?? []).filter((value) => value > 0);
+        if (values.length === 0) {
           return [];
         }
         const { median: y, min, max } = spread(values.map((value) => value * factor(measurement)));
@@ -73,6 +74,26 @@ export function drawCharts(
     const heading = `${title[0]?.toUpperCase()}${title.slice(1)}, ${unit}`;
     if (bars.length > 0) {
       charts.set(unit === "ms" ? "first-response.svg" : "resident-memory.svg", drawBars(heading, bars));
+    }
+  }
+  const curvesOfGrowth = Map.groupBy(
+    all.filter(({ curve }) => curve !== undefined),
+    ({ curve }) => curve?.file,
+  );
+  for (const points of curvesOfGrowth.values()) {
+    const [{ curve, unit } = {}] = points;
+    if (
+      curve !== undefined &&
+      unit !== undefined &&
+      points.some(({ rounds }) => Object.values(rounds).some((values) => values.some((value) => value > 0)))
+    ) {
+      const formatX = curve.isBytes ? formatSize : formatCount;
+      const x = (measurement: Measurement) => measurement.curve?.at ?? 1;
+      const drawn = curves(points, x, () => 1);
+      charts.set(
+        `${curve.file}.svg`,
+        drawChart({ title: curve.title, xTitle: curve.along, yTitle: unit, formatX, curves: drawn }),
+      );
     }
   }
   return charts;

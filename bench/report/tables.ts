@@ -9,6 +9,14 @@ const reference = {
   memory: "memory",
   startup: "node -e 0",
   edge: "bare Hono",
+  carriers: "ttrpc",
+  latency: "ttrpc",
+  payload: "ttrpc",
+  concurrency: "ttrpc",
+  connections: "ttrpc",
+  services: "ttrpc",
+  endurance: "ttrpc",
+  "open-streams": "ttrpc",
 } as const;
 
 /** Formats a measurement as tables. */
@@ -16,7 +24,7 @@ export function formatMeasurement({ part, title, unit, size, rounds, failures = 
   const compared = reference[part];
   const mine = rounds[compared];
   const speed = unit === "messages/s" && size !== undefined;
-  const lessIsBetter = unit === "ms" || unit === "MiB";
+  const lessIsBetter = ["ms", "us", "MiB", "KiB"].includes(unit);
   const head = ["", unit, "min..max", lessIsBetter ? `over ${compared}` : `${compared} is`, ...(speed ? ["MB/s"] : [])];
   const rows = Object.entries(rounds).map(([name, values]) => {
     const { median, min, max } = spread(values);

@@ -1,12 +1,16 @@
-import { createServer } from "node:net";
 import { RpcSession, RpcTarget } from "capnweb";
 import type { CallParts, EchoTarget } from "../contenders/capnweb-service.ts";
 import { socketTransport } from "../contenders/capnweb-transport.ts";
-import { socketPath, tellListening } from "./listening.ts";
+import { tellListening } from "./listening.ts";
+import { createSocketServer, place } from "./place.ts";
 
 class Echo extends RpcTarget implements EchoTarget {
   echo(data: Uint8Array, _parts: CallParts): Uint8Array {
     return data;
+  }
+
+  hold(): ReadableStream<Uint8Array> {
+    return new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array()) });
   }
 
   produce(count: number, size: number, _parts: CallParts): ReadableStream<Uint8Array> {
@@ -25,4 +29,5 @@ class Echo extends RpcTarget implements EchoTarget {
   }
 }
 
-createServer((socket) => new RpcSession(socketTransport(socket), new Echo())).listen(socketPath, tellListening);
+const server = await createSocketServer((socket) => new RpcSession(socketTransport(socket), new Echo()));
+server.listen(place, tellListening);

@@ -1,4 +1,4 @@
-/** The socket to listen on, from the command line. */
+/** The socket to listen on, from the command line: a path, or `tcp:` and a port of the loopback interface. */
 export const socketPath = process.argv[2] ?? "";
 
 /** Tells the benchmark that the server listens. It ends by itself, so that the compile cache is written. */

@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { createAssembler, forEachFrame, frameHeader, frameKind } from "../contenders/raw-frames.ts";
-import { socketPath, tellListening } from "./listening.ts";
+import { tellListening } from "./listening.ts";
+import { createSocketServer, place } from "./place.ts";
 
-createServer((socket) => {
+const server = await createSocketServer((socket) => {
   async function produce(id: number, count: number, size: number) {
     const header = frameHeader(size, id, frameKind.message);
     const data = Buffer.alloc(size);
@@ -34,4 +34,5 @@ createServer((socket) => {
   socket.on("data", assemble);
   // allowed empty-catch: it closes then, which ends what is measured.
   socket.on("error", () => {});
-}).listen(socketPath, tellListening);
+});
+server.listen(place, tellListening);

@@ -11,5 +11,9 @@ export function routes(router: Pick<ConnectRouter, "service">): void {
         yield { data };
       }
     },
+    async *hold(_request, { signal }) {
+      yield {};
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    },
   });
 }

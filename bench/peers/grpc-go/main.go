@@ -25,6 +25,9 @@ import (
 
 const service = "plugboard.bench.v1.EchoService"
 
+// maxBytes is the largest message; by default it is 4 MiB.
+const maxBytes = 64 << 20
+
 // There is no generated code: on the wire, EchoRequest, EchoResponse and ProduceResponse are what BytesValue is, and
 // ProduceRequest with its two numbers is what Timestamp is.
 type (
@@ -80,7 +83,7 @@ func serve(path string) error {
 	if err != nil {
 		return err
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxBytes))
 	server.RegisterService(&description, nil)
 	fmt.Println("listens on", path)
 	return server.Serve(listener)
@@ -89,7 +92,9 @@ func serve(path string) error {
 // drive reads "unary SIZE CONCURRENCY MILLISECONDS" and "stream SIZE COUNT MILLISECONDS", and answers each with how
 // many calls or messages there were and how many seconds they took.
 func drive(path string) error {
-	connection, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient("unix:"+path,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBytes)))
 	if err != nil {
 		return err
 	}
