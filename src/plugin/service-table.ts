@@ -11,7 +11,15 @@ export interface ServiceTableEntry {
   readonly interceptors: readonly Interceptor[];
   /** The gate that it was registered with. */
   readonly requestGate: OwnGate | undefined;
+  /** The other options that it was registered with; none of them is undefined. */
+  readonly options: OwnOptions;
 }
+
+/** Options of a registration, as Connect's routers take them. */
+type OwnOptions = Partial<UniversalHandlerOptions> & {
+  /** A protocol can be switched off for a service. */
+  readonly [Protocol in "connect" | "grpc" | "grpcWeb"]?: boolean;
+};
 
 /** A gate of an implementation's own, which each of its calls passes before its messages are read. */
 export type OwnGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
@@ -89,7 +97,8 @@ export function createServiceTable(
     if (!services.includes(spec.method.parent)) {
       services.push(spec.method.parent);
     }
-    entries.set(path, { spec, interceptors: interceptorsOf(options), requestGate: options?.requestGate });
+    const { requestGate, ...others } = given(options);
+    entries.set(path, { spec, interceptors: interceptorsOf(options), requestGate, options: others });
   }
 
   const router: ConnectRouter = {
@@ -138,8 +147,8 @@ export function createServiceTable(
 /**
  * The options that were set. One that is there and undefined, such as a gate that is switched off, counts as left out.
  */
-function given(own: RegisterOptions): RegisterOptions {
-  return own && Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+function given(own: RegisterOptions = {}): OwnOptions {
+  return Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
 }
 
 /** The gate and the limits of a method: a policy's, which hold beside those of a registration. */

@@ -45,7 +45,7 @@ export function createGrpcServer(
   const connections = createConnections();
   const limits = { ...trustedLimits, maxMessageBytes };
   let closing: Promise<void> | undefined;
-  const handler = createHttpHandler({
+  const { handle, handleGrpc } = createHttpHandler({
     table: createServiceTable([routes]),
     policy: { limits, log },
     shutdownSignal: shutdown.signal,
@@ -53,7 +53,7 @@ export function createGrpcServer(
     onlyGrpc: true,
     draining: () => closing !== undefined,
   });
-  const http2 = createHttp2Server(handler, {
+  const http2 = createHttp2Server(handle, handleGrpc, {
     maxConcurrentStreams: limits.maxConcurrentStreams,
     headerTimeoutMs,
     idleTimeoutMs: undefined,

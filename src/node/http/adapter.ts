@@ -3,13 +3,13 @@ import type * as http2 from "node:http2";
 import { Code, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { Log } from "../../base/log.ts";
-import { maxFieldBlockBytes } from "../../call/messages/connection-fields.ts";
 import type { NamedHost } from "../../http/hosts.ts";
 import { isHostAndPort } from "../../http/hosts.ts";
 import type { HttpRequest, RequestHandler } from "../../http/request-handler.ts";
 import { internalError } from "../../http/request-handler.ts";
 import { maxOwnHeaderBytes } from "../../http/response-headers.ts";
 import { requestPeer } from "../conninfo.ts";
+import { maxFieldBytes } from "../http2/max-field-bytes.ts";
 import type { TrustedProxy } from "../trusted-proxy.ts";
 import type { NodeResponse } from "./write-response.ts";
 import { clearHead, writeResponse } from "./write-response.ts";
@@ -76,7 +76,8 @@ function toHttpRequest(request: NodeRequest, response: NodeResponse, options: Ad
     secure,
     peer: requestPeer(request, proxy),
     waitUntil,
-    maxFieldBytes: () => maxFieldBytes(request),
+    // Over HTTP/1.1, what Node's own clients take.
+    maxFieldBytes: () => ("stream" in request ? maxFieldBytes(request.stream.session) : maxOwnHeaderBytes),
   };
   const contextValues = createContextValues();
   try {
@@ -128,19 +129,6 @@ function ensureUrl(request: NodeRequest): void {
   } else if (!isHostAndPort(request.headers.host ?? "")) {
     request.headers.host = "localhost";
   }
-}
-
-/** Bytes of a response's headers beside a handler's, generously. */
-const ofEveryResponse = 1024;
-
-/** Bytes of headers or trailers: what the caller takes, if it says so. Statuses have to get through in any case. */
-function maxFieldBytes(request: NodeRequest): number {
-  if (!("stream" in request)) {
-    return maxOwnHeaderBytes;
-  }
-  // There is none when the caller has gone already.
-  const said = request.stream.session?.remoteSettings.maxHeaderListSize ?? maxFieldBlockBytes;
-  return Math.max(1024, Math.min(said, maxFieldBlockBytes) - ofEveryResponse);
 }
 
 function ignore() {

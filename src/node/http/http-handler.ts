@@ -8,6 +8,8 @@ import type { HostRule } from "../../http/hosts.ts";
 import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../../http/protocols.ts";
 import { createRequestHandler } from "../../http/request-handler.ts";
 import type { ServiceTable } from "../../plugin/service-table.ts";
+import type { HandleGrpc } from "../grpc/server/grpc-server.ts";
+import { createGrpcServer } from "../grpc/server/grpc-server.ts";
 import type { TrustedProxy } from "../trusted-proxy.ts";
 import type { HttpHandler } from "./adapter.ts";
 import { adapt } from "./adapter.ts";
@@ -37,13 +39,23 @@ export interface HttpHandlerOptions {
   readonly keepAlive?: (running: Promise<unknown>) => void;
 }
 
+/** What handles requests. */
+export interface HttpHandlers {
+  readonly handle: HttpHandler;
+  /** Handles those of HTTP/2 first, of which most are calls of gRPC. */
+  readonly handleGrpc: HandleGrpc;
+}
+
+/** The compressions that are known. */
+const compressions = [compressionGzip, compressionBrotli].map(refuseBroken);
+
 /** Serves Connect, gRPC and gRPC-Web, and says at /healthz and /readyz how the process is. */
-export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
   const { table, policy, hsts, shutdownSignal, hosts, origins, originRefused, onlyGrpc = false, draining } = options;
   const { proxy, keepAlive = () => undefined } = options;
   const protocols = onlyGrpc ? [grpcProtocol] : [grpcProtocol, grpcWebProtocol, connectProtocol];
   const find = createHttpHandlers(table, protocols, policy, {
-    acceptCompression: [compressionGzip, compressionBrotli].map(refuseBroken),
+    acceptCompression: compressions,
     shutdownSignal,
   });
   const handle = createRequestHandler({
@@ -60,7 +72,19 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const { log } = policy;
   const { idleTimeoutMs } = policy.limits;
   // Only what is served in TLS has a value of it.
-  return adapt(handle, { secure: hsts !== undefined, proxy, idleTimeoutMs, waitUntil: keepAlive, log });
+  return {
+    handle: adapt(handle, { secure: hsts !== undefined, proxy, idleTimeoutMs, waitUntil: keepAlive, log }),
+    handleGrpc: createGrpcServer({
+      table,
+      policy,
+      shutdownSignal,
+      hsts,
+      hosts,
+      proxy,
+      compressions,
+      waitUntil: keepAlive,
+    }),
+  };
 }
 
 /** Tells the caller that it is the caller's mistake if something can't be decompressed, in whatever way it is broken. */

@@ -27,7 +27,12 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
     const forget = () => running.delete(handler);
     handler.then(forget, forget);
   };
-  const serve = createHttpHandler({ ...options, keepAlive, shutdownSignal: shutdown.signal, draining: () => draining });
+  const { handle: serve, handleGrpc } = createHttpHandler({
+    ...options,
+    keepAlive,
+    shutdownSignal: shutdown.signal,
+    draining: () => draining,
+  });
 
   return {
     "http/1.1": createHttp1Server(),
@@ -131,7 +136,7 @@ export function createHttpServer(options: HttpServerOptions): Readonly<Record<"h
   }
 
   function createDrainableHttp2Server(): ProtocolServer {
-    const { accept, drain } = createHttp2Server(serve, {
+    const { accept, drain } = createHttp2Server(serve, handleGrpc, {
       maxConcurrentStreams,
       headerTimeoutMs,
       idleTimeoutMs,

@@ -2,6 +2,7 @@ import * as http2 from "node:http2";
 import { setDeadlineTimer } from "../../base/async/within.ts";
 import { maxFields } from "../../call/messages/connection-fields.ts";
 import type { Keepalive } from "../../call/time/keepalive.ts";
+import type { HandleGrpc } from "../grpc/server/grpc-server.ts";
 import type { HttpHandler } from "../http/adapter.ts";
 import { countResponses } from "../http/responses-in-flight.ts";
 import type { ProtocolServer } from "../listen/protocol-server.ts";
@@ -20,12 +21,16 @@ export interface Http2Limits {
   readonly keepalive: Keepalive;
 }
 
-/** Serves HTTP/2 on the connections that it is handed. */
+/**
+ * Serves HTTP/2 on the connections that it is handed.
+ * @param handleGrpc Is asked first.
+ */
 export function createHttp2Server(
   handler: HttpHandler,
+  handleGrpc: HandleGrpc,
   { maxConcurrentStreams, headerTimeoutMs, idleTimeoutMs, keepalive }: Http2Limits,
 ): Omit<ProtocolServer, "abort"> {
-  const { handle, idle } = countResponses(handler);
+  const { handle, count, idle } = countResponses(handler);
   const sessions = new Set<http2.Http2Session>();
   let draining = false;
   const handleToEnd = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
@@ -36,6 +41,17 @@ export function createHttp2Server(
     { maxSessionMemory, maxHeaderListPairs: maxFields, settings: { maxConcurrentStreams } },
     handleToEnd,
   );
+  // Calls of gRPC are handled on their streams; Node makes a request and a response of every other.
+  for (const makeRequest of server.listeners("stream")) {
+    server.removeListener("stream", makeRequest as () => void);
+    server.on("stream", (stream, fields, ...more) => {
+      if (handleGrpc(stream, fields)) {
+        count(stream);
+      } else {
+        makeRequest.call(server, stream, fields, ...more);
+      }
+    });
+  }
   // Node would respond to these itself.
   server.on("checkExpectation", handleToEnd).on("connect", handleToEnd);
   server.on("session", (session) => {

@@ -26,7 +26,7 @@ function readInPieces(bytes: Uint8Array, lengths: readonly number[]) {
 test("messages arrive as they were, whatever pieces they come in", () => {
   fc.assert(
     fc.property(messages, pieceLengths, (sent, lengths) => {
-      const { read, incomplete } = readInPieces(Buffer.concat(sent.map(envelope)), lengths);
+      const { read, incomplete } = readInPieces(Buffer.concat(sent.map((each) => envelope(each))), lengths);
       expect(incomplete).toBe(false);
       expect(read.length).toBe(sent.length);
       expect(read.every((each, index) => Buffer.compare(each, sent[index] ?? Buffer.of()) === 0)).toBe(true);

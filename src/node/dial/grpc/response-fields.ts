@@ -3,6 +3,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { validateResponseWithCompression, validateTrailer } from "@connectrpc/connect/protocol-grpc";
+import { toHeaders } from "../../grpc/fields.ts";
 
 /** The content types of gRPC as servers write them, most of all. */
 const usualTypes: ReadonlySet<unknown> = new Set(["application/grpc", "application/grpc+proto"]);
@@ -45,20 +46,6 @@ function toStatus(fields: IncomingHttpHeaders): Headers {
     decodeURIComponent(message);
   } catch {
     headers.set("grpc-message", encodeURIComponent(message));
-  }
-  return headers;
-}
-
-/** The fields of Node's, as the web has them. */
-export function toHeaders(fields: IncomingHttpHeaders): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(fields)) {
-    if (name.startsWith(":") || value === undefined) {
-      continue;
-    }
-    for (const each of [value].flat()) {
-      headers.append(name, each);
-    }
   }
   return headers;
 }

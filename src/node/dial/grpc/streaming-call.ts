@@ -6,8 +6,9 @@ import { encodeRequest } from "../../../ttrpc/client/client-call.ts";
 import type { MessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { createMessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { envelope } from "../../grpc/envelope.ts";
+import { toHeaders } from "../../grpc/fields.ts";
 import type { GrpcCall, GrpcListener } from "./grpc-call.ts";
-import { decodeResponse, toHeaders } from "./response-fields.ts";
+import { decodeResponse } from "./response-fields.ts";
 
 /** Begins a call. */
 type Open = (listener: GrpcListener) => GrpcCall;

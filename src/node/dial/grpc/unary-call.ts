@@ -4,8 +4,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { markWireError } from "../../../client/calls/wire-errors.ts";
 import { encodeRequest } from "../../../ttrpc/client/client-call.ts";
 import { envelope } from "../../grpc/envelope.ts";
+import { toHeaders } from "../../grpc/fields.ts";
 import type { GrpcCall, GrpcListener } from "./grpc-call.ts";
-import { decodeResponse, toHeaders } from "./response-fields.ts";
+import { decodeResponse } from "./response-fields.ts";
 
 /** Makes a unary call. */
 export function callUnary<I extends DescMessage, O extends DescMessage>(
