@@ -22,7 +22,8 @@ export function requestFields(
   // Node adds to them.
   const fields = { ...ofMethod };
   if (header !== undefined) {
-    new Headers(header).forEach((value, name) => {
+    const metadata = header instanceof Headers ? header : new Headers(header);
+    metadata.forEach((value, name) => {
       if (name === "user-agent" || !(name in fields)) {
         fields[name] = value;
       }

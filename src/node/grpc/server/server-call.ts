@@ -3,7 +3,6 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
-import { onlyOne } from "../../../base/only-one.ts";
 import { Call, callEnded } from "../../../call/call.ts";
 import type { CallContext } from "../../../call/call-context.ts";
 import { createCallContext } from "../../../call/call-context.ts";
@@ -194,7 +193,7 @@ export class GrpcServerCall extends Call {
 
   async #runUnary(): Promise<void> {
     const { entry } = this.#parts;
-    const input = await onlyOne(this.#inputs());
+    const input = this.#decode(await this.#onlyRequest());
     // The handler may take as long as its deadline.
     this.expectMoves(undefined);
     this.rest();
@@ -204,6 +203,18 @@ export class GrpcServerCall extends Call {
       await this.#response.message(bytes);
       this.#finish();
     }
+  }
+
+  /** As `onlyOne` takes it from an iterator, which would cost each call one. */
+  async #onlyRequest(): Promise<Uint8Array> {
+    const bytes = await this.#requests.next();
+    if (bytes === undefined) {
+      throw new ConnectError("protocol error: the request message is missing", Code.Unimplemented);
+    }
+    if ((await this.#requests.next()) !== undefined) {
+      throw new ConnectError("protocol error: there is more than one request message", Code.Unimplemented);
+    }
+    return bytes;
   }
 
   async #runStreaming(): Promise<void> {
@@ -261,7 +272,10 @@ export class GrpcServerCall extends Call {
 
   /** The stream has closed: if the call has not ended, its caller has gone. */
   #leave() {
-    this.#end(new ConnectError("the caller closed the connection", Code.Canceled));
+    // An error is slow to make.
+    if (!this.ended) {
+      this.#end(new ConnectError("the caller closed the connection", Code.Canceled));
+    }
   }
 
   protected expire(error: ConnectError): void {
