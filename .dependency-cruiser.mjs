@@ -22,6 +22,7 @@ const layers = [
 const portable = layers.flat().slice(0, layers.flat().indexOf("node"));
 const entries = {
   index: portable,
+  browser: portable,
   edge: [...portable, "edge"],
   telemetry: ["gen", "base", "plugin", "call", "telemetry"],
   node: layers.flat().filter((folder) => folder !== "edge"),
@@ -48,10 +49,11 @@ const entryRules = Object.entries(entries).map(([entry, folders]) => ({
   comment: `src/${entry}.ts may import ${folders.join(", ")}.`,
   severity: "error",
   from: { path: inEntries([entry]) },
-  to: { path: "^src/", pathNot: inFolders(folders) },
+  // That of browsers has the place of ./index.ts, and all that is in it.
+  to: { path: "^src/", pathNot: [inFolders(folders), ...(entry === "browser" ? [inEntries(["index"])] : [])] },
 }));
 
-const runsAnywhere = { path: [inFolders([...portable, "edge"]), inEntries(["index", "edge", "telemetry"])] };
+const runsAnywhere = { path: [inFolders([...portable, "edge"]), inEntries(["index", "browser", "edge", "telemetry"])] };
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
@@ -90,7 +92,7 @@ export default {
       name: "telemetry-stands-alone",
       comment: "Who does not ask for OpenTelemetry does not load it.",
       severity: "error",
-      from: { path: inEntries(["index", "node", "edge"]) },
+      from: { path: inEntries(["index", "browser", "node", "edge"]) },
       to: { path: "(^|node_modules/)@opentelemetry/", reachable: true },
     },
     {

@@ -4,6 +4,7 @@
  */
 import { createConnect } from "./client/connect.ts";
 import { portableDialers } from "./client/dialers/portable.ts";
+import { startWithServices } from "./serving/start-with-services.ts";
 
 /**
  * Connects to a plugin from anywhere: in this process, by http: or https:, by a WebSocket, by a Worker's service
@@ -14,7 +15,7 @@ import { portableDialers } from "./client/dialers/portable.ts";
  * const { html } = await connection.client(MarkdownService).render({ markdown: "# hi" });
  * ```
  */
-export const connect = /* @__PURE__ */ createConnect(portableDialers);
+export const connect = /* @__PURE__ */ createConnect(portableDialers, startWithServices);
 
 // Connect: to a plugin from anywhere, and see which routes there are.
 

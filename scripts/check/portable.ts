@@ -3,7 +3,7 @@ import { isBuiltin } from "node:module";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
 
-for (const entry of ["src/index.ts", "src/edge.ts", "src/telemetry.ts"]) {
+for (const entry of ["src/index.ts", "src/browser.ts", "src/edge.ts", "src/telemetry.ts"]) {
   const { outputFiles, metafile } = await build({
     entryPoints: [entry],
     bundle: true,

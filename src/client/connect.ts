@@ -7,10 +7,8 @@ import { detectRuntime } from "../address/runtime.ts";
 import type { ClientTls } from "../address/tls-options.ts";
 import { clientTlsNames } from "../address/tls-options.ts";
 import type { PlugboardError } from "../base/errors.ts";
-import { defaultLog } from "../base/log.ts";
 import { printableLine } from "../base/printable.ts";
 import type { CallObserver } from "../call/call-observer.ts";
-import { joinObservers } from "../call/call-observer.ts";
 import type { Keepalive } from "../call/time/keepalive.ts";
 import { withKeepalive } from "../call/time/keepalive.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
@@ -23,7 +21,7 @@ import { pluginError } from "../plugin/errors.ts";
 import { pickProtocolVersion } from "../plugin/protocol-version.ts";
 import type { RunningPlugin } from "../plugin/running-plugin.ts";
 import type { StandardService } from "../services/standard-service.ts";
-import { startWithServices } from "../serving/start-with-services.ts";
+import type { startWithServices } from "../serving/start-with-services.ts";
 import type { Connection } from "./connection.ts";
 import { createConnection } from "./connection.ts";
 import type { Dialer } from "./dialers/dialer.ts";
@@ -143,8 +141,11 @@ const optionNames: OptionNames<ConnectOptions> = {
   services: true,
 };
 
-/** Makes a `connect` that knows the given dialers. */
-export function createConnect(dialers: readonly Dialer[]): Connect {
+/**
+ * Makes a `connect` that knows the given dialers.
+ * @param start Starts a plugin in this process.
+ */
+export function createConnect(dialers: readonly Dialer[], start: typeof startWithServices): Connect {
   return async function connect(target, options = {}) {
     const { require: requirements = {}, fallback = true, protocolVersions = [], signal, timeoutMs } = options;
     checkOptions<ConnectOptions>("connect()", options, optionNames);
@@ -163,7 +164,6 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     withKeepalive(options.keepalive);
     const runtime = detectRuntime();
     const tls = options.tls !== undefined;
-    const observer = joinObservers(observers ?? [], defaultLog);
     const token = options.token === undefined ? undefined : createTokenSource(options.token);
     if (token !== undefined) {
       for (const each of targets) {
@@ -179,7 +179,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
       keepalive: options.keepalive,
       ...(options.fetch && { fetch: options.fetch }),
       ...(options.tls && { tls: options.tls }),
-      ...(observer && { observer }),
+      ...(observers && { observers }),
       ...(token && { token }),
     });
     const running: RunningPlugin[] = [];
@@ -189,7 +189,7 @@ export function createConnect(dialers: readonly Dialer[]): Connect {
     const find = async (place: Plugin | DialableAddress): Promise<Discovery> => {
       if (isPlugin(place)) {
         const protocolVersion = commonVersion(place, protocolVersions);
-        const { running: started, manifest } = await startWithServices(place, {
+        const { running: started, manifest } = await start(place, {
           protocolVersion,
           ...(config && { config }),
           ...(env && { env }),

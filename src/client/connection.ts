@@ -8,7 +8,7 @@ import { requestMetadata } from "../call/messages/metadata.ts";
 import { startDeadline } from "../call/time/deadline.ts";
 import { untilCallEnds } from "../call/until-call-ends.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { methodPath } from "../plugin/service-table.ts";
+import { methodPath } from "../plugin/method-path.ts";
 import { createScopedClient } from "./calls/call-scope.ts";
 import { withDefaultTimeout } from "./calls/default-timeout.ts";
 import { heedDeadline } from "./calls/heed-deadline.ts";

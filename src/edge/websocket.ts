@@ -30,7 +30,7 @@ interface ServerWebSocket extends WebSocketLike {
 type WebSocketPair = new () => { readonly 0: object; readonly 1: ServerWebSocket };
 
 /** Options for serving a WebSocket. */
-export interface WebSocketOptions extends Omit<UpgradeOptions, "admit"> {
+interface WebSocketOptions extends Omit<UpgradeOptions, "admit"> {
   /** `Strict-Transport-Security`, over HTTPS. */
   readonly hsts: string | undefined;
   /** The plugin, when it has started. */

@@ -5,7 +5,7 @@ import type { CallContext } from "../call/call-context.ts";
 import { createCallContext } from "../call/call-context.ts";
 import type { CallObserver } from "../call/call-observer.ts";
 import type { AnyMessage } from "../call/handler-output.ts";
-import { methodPath } from "../plugin/service-table.ts";
+import { methodPath } from "../plugin/method-path.ts";
 
 /** The calls of one transport. */
 export interface MemoryCalls {

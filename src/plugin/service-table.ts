@@ -1,8 +1,9 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor, MethodImplSpec } from "@connectrpc/connect";
 import { createMethodImplSpec, createServiceImplSpec } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { pluginError } from "./errors.ts";
+import { methodPath } from "./method-path.ts";
 
 /** One method with the function that implements it. */
 export interface ServiceTableEntry {
@@ -57,19 +58,6 @@ export type StandardRoutes = (router: ConnectRouter, table: ServiceTable) => unk
 type AdaptOptions = (own: RegisterOptions) => RegisterOptions;
 
 type RegisterOptions = Parameters<ConnectRouter["service"]>[2];
-
-/** Kept, as a text that is put together has to be hashed anew each time something is looked up by it. */
-const paths = new WeakMap<DescMethod, string>();
-
-/** Path of a method, "/package.Service/Method". */
-export function methodPath(method: DescMethod): string {
-  let path = paths.get(method);
-  if (path === undefined) {
-    path = `/${method.parent.typeName}/${method.name}`;
-    paths.set(method, path);
-  }
-  return path;
-}
 
 /**
  * Runs the functions, each of which registers handlers, and collects what they register.

@@ -8,7 +8,7 @@ import { startStandalone } from "../support/standalone.ts";
 import type { calls } from "./calls.ts";
 import type { Report, StrangerReport } from "./page.ts";
 import type { PageServer } from "./page-server.ts";
-import { bundleScript, startPageServer } from "./page-server.ts";
+import { bundlePage, bundleScript, startPageServer } from "./page-server.ts";
 
 const executablePath = "/usr/bin/chromium";
 
@@ -228,6 +228,22 @@ describe.skipIf(!existsSync(executablePath) && !process.env.CI)(`a page in Chrom
       expect(gets.map(({ cached }) => cached)).toEqual([false, true]);
     });
 
+    test("loads no more code for a unary call, and what a conversation needs with the first", async () => {
+      const loaded = await run(friend.origin, async (page) => {
+        const requests = await watchRequests(page);
+        const scripts = () => requests.filter((each) => each.url.endsWith(".js")).length;
+        await callIn(page, "requestIdOf", url, "connect");
+        const forUnary = scripts();
+        await callIn(page, "converse", url, undefined);
+        const forConversation = scripts();
+        await callIn(page, "converse", url, undefined);
+        return { forUnary, forConversation, later: scripts() };
+      });
+      expect(loaded.forUnary).toBe(0);
+      expect(loaded.forConversation).toBeGreaterThan(0);
+      expect(loaded.later).toBe(loaded.forConversation);
+    });
+
     test("can be a page that is isolated and has a strict policy", async () => {
       const strict = `${friend.origin}/strict?${new URLSearchParams({ connect: url })}`;
       const [isolated, seen] = await run(strict, async (page) => [
@@ -341,13 +357,8 @@ async function watchRequests(page: Page): Promise<readonly SeenRequest[]> {
 
 async function startPages(): Promise<PageServer> {
   const [page, worker] = await Promise.all([
-    bundleScript(new URL("page.ts", import.meta.url)),
+    bundlePage(new URL("page.ts", import.meta.url)),
     bundleScript(new URL("web-worker.ts", import.meta.url), "worker"),
   ]);
-  return startPageServer(
-    new Map([
-      ["/page.js", page],
-      ["/web-worker.js", worker],
-    ]),
-  );
+  return startPageServer(new Map([...page, ["/web-worker.js", worker]]));
 }

@@ -19,6 +19,20 @@ export async function bundleScript(entry: URL, runtime = "browser"): Promise<str
   return outputFiles[0]?.text ?? "";
 }
 
+/** Bundles the script of a page, /page.js, and what that loads when it needs it. */
+export async function bundlePage(entry: URL): Promise<ReadonlyMap<string, string>> {
+  const { outputFiles } = await build({
+    entryPoints: { page: entry.pathname },
+    bundle: true,
+    splitting: true,
+    write: false,
+    format: "esm",
+    outdir: "/",
+    conditions: ["plugboard-source", "browser"],
+  });
+  return new Map(outputFiles.map(({ path, text }) => [path, text]));
+}
+
 /**
  * Starts a server of scripts, and of a page that runs /page.js at every other path. With `?connect=URL` the page may do no more
  * than connect there.

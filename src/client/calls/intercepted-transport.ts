@@ -5,7 +5,7 @@ import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { EndedOnce } from "../../base/async/iterables.ts";
 import { copyMetadata } from "../../call/messages/metadata.ts";
 import { startDeadline } from "../../call/time/deadline.ts";
-import { methodPath } from "../../plugin/service-table.ts";
+import { methodPath } from "../../plugin/method-path.ts";
 
 /**
  * Runs a caller's interceptors around each call of a transport: once, whichever routes the call tries underneath. They

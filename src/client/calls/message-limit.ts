@@ -1,5 +1,5 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Endpoint } from "../../address/endpoint.ts";
 import type { PlugboardError } from "../../base/errors.ts";
@@ -7,8 +7,7 @@ import { isPlugboardError } from "../../base/errors.ts";
 import { fieldBytes, maxFieldBlockBytes } from "../../call/messages/connection-fields.ts";
 import { callError } from "../../ttrpc/client/errors.ts";
 import { chunkExtension } from "../../ttrpc/endpoint.ts";
-import { encodeMessage } from "../../ttrpc/wire/encode-message.ts";
-import { maxDataBytes } from "../../ttrpc/wire/frame.ts";
+import { maxDataBytes } from "../../ttrpc/limits.ts";
 import type { Route } from "../routes/negotiate.ts";
 
 /** Longest request message that an endpoint is known to take, in bytes; what is not known is no limit. */
@@ -28,7 +27,7 @@ export function isTooLarge(error: unknown): boolean {
 /** Bytes of a message; 0 for a value that is none, which the route refuses. */
 export function messageLength<I extends DescMessage>(schema: I, message: MessageInitShape<I>): number {
   try {
-    return encodeMessage(schema, create(schema, message)).byteLength;
+    return toBinary(schema, create(schema, message)).byteLength;
   } catch {
     return 0;
   }

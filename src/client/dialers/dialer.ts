@@ -20,8 +20,8 @@ export interface DialOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** Speak TLS on sockets, and by https: with these certificates. */
   readonly tls?: ClientTls;
-  /** Observes the calls of plugins in this process. */
-  readonly observer?: CallObserver;
+  /** Observe the calls of plugins in this process. */
+  readonly observers?: readonly CallObserver[];
   /** Gives what a request that opens a connection is authorized by. Calls bring it themselves. */
   readonly token?: TokenSource;
 }

@@ -1,41 +1,41 @@
 import type { Transport } from "@connectrpc/connect";
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
-import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
-import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import type { Address } from "../../address/endpoint.ts";
 import { detectRuntime } from "../../address/runtime.ts";
 import { fairStream } from "../../call/fair-stream.ts";
 import { createCallScope } from "../calls/call-scope.ts";
-import { stopAtResponse } from "../calls/stop-at-response.ts";
 import { checkRequests } from "./checked-transport.ts";
+import { createConnectUnary } from "./connect-unary.ts";
 import type { Dialer, DialOptions } from "./dialer.ts";
 import { mapRefusal } from "./failures/refused-response.ts";
-import { mapTruncation } from "./failures/truncated-response.ts";
 import type { BodyMode, Fetch } from "./fetch-client.ts";
 import { createFetchClient } from "./fetch-client.ts";
 import { getWhenShort } from "./get-when-short.ts";
-import { fitGrpcTimeout } from "./grpc-timeout.ts";
-
-/** Calls over the fetch API: in browsers, in Workers, by service bindings, and in whatever else has fetch. */
-export const fetchDialers: readonly Dialer[] = [
-  { protocol: "connect", carrier: "service-binding", dial: fetchDial(connectTransport) },
-  { protocol: "grpc-web", carrier: "service-binding", dial: fetchDial(grpcWebTransport) },
-  { protocol: "connect", carrier: "http", dial: fetchDial(cacheableConnectTransport) },
-  { protocol: "grpc-web", carrier: "http", dial: fetchDial(grpcWebTransport) },
-];
 
 type CreateTransport = (options: CommonTransportOptions) => Transport;
 
-function connectTransport(options: CommonTransportOptions): Transport {
-  return createConnectTransport(options);
+/** The transports that unary calls over Connect do without. */
+export interface FetchTransports {
+  readonly connectTransport: CreateTransport;
+  readonly grpcWebTransport: CreateTransport;
 }
 
-function cacheableConnectTransport(options: CommonTransportOptions): Transport {
-  return getWhenShort(createConnectTransport({ ...options, useHttpGet: true }), createConnectTransport(options));
-}
-
-function grpcWebTransport(options: CommonTransportOptions): Transport {
-  return createGrpcWebTransport(options);
+/** Makes the dialers of calls over the fetch API: in browsers, in Workers, by service bindings, and in whatever else has fetch. */
+export function fetchDialers({ connectTransport, grpcWebTransport }: FetchTransports): readonly Dialer[] {
+  const connect: CreateTransport = (options) => ({
+    unary: createConnectUnary(options),
+    stream: connectTransport(options).stream,
+  });
+  const cacheable: CreateTransport = (options) => {
+    const post = connect(options);
+    return getWhenShort({ unary: createConnectUnary({ ...options, byGet: true }), stream: post.stream }, post);
+  };
+  return [
+    { protocol: "connect", carrier: "service-binding", dial: fetchDial(connect) },
+    { protocol: "grpc-web", carrier: "service-binding", dial: fetchDial(grpcWebTransport) },
+    { protocol: "connect", carrier: "http", dial: fetchDial(cacheable) },
+    { protocol: "grpc-web", carrier: "http", dial: fetchDial(grpcWebTransport) },
+  ];
 }
 
 function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
@@ -47,7 +47,7 @@ function fetchDial(createTransport: CreateTransport): Dialer["dial"] {
         httpClient: createFetchClient(fetch, body, runtime, address),
         baseUrl,
         useBinaryFormat: true,
-        interceptors: [mapRefusal(address), mapTruncation, fitGrpcTimeout, stopAtResponse],
+        interceptors: [mapRefusal(address)],
         // The runtime decompresses by itself; gzip for streams comes with the platform's own streams.
         acceptCompression: [],
         sendCompression: null,

@@ -1,3 +1,5 @@
+import { defaultLog } from "../../base/log.ts";
+import { joinObservers } from "../../call/call-observer.ts";
 import { createMemoryTransport } from "../../memory/memory-transport.ts";
 import type { Dialer } from "./dialer.ts";
 
@@ -8,10 +10,10 @@ const gracePeriodMs = 5_000;
 export const memoryDialer: Dialer = {
   protocol: "none",
   carrier: "memory",
-  dial(address, { observer }) {
+  dial(address, { observers = [] }) {
     if (address.carrier !== "memory") {
       throw new TypeError(`${address.text} is not a plugin in this process`);
     }
-    return createMemoryTransport(address.table, gracePeriodMs, observer);
+    return createMemoryTransport(address.table, gracePeriodMs, joinObservers(observers, defaultLog));
   },
 };

@@ -4,7 +4,7 @@ import { setDeadlineTimer } from "../../base/async/within.ts";
 import { bearerAuthorization } from "../../call/messages/bearer-token.ts";
 import { keepaliveOn, openingTimeoutMs, withKeepalive } from "../../call/time/keepalive.ts";
 import { PluginService } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
-import { methodPath } from "../../plugin/service-table.ts";
+import { methodPath } from "../../plugin/method-path.ts";
 import type { CarrierConnection } from "../../ttrpc/carrier.ts";
 import { isClosedPort, messagePortCarrier } from "../../ttrpc/carriers/message-port.ts";
 import type { WebSocketLike } from "../../ttrpc/carriers/websocket.ts";

@@ -1,9 +1,11 @@
 import { parseAddress } from "../../address/address.ts";
 import type { Connect } from "../../client/connect.ts";
 import { createConnect } from "../../client/connect.ts";
+import * as transports from "../../client/dialers/connect-transports.ts";
 import { fetchDialers } from "../../client/dialers/fetch.ts";
 import { memoryDialer } from "../../client/dialers/memory.ts";
 import { ttrpcDialers } from "../../client/dialers/ttrpc.ts";
+import { startWithServices } from "../../serving/start-with-services.ts";
 import { socketDialers } from "./ttrpc.ts";
 
 /**
@@ -32,13 +34,13 @@ export const connect: Connect = async (target, options) => {
     }
   }
   const byFetch = options?.fetch !== undefined;
-  const dial = createConnect([
+  const dialers = [
     memoryDialer,
     ...socketDialers,
     ...ttrpcDialers.filter(({ carrier }) => carrier !== "websocket"),
     webSocketDialer,
     ...httpDialers.filter(({ carrier }) => carrier !== "http" || !byFetch),
-    ...fetchDialers.filter(({ carrier }) => carrier === "service-binding" || byFetch),
-  ]);
-  return dial(target, options);
+    ...fetchDialers(transports).filter(({ carrier }) => carrier === "service-binding" || byFetch),
+  ];
+  return createConnect(dialers, startWithServices)(target, options);
 };

@@ -4,7 +4,7 @@ import type { Log } from "../../base/log.ts";
 import { peerKey } from "../../call/peer.ts";
 import type { RequestGate } from "../../call/request-gate.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import { methodPath } from "../../plugin/service-table.ts";
+import { methodPath } from "../../plugin/method-path.ts";
 import { callerKey } from "../auth/caller.ts";
 import { networkOf } from "./network-of.ts";
 

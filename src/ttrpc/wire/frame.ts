@@ -1,3 +1,5 @@
+import { maxDataBytes } from "../limits.ts";
+
 /** Types of ttrpc frames; those from 0x11 on are of our extensions, plugboard.stream.v1 and plugboard.chunk.v1. */
 export const frameType = {
   request: 0x01,
@@ -39,8 +41,7 @@ export const openFlags = {
 /** Length of a frame's header, in bytes: length and stream id, both 32 bits in network order, type and flags. */
 export const headerBytes = 10;
 
-/** Longest data of a frame, in bytes; containerd's limit. */
-export const maxDataBytes = 4 * 1024 * 1024;
+export { maxDataBytes };
 
 /** A frame that came in. */
 export interface Frame {

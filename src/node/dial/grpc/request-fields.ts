@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { requestHeader } from "@connectrpc/connect/protocol-grpc";
-import { methodPath } from "../../../plugin/service-table.ts";
+import { methodPath } from "../../../plugin/method-path.ts";
 
 /** The fields of every request, as Connect's own client writes them. */
 const always: OutgoingHttpHeaders = Object.fromEntries(requestHeader(true, undefined, undefined));
