@@ -83,9 +83,20 @@ function growth(): string {
     const { curve, unit } = points[0] ?? {};
     const head = [`${curve?.along ?? ""}, ${unit ?? ""}`, ...points.map((point) => number(point.curve?.at ?? 0))];
     const rows = namesIn(points).map((name) => [name, ...points.map((point) => shown(point, name))]);
-    return `#### ${curve?.title ?? ""}\n\n${table(head, rows)}\n\n![${curve?.title ?? ""}](../${folder}/${curve?.file}.svg)`;
+    const chart = `![${curve?.title ?? ""}](../${folder}/${curve?.file}.svg)`;
+    return [`#### ${curve?.title ?? ""}`, table(head, rows), ...limitsOf(points), chart].join("\n\n");
   });
   return tables.join("\n\n") || "Not measured yet.";
+}
+
+/** From which point on a contender could not be measured, and what limited it. */
+function limitsOf(points: readonly Measured[]): readonly string[] {
+  const failed = points.flatMap(({ curve, failures = {} }) =>
+    Object.entries(failures).map(([name, reason]) => ({ name, at: number(curve?.at ?? 0), reason })),
+  );
+  const first = new Map(failed.toReversed().map((each) => [each.name, each]));
+  const lines = [...first.values()].map(({ name, at, reason }) => `- ${name} fails from ${at} on: \`${reason}\``);
+  return lines.length > 0 ? [lines.join("\n")] : [];
 }
 
 /** Every chart that no curve's table shows. */
