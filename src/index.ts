@@ -50,7 +50,7 @@ export type { ConfigInit } from "./plugin/config-json.ts";
 export type { PluginContext } from "./plugin/context.ts";
 export type { ContextOf, Plugin, PluginDefinition, PluginDependency } from "./plugin/define-plugin.ts";
 export { definePlugin } from "./plugin/define-plugin.ts";
-export type { OwnGate, ServiceTable, ServiceTableEntry, StandardRoutes } from "./plugin/service-table.ts";
+export type { OwnGate, OwnOptions, ServiceTable, ServiceTableEntry, StandardRoutes } from "./plugin/service-table.ts";
 
 // Guard: who may call, how often, and over what.
 

@@ -6,6 +6,8 @@ import { createContextValues } from "@connectrpc/connect";
 export interface CallContextInit {
   readonly method: DescMethod;
   readonly protocolName: string;
+  /** The method of HTTP. Default: "POST". */
+  readonly requestMethod?: string;
   readonly url: string;
   /** Time left until the deadline, in milliseconds; `undefined` without one. */
   readonly timeoutMs: number | undefined;
@@ -45,7 +47,7 @@ interface LazyMembers {
 class LazyCallContext {
   readonly method: DescMethod;
   readonly service: DescService;
-  readonly requestMethod = "POST";
+  readonly requestMethod: string;
   readonly protocolName: string;
   readonly url: string;
   readonly values = createContextValues();
@@ -55,10 +57,11 @@ class LazyCallContext {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
-  constructor({ method, protocolName, url, timeoutMs, requestHeader }: CallContextInit) {
+  constructor({ method, protocolName, requestMethod = "POST", url, timeoutMs, requestHeader }: CallContextInit) {
     this.method = method;
     this.service = method.parent;
     this.protocolName = protocolName;
+    this.requestMethod = requestMethod;
     this.url = url;
     this.#makeRequestHeader = requestHeader;
     const expires = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;

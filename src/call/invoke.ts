@@ -8,23 +8,41 @@ import { checkOutput, outputOf } from "./handler-output.ts";
 
 type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
 
-/** Runs the implementation of a unary method. Without interceptors it is called straight away. */
+/** Runs the implementation of a unary method, past its gate. */
 export async function invokeUnary(
   entry: ServiceTableEntry,
   context: CallContext,
   input: AnyMessage,
 ): Promise<AnyMessage> {
-  const { interceptors, requestGate } = entry;
+  const { requestGate } = entry;
   if (requestGate !== undefined) {
     await requestGate(context);
     context.signal.throwIfAborted();
   }
+  return callUnary(entry, context, input);
+}
+
+/**
+ * Runs the implementation of a unary method whose gate the call has passed. Without interceptors it is called straight away, and
+ * there is a promise only if the implementation makes one.
+ */
+export function callUnary(
+  { spec, interceptors }: ServiceTableEntry,
+  context: CallContext,
+  input: AnyMessage,
+): AnyMessage | Promise<AnyMessage> {
   // The caller of this function has checked that the method is unary.
-  const spec = entry.spec as UnarySpec;
+  const unary = spec as UnarySpec;
   if (interceptors.length > 0) {
-    return invokeUnaryImplementation(checkOutput(spec) as UnarySpec, context, input, [...interceptors]);
+    return invokeUnaryImplementation(checkOutput(unary) as UnarySpec, context, input, [...interceptors]);
   }
-  return outputOf(spec.method, await spec.impl(input, context));
+  const given: unknown = unary.impl(input, context);
+  return isPromise(given) ? given.then((output) => outputOf(unary.method, output)) : outputOf(unary.method, given);
+}
+
+/** True for a promise, of whatever library. */
+export function isPromise<T>(value: T | PromiseLike<T>): value is Promise<T> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** Runs the implementation of a streaming method, or of a unary one whose caller streams. */

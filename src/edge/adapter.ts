@@ -1,14 +1,12 @@
-import { createContextValues } from "@connectrpc/connect";
-import { universalServerResponseToFetch } from "@connectrpc/connect/protocol";
 import type { Context, Next } from "hono";
-import { collect } from "../base/chunks.ts";
 import type { RequestRefusal } from "../call/refuse-request.ts";
 import type { NamedHost } from "../http/hosts.ts";
 import type { HttpRequest, HttpResponse, RequestHandler } from "../http/request-handler.ts";
 import { maxOwnHeaderBytes } from "../http/response-headers.ts";
 import { requestPeer } from "./conninfo.ts";
 import type { RequestBody } from "./request-body.ts";
-import { followedBy, requestBody } from "./request-body.ts";
+import { requestBody } from "./request-body.ts";
+import { responseStream } from "./response-stream.ts";
 
 /** A request at the edge. */
 export interface EdgeRequest extends HttpRequest {
@@ -26,7 +24,7 @@ export type EdgeAdapter = (context: Context, next?: Next, refusal?: RequestRefus
 export function adapt(handle: RequestHandler<EdgeRequest>): EdgeAdapter {
   return async (context, next, refusal) => {
     const body = requestBody(context.req.raw);
-    const outgoing = await handle({ ...toHttpRequest(context, body), refusal });
+    const outgoing = await handle(toHttpRequest(context, body, refusal));
     if (outgoing.notFound && next !== undefined) {
       body.release();
       await next();
@@ -36,7 +34,11 @@ export function adapt(handle: RequestHandler<EdgeRequest>): EdgeAdapter {
   };
 }
 
-function toHttpRequest(context: Context, { chunks }: RequestBody): EdgeRequest {
+function toHttpRequest(
+  context: Context,
+  { chunks, whole }: RequestBody,
+  refusal: RequestRefusal | undefined,
+): EdgeRequest {
   const { raw } = context.req;
   const url = new URL(raw.url);
   return {
@@ -45,32 +47,51 @@ function toHttpRequest(context: Context, { chunks }: RequestBody): EdgeRequest {
     method: raw.method,
     url: raw.url,
     header: raw.headers,
-    signal: raw.signal,
+    // Few calls have to listen.
+    get signal() {
+      return raw.signal;
+    },
     body: chunks,
-    contextValues: createContextValues(),
+    whole,
     path: pathOf(context, url),
     host: namedHost(url),
     secure: url.protocol === "https:",
     peer: requestPeer(context),
     waitUntil: (running) => waitUntil(context, running),
     maxFieldBytes: () => maxOwnHeaderBytes,
+    refusal,
     env: context.env,
   };
 }
 
-async function toResponse(outgoing: HttpResponse, { small, readRest }: RequestBody): Promise<Response> {
-  const { status, fields, header, body } = outgoing;
+async function toResponse(outgoing: HttpResponse, { unread, readRest }: RequestBody): Promise<Response> {
+  const { status, body } = outgoing;
+  const headers = fieldsOf(outgoing);
+  if (body !== undefined && !(body instanceof Uint8Array)) {
+    return new Response(responseStream(body, readRest), { status, headers });
+  }
+  if (unread()) {
+    await readRest();
+  }
+  return new Response(body ?? null, { status, headers });
+}
+
+/** The fields of every response, and those of this one, which replace them. */
+function fieldsOf({ fields, header, contentType }: HttpResponse): HeadersInit {
+  if (header === undefined) {
+    // Faster than Headers, where there is nothing to replace.
+    const all: Record<string, string> = Object.fromEntries(fields);
+    if (contentType !== undefined) {
+      all["Content-Type"] = contentType;
+    }
+    return all;
+  }
   for (const [name, value] of fields) {
     if (!header.has(name)) {
       header.set(name, value);
     }
   }
-  if (small || body === undefined) {
-    const bytes = body === undefined ? null : await collect(body);
-    await readRest();
-    return new Response(bytes, { status, headers: header });
-  }
-  return universalServerResponseToFetch({ ...outgoing, body: followedBy(body, readRest) });
+  return header;
 }
 
 /** The host that a request is for, as the platform has understood it. */

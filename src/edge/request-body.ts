@@ -16,11 +16,10 @@ const maxIdleMs = 100;
  */
 export interface RequestBody {
   readonly chunks: AsyncIterable<Uint8Array>;
-  /**
-   * True if request and response are small, and faster in one piece: web streams cost more than all else in a small
-   * call.
-   */
-  readonly small: boolean;
+  /** Reads it in one piece, if it is small: web streams cost more than all else in a small call. */
+  readonly whole?: () => Promise<Uint8Array>;
+  /** True if there may be something left to read. */
+  unread(): boolean;
   /** Leaves a body that was not read to another handler. */
   release(): void;
   /** Reads what is left and throws it away, within limits. */
@@ -35,30 +34,28 @@ export function requestBody(request: Request): RequestBody {
   return isSmallUnary(request) ? wholeBody(request) : streamedBody(request);
 }
 
-function isSmallUnary({ method, body, headers }: Request): boolean {
-  if (method === "GET") {
-    return true;
-  }
-  const length = body === null ? 0 : Number(headers.get("Content-Length") ?? Number.NaN);
-  return length <= maxWholeBytes && unary.test(headers.get("Content-Type") ?? "");
+function isSmallUnary({ method, headers }: Request): boolean {
+  return (
+    method === "GET" ||
+    (Number(headers.get("Content-Length") ?? Number.NaN) <= maxWholeBytes &&
+      unary.test(headers.get("Content-Type") ?? ""))
+  );
 }
 
 function wholeBody(request: Request): RequestBody {
+  // allowed unbounded: it is small by its Content-Length; the call refuses what is over its own limit.
+  const whole = async () => new Uint8Array(await request.arrayBuffer());
+  const unread = () => !request.bodyUsed && request.body !== null;
   async function next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    return request.bodyUsed || request.body === null
-      ? { done: true, value: undefined }
-      : // allowed unbounded: it is small by its Content-Length; the call refuses what is over its own limit.
-        { done: false, value: new Uint8Array(await request.arrayBuffer()) };
+    return unread() ? { done: false, value: await whole() } : { done: true, value: undefined };
   }
   return {
     chunks: { [Symbol.asyncIterator]: () => ({ next }) },
-    small: true,
+    whole,
+    unread,
     release: () => undefined,
     async readRest() {
-      if (!request.bodyUsed && request.body !== null) {
-        // allowed unbounded: it is small by its Content-Length, and nothing keeps it.
-        await within(maxRestMs, request.arrayBuffer()).catch(() => false);
-      }
+      await within(maxRestMs, whole()).catch(() => false);
     },
   };
 }
@@ -77,7 +74,7 @@ function streamedBody(request: Request): RequestBody {
   };
   return {
     chunks: { [Symbol.asyncIterator]: () => ({ next }) },
-    small: false,
+    unread: () => !ended,
     release: () => reader?.releaseLock(),
     async readRest() {
       let left = maxRestBytes;
@@ -92,23 +89,5 @@ function streamedBody(request: Request): RequestBody {
         }
       }
     },
-  };
-}
-
-/** A body that ends when something else has. Not a generator: one that is ended before it has started would not end what it reads from. */
-export function followedBy(body: AsyncIterable<Uint8Array>, last: () => Promise<void>): AsyncIterable<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]();
-  const fail = iterator.throw?.bind(iterator);
-  return {
-    [Symbol.asyncIterator]: () => ({
-      async next() {
-        const result = await iterator.next();
-        if (result.done === true) {
-          await last();
-        }
-        return result;
-      },
-      ...(fail && { throw: fail }),
-    }),
   };
 }

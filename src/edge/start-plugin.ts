@@ -2,9 +2,8 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { CallPolicy } from "../call/call-policy.ts";
 import { publicLimits } from "../call/call-policy.ts";
 import { Carrier, Protocol } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
-import type { FindHttpHandler } from "../http/handlers.ts";
-import { createHttpHandlers } from "../http/handlers.ts";
-import { connectProtocol, grpcWebProtocol } from "../http/protocols.ts";
+import type { FindCallHandler } from "../http/wire/carrier.ts";
+import { createCallHandlers } from "../http/wire/handlers.ts";
 import { readConfig, readConfigText } from "../plugin/config.ts";
 import type { Plugin } from "../plugin/define-plugin.ts";
 import type { ServiceTable } from "../plugin/service-table.ts";
@@ -18,7 +17,7 @@ import type { WebSocketServing } from "./websocket.ts";
 /** A started plugin, ready for requests. */
 export interface EdgeHandler {
   /** Looks up what handles a path over HTTP. */
-  readonly find: FindHttpHandler;
+  readonly find: FindCallHandler;
   readonly table: ServiceTable;
   readonly policy: CallPolicy;
 }
@@ -51,10 +50,10 @@ export async function startEdgeHandler<Config extends DescMessage>(
   );
   const { table } = running;
   // gRPC needs HTTP/2 trailers, which Workers can't send.
-  const find = createHttpHandlers(table, [grpcWebProtocol, connectProtocol], policy, {
+  const find = createCallHandlers(table, policy, {
     acceptCompression: [gzip],
     // Responses are left to the platform, which compresses what callers accept compressed.
-    compressMinBytes: Number.MAX_SAFE_INTEGER,
+    compressMinBytes: Number.POSITIVE_INFINITY,
   });
   return { find, table, policy };
 }

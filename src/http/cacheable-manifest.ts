@@ -1,5 +1,5 @@
-import { collect, onePiece } from "../base/chunks.ts";
-import type { HttpCallHandler } from "./http-call.ts";
+import { collect } from "../base/chunks.ts";
+import type { CallHandler } from "./wire/carrier.ts";
 
 /** Seconds that a manifest is good without asking. */
 const maxAgeSeconds = 60;
@@ -8,13 +8,14 @@ const maxAgeSeconds = 60;
  * Lets browsers and caches keep a manifest that was requested by GET, and ask by its ETag whether theirs is still good.
  * @param personal True if it is for known callers only, and so for their browsers' caches alone.
  */
-export function cacheableManifest(handle: HttpCallHandler, personal: boolean): HttpCallHandler {
-  return async (request, keepAlive) => {
-    const response = await handle(request, keepAlive);
-    if (request.method !== "GET" || response.status !== 200 || response.body === undefined) {
+export function cacheableManifest(handle: CallHandler, personal: boolean): CallHandler {
+  return async (request, requestId) => {
+    const response = await handle(request, requestId);
+    const { status, contentType = "", body } = response;
+    if (request.method !== "GET" || status !== 200 || body === undefined) {
       return response;
     }
-    const whole = await collect(response.body);
+    const whole = body instanceof Uint8Array ? body : await collect(body);
     const tag = await entityTag(whole);
     // What a known caller was told may not be for others.
     const audience = personal || request.header.has("Authorization") ? "private" : "public";
@@ -22,11 +23,11 @@ export function cacheableManifest(handle: HttpCallHandler, personal: boolean): H
     if (matches(request.header.get("If-None-Match"), tag)) {
       return { status: 304, header: new Headers(fields) };
     }
-    const header = new Headers(response.header);
+    const header = response.header ?? new Headers({ "Content-Type": contentType });
     for (const [name, value] of Object.entries(fields)) {
       header.set(name, value);
     }
-    return { ...response, header, body: onePiece(whole) };
+    return { ...response, header, body: whole };
   };
 }
 

@@ -1,60 +1,41 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { CallResponse } from "./wire/carrier.ts";
+
+// grpc-web-text: gRPC-Web in base64, as a request's text in one piece or in several that are each padded, and with each
+// piece of the response padded, so that it can be read when it comes. See
+// https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md. The base64 goes while it is read: limits are those of the
+// bytes that it stands for, and no text is kept.
 
 type Body = AsyncIterable<Uint8Array>;
-
-/**
- * Lets a handler of gRPC-Web serve grpc-web-text, too: the same in base64, as a request's text in one piece or in
- * several that are each padded, and with each piece of the response padded, so that it can be read when it comes. The
- * response is text if `Accept` names it, or names no kind of gRPC-Web and the request is text. See
- * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
- *
- * The base64 goes while it is read: limits are those of the bytes that it stands for, and no text is kept.
- */
-export async function handleText(
-  request: UniversalServerRequest,
-  handle: (binary: UniversalServerRequest) => Promise<UniversalServerResponse>,
-): Promise<UniversalServerResponse> {
-  const type = request.header.get("Content-Type");
-  if (type === null || !grpcWeb.test(type)) {
-    return await handle(request);
-  }
-  const isText = text.test(type);
-  const response = await handle(isText ? binaryRequest(request, type) : request);
-  return wantsText(request.header.get("Accept"), isText) ? textResponse(response) : response;
-}
 
 const grpcWeb = /^application\/grpc-web/i;
 const text = /^application\/grpc-web-text(?![\w-])/i;
 
-function wantsText(accept: string | null, isText: boolean): boolean {
+/**
+ * True if the response to a call of gRPC-Web is to be text: `Accept` names it, or names no kind of gRPC-Web and the
+ * request is text.
+ */
+export function wantsText(accept: string | null, isText: boolean): boolean {
   const kinds = accept?.split(",").map((kind) => kind.trim()) ?? [];
   const named = kinds.filter((kind) => grpcWeb.test(kind));
   return named.length === 0 ? isText : named.some((kind) => text.test(kind));
 }
 
-function binaryRequest(request: UniversalServerRequest, type: string): UniversalServerRequest {
-  const header = new Headers(request.header);
-  header.set("Content-Type", type.replace(text, "application/grpc-web"));
-  const length = header.get("Content-Length");
-  if (length !== null) {
-    // What it stands for at least, if it is one text.
-    header.set("Content-Length", String(Math.max(0, Math.floor(Number(length) / 4) * 3 - 2)));
-  }
-  const { body } = request;
-  const isBytes = typeof body === "object" && body !== null && Symbol.asyncIterator in body;
-  return { ...request, header, body: isBytes ? decodeBody(body) : body };
+/** Bytes that so many characters stand for at least, if they are one text. */
+export function leastBytesOf(characters: number): number {
+  return Math.max(0, Math.floor(characters / 4) * 3 - 2);
 }
 
-function textResponse(response: UniversalServerResponse): UniversalServerResponse {
-  const { header, body } = response;
-  const type = header?.get("Content-Type") ?? "";
-  // Anything else is no response of gRPC-Web.
-  if (header === undefined || body === undefined || !grpcWeb.test(type)) {
-    return response;
-  }
-  header.set("Content-Type", type.replace(grpcWeb, "application/grpc-web-text"));
-  return { ...response, body: encodeBody(body) };
+/** A response of gRPC-Web as text. */
+export function encodeText({ header, contentType, body, ...response }: CallResponse): CallResponse {
+  const type = (contentType ?? "").replace(grpcWeb, "application/grpc-web-text");
+  header?.set("Content-Type", type);
+  return {
+    ...response,
+    header,
+    contentType: type,
+    body: body === undefined || body instanceof Uint8Array ? body && encode(body) : encodeBody(body),
+  };
 }
 
 /** Not a generator: one that is ended before it has started would not end what it reads from. */
@@ -72,7 +53,8 @@ function encodeBody(body: Body): Body {
   };
 }
 
-function decodeBody(body: Body): Body {
+/** The bytes of a request that is text. */
+export function decodeText(body: Body): Body {
   const iterator = body[Symbol.asyncIterator]();
   const decoder = createDecoder();
   return {
@@ -101,7 +83,7 @@ alphabet.forEach((code, value) => {
 });
 
 /** Base64 with padding (RFC 4648). */
-function encode(bytes: Uint8Array): Uint8Array {
+function encode(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const encoded = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
   const digit = (three: number, shift: number) => alphabet[(three >> shift) & 63] ?? 0;
   for (let from = 0, to = 0; from < bytes.length; from += 3, to += 4) {

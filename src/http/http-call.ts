@@ -17,15 +17,6 @@ import { hasTimeout, shortenTimeout } from "./timeout-header.ts";
 const callKey = createContextKey<HttpCall | undefined>(undefined, { description: "call over HTTP" });
 
 /**
- * Handles a call over HTTP.
- * @param keepAlive Is given what may run on when the call has its response: a handler that cleans up.
- */
-export type HttpCallHandler = (
-  request: UniversalServerRequest,
-  keepAlive?: (running: Promise<unknown>) => void,
-) => Promise<UniversalServerResponse>;
-
-/**
  * Handles one call over HTTP as the policy wants it.
  * @param keepAlive Is given what may still run after the response: a handler that cleans up.
  */
@@ -33,7 +24,7 @@ export async function handleCall(
   handle: UniversalHandler,
   request: UniversalServerRequest,
   policy: CallPolicy,
-  keepAlive: (running: Promise<unknown>) => void = () => undefined,
+  keepAlive: (running: Promise<unknown>) => void,
 ): Promise<UniversalServerResponse> {
   const call = new HttpCall(handle, request, policy, keepAlive);
   try {

@@ -1,43 +1,33 @@
-import type { ContextValues } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { onePiece } from "../base/chunks.ts";
 import { isPlugboardError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Peer } from "../call/peer.ts";
-import { peerKey } from "../call/peer.ts";
 import type { PlainResponse, RequestRefusal } from "../call/refuse-request.ts";
 import { noSuchMethod, refuseRequest } from "../call/refuse-request.ts";
-import { requestIdFor, requestIdHeader, setRequestId } from "../call/request-id.ts";
+import { requestIdFor, requestIdHeader } from "../call/request-id.ts";
 import { crossOrigin } from "./cors.ts";
 import type { HostRule, NamedHost } from "./hosts.ts";
 import { refuseHost } from "./hosts.ts";
-import type { HttpCallHandler } from "./http-call.ts";
 import type { HeaderField } from "./response-headers.ts";
 import { fitResponseHeaders, securityHeaders } from "./response-headers.ts";
+import type { CallHandler, CallRequest, CallResponse } from "./wire/carrier.ts";
 
 /** A request, as a platform hands it over. */
-export interface HttpRequest extends UniversalServerRequest {
-  readonly contextValues: ContextValues;
+export interface HttpRequest extends CallRequest {
   /** As it was sent, without the query: each method has one path. Where a plugin is mounted, what comes below that. */
   readonly path: string;
   readonly host: NamedHost;
   /** True if it came over HTTPS. */
   readonly secure: boolean;
-  readonly peer: Peer;
   /** The platform's reason for refusing it. */
   readonly refusal?: RequestRefusal | undefined;
-  /** Lets something run on when the response has left: a handler that cleans up. */
-  readonly waitUntil: (running: Promise<unknown>) => void;
   /** Most bytes of a response's header, as HTTP/2 counts them; asked when there is one. */
   readonly maxFieldBytes: () => number;
 }
 
 /** A response, as a platform sends it. */
-export interface HttpResponse extends UniversalServerResponse {
+export interface HttpResponse extends CallResponse {
   /** Go before those of `header`, which replace them. */
   readonly fields: readonly HeaderField[];
-  readonly header: Headers;
   /** Nothing is served at the path. */
   readonly notFound?: true;
 }
@@ -45,7 +35,7 @@ export interface HttpResponse extends UniversalServerResponse {
 /** Options for handling requests. */
 export interface RequestHandlerOptions<Request extends HttpRequest> {
   /** Looks up what handles a path. It fails if the plugin can't start. */
-  readonly find: (path: string, request: Request) => HttpCallHandler | undefined | Promise<HttpCallHandler | undefined>;
+  readonly find: (path: string, request: Request) => CallHandler | undefined | Promise<CallHandler | undefined>;
   /** The reason why the plugin takes no calls, in a word; `undefined` if it takes them. */
   readonly unready: (request: Request) => string | undefined | Promise<string | undefined>;
   /** Added to the refusal of a path that is none of a method's. */
@@ -75,7 +65,7 @@ export function createRequestHandler<Request extends HttpRequest>(
   const { find, unready, howToCall, page, origins, originRefused, hosts, hsts, personal, log } = options;
 
   return async (request) => {
-    const { header, method, path, secure, contextValues } = request;
+    const { header, method, path, secure } = request;
     const requestId = requestIdFor(header.get(requestIdHeader));
     const secured = securityHeaders(requestId, secure ? hsts : undefined);
     const refusal =
@@ -96,7 +86,7 @@ export function createRequestHandler<Request extends HttpRequest>(
     );
     const fields = cors.headers.length === 0 ? secured : [...secured, ...cors.headers];
     if (cors.preflight) {
-      return { status: 204, fields, header: new Headers() };
+      return { status: 204, fields };
     }
     try {
       const found = find(path, request);
@@ -107,15 +97,15 @@ export function createRequestHandler<Request extends HttpRequest>(
           ? { ...refused(request, noSuchMethod(path, howToCall), fields), notFound: true }
           : respondWhole(method, other, fields);
       }
-      contextValues.set(peerKey, request.peer);
-      setRequestId(contextValues, requestId);
-      const response = await handle(request, request.waitUntil);
-      const own = response.header ?? new Headers();
-      fitResponseHeaders(own, { method, status: response.status, personal, maxBytes: request.maxFieldBytes(), log });
-      for (const [name] of cors.headers) {
-        own.delete(name);
+      const response = await handle(request, requestId);
+      const own = response.header;
+      if (own !== undefined) {
+        fitResponseHeaders(own, { method, status: response.status, personal, maxBytes: request.maxFieldBytes(), log });
+        for (const [name] of cors.headers) {
+          own.delete(name);
+        }
       }
-      return { ...response, fields, header: own };
+      return { ...response, fields };
     } catch (error) {
       return failed(request, error, fields, log);
     }
@@ -183,5 +173,5 @@ function respondWhole(
     return { status, fields, header };
   }
   header.set("Content-Length", String(bytes.byteLength));
-  return { status, fields, header, ...(method !== "HEAD" && { body: onePiece(bytes) }) };
+  return { status, fields, header, ...(method !== "HEAD" && { body: bytes }) };
 }

@@ -17,7 +17,7 @@ export interface ServiceTableEntry {
 }
 
 /** Options of a registration, as Connect's routers take them. */
-type OwnOptions = Partial<UniversalHandlerOptions> & {
+export type OwnOptions = Partial<UniversalHandlerOptions> & {
   /** A protocol can be switched off for a service. */
   readonly [Protocol in "connect" | "grpc" | "grpcWeb"]?: boolean;
 };
@@ -33,6 +33,8 @@ export interface ServiceTable {
   readonly own: readonly DescService[];
   /** Looks a method up by its path, "/package.Service/Method". */
   find(path: string): ServiceTableEntry | undefined;
+  /** All methods. */
+  entries(): Iterable<ServiceTableEntry>;
   /**
    * Registers the same implementations with another router, such as the one that serves HTTP.
    * @param options For every method. A service's own options take precedence, but for gate and limits: a call has to
@@ -108,6 +110,7 @@ export function createServiceTable(
     services,
     own,
     find: (path) => entries.get(path),
+    entries: () => entries.values(),
     registerWith(target, options, outermost) {
       const adapt: AdaptOptions = (own) => ({
         ...options,

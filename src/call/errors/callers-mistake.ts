@@ -38,8 +38,8 @@ export function checkQuery({ requestMethod, url }: HandlerContext): void {
   }
 }
 
-/** The statuses that Connect responds with alone, in words: no protocol is known yet that could carry an error. */
-const refusals: Readonly<Record<number, string>> = {
+/** The statuses of requests that are calls of no protocol, in words: none is known that could carry an error. */
+export const bareRefusals: Readonly<Record<number, string>> = {
   405: "a method is called by POST; by GET only if it has no side effects",
   415:
     "the request has no Content-Type that this method is served with: application/json or application/proto; " +
@@ -52,7 +52,7 @@ export function explainRefusal(
   response: UniversalServerResponse,
   { allowedMethods }: UniversalHandler,
 ): UniversalServerResponse {
-  const refusal = refusals[response.status];
+  const refusal = bareRefusals[response.status];
   if (response.body !== undefined || refusal === undefined) {
     return response;
   }

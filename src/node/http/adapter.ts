@@ -1,6 +1,6 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
-import { Code, createContextValues } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import type { Log } from "../../base/log.ts";
 import type { NamedHost } from "../../http/hosts.ts";
@@ -79,14 +79,11 @@ function toHttpRequest(request: NodeRequest, response: NodeResponse, options: Ad
     // Over HTTP/1.1, what Node's own clients take.
     maxFieldBytes: () => ("stream" in request ? maxFieldBytes(request.stream.session) : maxOwnHeaderBytes),
   };
-  const contextValues = createContextValues();
   try {
     ensureUrl(request);
-    return {
-      ...universalRequestFromNodeRequest(request, response, undefined, contextValues),
-      ...known,
-      contextValues,
-    };
+    const { body, ...read } = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    // Connect has parsed JSON there, too, if it was given any.
+    return { ...known, ...read, body: body as AsyncIterable<Uint8Array> };
   } catch {
     const message = "the request's headers can't be read";
     return {
@@ -97,7 +94,6 @@ function toHttpRequest(request: NodeRequest, response: NodeResponse, options: Ad
       header: new Headers(),
       body: null,
       signal: AbortSignal.abort(),
-      contextValues,
       refusal: { status: 400, code: Code.InvalidArgument, message },
     };
   }

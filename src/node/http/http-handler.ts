@@ -3,10 +3,11 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { howToCall } from "../../call/not-found.ts";
-import { createHttpHandlers } from "../../http/handlers.ts";
+import { createGrpcHandlers } from "../../http/grpc-handlers.ts";
 import type { HostRule } from "../../http/hosts.ts";
-import { connectProtocol, grpcProtocol, grpcWebProtocol } from "../../http/protocols.ts";
 import { createRequestHandler } from "../../http/request-handler.ts";
+import type { CallRequest, FindCallHandler } from "../../http/wire/carrier.ts";
+import { createCallHandlers } from "../../http/wire/handlers.ts";
 import type { ServiceTable } from "../../plugin/service-table.ts";
 import type { HandleGrpc } from "../grpc/server/grpc-server.ts";
 import { createGrpcServer } from "../grpc/server/grpc-server.ts";
@@ -53,13 +54,9 @@ const compressions = [compressionGzip, compressionBrotli].map(refuseBroken);
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
   const { table, policy, hsts, shutdownSignal, hosts, origins, originRefused, onlyGrpc = false, draining } = options;
   const { proxy, keepAlive = () => undefined } = options;
-  const protocols = onlyGrpc ? [grpcProtocol] : [grpcProtocol, grpcWebProtocol, connectProtocol];
-  const find = createHttpHandlers(table, protocols, policy, {
-    acceptCompression: compressions,
-    shutdownSignal,
-  });
+  const findGrpc = createGrpcHandlers(table, policy, { acceptCompression: compressions, shutdownSignal });
   const handle = createRequestHandler({
-    find,
+    find: onlyGrpc ? findGrpc : beside(findGrpc),
     unready: () => (draining() ? "draining" : undefined),
     hosts,
     origins,
@@ -69,6 +66,17 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
     ...(!onlyGrpc && { howToCall: howToCall(policy.admit === undefined ? table.own : undefined) }),
     log: policy.log,
   });
+  function beside(findGrpc: FindCallHandler) {
+    const findOther = createCallHandlers(table, policy, {
+      acceptCompression: compressions,
+      compressMinBytes: 1024,
+      shutdownSignal,
+      besideGrpc: true,
+    });
+    return (path: string, { header }: CallRequest) =>
+      (grpcType.test(header.get("Content-Type") ?? "") ? findGrpc(path) : undefined) ?? findOther(path);
+  }
+
   const { log } = policy;
   const { idleTimeoutMs } = policy.limits;
   // Only what is served in TLS has a value of it.
@@ -86,6 +94,9 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
     }),
   };
 }
+
+/** What is no call of gRPC is one of Connect or gRPC-Web. */
+const grpcType = /^application\/grpc(?!-web)/i;
 
 /** Tells the caller that it is the caller's mistake if something can't be decompressed, in whatever way it is broken. */
 function refuseBroken(compression: Compression): Compression {

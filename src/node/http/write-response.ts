@@ -29,7 +29,8 @@ export async function writeResponse(
   options: WriteOptions,
 ): Promise<void> {
   const { idleTimeoutMs } = options;
-  const iterator = outgoing.body?.[Symbol.asyncIterator]();
+  const { body } = outgoing;
+  const iterator = body instanceof Uint8Array ? undefined : body?.[Symbol.asyncIterator]();
   let closed = isClosed(response);
   let stalled: ReturnType<typeof setTimeout> | undefined;
   let resume: (() => void) | undefined;
@@ -84,7 +85,11 @@ export async function writeResponse(
       fitTrailers(trailer, options.maxFieldBytes(), options.log);
       response.addTrailers(Object.fromEntries(trailer));
     }
-    response.end();
+    if (body instanceof Uint8Array) {
+      response.end(body);
+    } else {
+      response.end();
+    }
     expectTaken();
   } catch (error) {
     // The handler is told that its response can't be sent.
@@ -93,11 +98,14 @@ export async function writeResponse(
   }
 }
 
-function setHead({ status, fields, header }: HttpResponse, response: NodeResponse) {
+function setHead({ status, fields, header, contentType }: HttpResponse, response: NodeResponse) {
   for (const [name, value] of fields) {
     response.setHeader(name, value);
   }
-  header.forEach((value, name) => {
+  if (contentType !== undefined) {
+    response.setHeader("Content-Type", contentType);
+  }
+  header?.forEach((value, name) => {
     // Of these each is a field of its own (RFC 6265, section 3).
     response.setHeader(name, name === "set-cookie" ? header.getSetCookie() : value);
   });
