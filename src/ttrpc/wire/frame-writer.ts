@@ -4,7 +4,7 @@ import { headerBytes, writeHeader } from "./frame.ts";
 const chunkBytes = 64 * 1024;
 
 /** A piece of what was written. */
-export interface WrittenChunk {
+interface WrittenChunk {
   readonly bytes: Uint8Array;
   /** True if nothing else reads the memory behind it any more. */
   readonly given: boolean;
