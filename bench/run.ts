@@ -127,6 +127,13 @@ for (const measurement of measurements) {
 }
 console.log(formatOutcomes(targets));
 console.log(`Results and charts are in ${folder}`);
+if (folder === folderOf("results/")) {
+  console.log("Put them into docs/performance.md: npm run performance");
+}
+if (quick && measurements.some(({ failures = {} }) => Object.keys(failures).length > 0)) {
+  // So little is within reach of every contender.
+  process.exitCode = 1;
+}
 
 function isWanted(part: Part): boolean {
   return wantedParts.includes(part);

@@ -65,7 +65,9 @@ export async function measureNoise(count: number, isRecorded: boolean): Promise<
   if (isRecorded) {
     const processor = cpus()[0]?.model ?? "unknown";
     writeRecording(file, cores, { node: process.version, processor, runs: runs.length, rows });
-    console.log(`recorded in bench/results/ratios.json for ${cores} cores`);
+    console.log(
+      `recorded in bench/results/ratios.json for ${cores} cores; put it into docs/performance.md: npm run performance`,
+    );
   }
 }
 
