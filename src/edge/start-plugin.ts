@@ -51,6 +51,7 @@ export async function startEdgeHandler<Config extends DescMessage>(
   const { table } = running;
   // gRPC needs HTTP/2 trailers, which Workers can't send.
   const find = createCallHandlers(table, policy, {
+    protocols: ["connect", "grpcWeb"],
     acceptCompression: [gzip],
     // Responses are left to the platform, which compresses what callers accept compressed.
     compressMinBytes: Number.POSITIVE_INFINITY,

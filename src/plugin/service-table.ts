@@ -35,17 +35,6 @@ export interface ServiceTable {
   find(path: string): ServiceTableEntry | undefined;
   /** All methods. */
   entries(): Iterable<ServiceTableEntry>;
-  /**
-   * Registers the same implementations with another router, such as the one that serves HTTP.
-   * @param options For every method. A service's own options take precedence, but for gate and limits: a call has to
-   * pass both gates, and the smaller limit holds.
-   * @param outermost Run around each method's own interceptors.
-   */
-  registerWith(
-    router: ConnectRouter,
-    options: Partial<UniversalHandlerOptions>,
-    outermost: readonly Interceptor[],
-  ): void;
 }
 
 /** A function that registers handlers, as any Connect server takes it. */
@@ -56,8 +45,6 @@ export type Routes = (router: ConnectRouter) => unknown;
  * services when it runs and all of them when the plugin is called.
  */
 export type StandardRoutes = (router: ConnectRouter, table: ServiceTable) => unknown;
-
-type AdaptOptions = (own: RegisterOptions) => RegisterOptions;
 
 type RegisterOptions = Parameters<ConnectRouter["service"]>[2];
 
@@ -75,7 +62,6 @@ export function createServiceTable(
   const services: DescService[] = [];
   const own: DescService[] = [];
   const entries = new Map<string, ServiceTableEntry>();
-  const registrations: ((target: ConnectRouter, adapt: AdaptOptions) => void)[] = [];
   // Connect's router lets a service's own interceptors take the place of the router's; so do we.
   const interceptorsOf = (own: RegisterOptions) => own?.interceptors ?? interceptors;
 
@@ -97,12 +83,10 @@ export function createServiceTable(
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
         add(spec, options);
       }
-      registrations.push((target, adapt) => target.service(service, implementation, adapt(options)));
       return router;
     },
     rpc(method, implementation, options) {
       add(createMethodImplSpec(method, implementation), options);
-      registrations.push((target, adapt) => target.rpc(method, implementation, adapt(options)));
       return router;
     },
   };
@@ -111,18 +95,6 @@ export function createServiceTable(
     own,
     find: (path) => entries.get(path),
     entries: () => entries.values(),
-    registerWith(target, options, outermost) {
-      const adapt: AdaptOptions = (own) => ({
-        ...options,
-        ...given(own),
-        // What the policy has is no default that a registration could replace.
-        ...held(options, own),
-        interceptors: [...outermost, ...interceptorsOf(own)],
-      });
-      for (const register of registrations) {
-        register(target, adapt);
-      }
-    },
   };
   for (const register of routes) {
     refusePromise(register(router));
@@ -140,30 +112,6 @@ export function createServiceTable(
  */
 function given(own: RegisterOptions = {}): OwnOptions {
   return Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-}
-
-/** The gate and the limits of a method: a policy's, which hold beside those of a registration. */
-function held(ours: Partial<UniversalHandlerOptions>, own: Partial<UniversalHandlerOptions> = {}) {
-  const gates = [ours.requestGate, own.requestGate].filter((gate) => gate !== undefined);
-  const requestGate = gates.length === 0 ? undefined : gates.reduce(inTurn);
-  const readMaxBytes = smaller(ours.readMaxBytes, own.readMaxBytes);
-  const maxTimeoutMs = smaller(ours.maxTimeoutMs, own.maxTimeoutMs);
-  return {
-    ...(requestGate && { requestGate }),
-    ...(readMaxBytes !== undefined && { readMaxBytes }),
-    ...(maxTimeoutMs !== undefined && { maxTimeoutMs }),
-  };
-}
-
-function smaller(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
-}
-
-function inTurn(first: OwnGate, second: OwnGate): OwnGate {
-  return async (context) => {
-    await first(context);
-    await second(context);
-  };
 }
 
 function refusePromise(returned: unknown) {

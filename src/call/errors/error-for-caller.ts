@@ -1,10 +1,9 @@
-import type { ContextValues, HandlerContext, Interceptor, StreamResponse } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import { isPlugboardError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { defaultLog } from "../../base/log.ts";
 import type { CallContext } from "../call-context.ts";
-import type { AnyMessage } from "../handler-output.ts";
 import { dropUnsendable } from "../messages/metadata.ts";
 import { requestIdHeader, requestIdOf } from "../request-id.ts";
 import { fitError, fitMessage } from "./fit-error.ts";
@@ -51,69 +50,6 @@ function messageOf(thrown: unknown, log: Log): string {
     return fitMessage(String(thrown), log);
   } catch {
     return "looking at it throws";
-  }
-}
-
-/** Conceals what must not reach callers from handlers and from the interceptors that run inside this one. */
-export function concealErrors(log: Log): Interceptor {
-  return (next) => async (request) => {
-    const { method, signal, contextValues: values, header: requestHeader } = request;
-    const call = { method, signal, values, requestHeader };
-    try {
-      const response = await next(request);
-      if (response.stream) {
-        return { ...response, message: concealStreamErrors(response, call, log) };
-      }
-      dropUnsendable(response.header, "response's header", log);
-      dropUnsendable(response.trailer, "response's trailer", log);
-      return response;
-    } catch (error) {
-      throw concealError(error, call, log);
-    }
-  };
-}
-
-function concealStreamErrors(
-  { header, trailer, message }: StreamResponse,
-  call: CallInTrouble,
-  log: Log,
-): AsyncIterableIterator<AnyMessage> {
-  const source = message[Symbol.asyncIterator]();
-  let begun = false;
-  const concealed = conceal();
-  const messages = {
-    next: () => concealed.next(),
-    async return() {
-      if (!begun) {
-        // A generator that was never asked for a value ends without its finally blocks; the source may have begun.
-        await source.return?.();
-      }
-      return await concealed.return(undefined);
-    },
-    [Symbol.asyncIterator]: () => messages,
-  };
-  return messages;
-
-  async function* conceal() {
-    begun = true;
-    let sent = false;
-    const send = () => {
-      if (!sent) {
-        sent = true;
-        // A handler sets them before its first message.
-        dropUnsendable(header, "response's header", log);
-      }
-    };
-    try {
-      for await (const each of { [Symbol.asyncIterator]: () => source }) {
-        send();
-        yield each;
-      }
-      send();
-      dropUnsendable(trailer, "response's trailer", log);
-    } catch (error) {
-      throw concealError(error, call, log);
-    }
   }
 }
 

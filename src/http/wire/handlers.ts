@@ -1,5 +1,4 @@
 import type { CallPolicy } from "../../call/call-policy.ts";
-import { bareRefusals } from "../../call/errors/callers-mistake.ts";
 import { typesOf } from "../../call/messages/type-registry.ts";
 import { PluginService } from "../../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { methodPath } from "../../plugin/method-path.ts";
@@ -17,14 +16,11 @@ import { UnaryCall } from "./unary-call.ts";
 
 const describePath = methodPath(PluginService.method.describe);
 
-/** Options for serving Connect and gRPC-Web. */
-export interface CallHandlersOptions extends Omit<WireOptions, "jsonOptions"> {
-  /** True if the server has gRPC, too, from elsewhere. */
-  readonly besideGrpc?: boolean;
-}
+/** Options for serving Connect, gRPC and gRPC-Web. */
+export type CallHandlersOptions = Omit<WireOptions, "jsonOptions">;
 
 /**
- * Serves Connect and gRPC-Web straight from a service table, whatever carries them.
+ * Serves Connect, gRPC and gRPC-Web straight from a service table, whatever carries them.
  * @throws ConnectError if a service was registered with options that can't hold
  */
 export function createCallHandlers(
@@ -32,9 +28,8 @@ export function createCallHandlers(
   policy: CallPolicy,
   options: CallHandlersOptions,
 ): FindCallHandler {
-  const protocols = ["connect", "grpcWeb", ...(options.besideGrpc ? (["grpc"] as const) : [])] as const;
   for (const { options: own } of table.entries()) {
-    checkOwnOptions(own, protocols);
+    checkOwnOptions(own, options.protocols);
   }
   const wireOptions = { ...options, jsonOptions: { registry: typesOf(table.services) } };
   const handlers = new Map<string, CallHandler>();
@@ -74,11 +69,18 @@ function createHandler(method: ServedMethod, policy: CallPolicy): CallHandler {
   };
 }
 
-function takes({ desc, connect, grpcWeb }: ServedMethod, form: RequestForm): boolean {
+function takes({ desc, connect, grpc, grpcWeb }: ServedMethod, form: RequestForm): boolean {
   if (form.kind === "message") {
     return connect && desc.methodKind === "unary";
   }
-  return form.protocol.name === "connect" ? connect && desc.methodKind !== "unary" : grpcWeb;
+  switch (form.protocol.name) {
+    case "connect":
+      return connect && desc.methodKind !== "unary";
+    case "grpc":
+      return grpc;
+    case "grpc-web":
+      return grpcWeb;
+  }
 }
 
 /** See https://connectrpc.com/docs/protocol/#unary-get-request. */
@@ -105,6 +107,15 @@ async function stream(
   const asText = protocol.name === "grpc-web" && wantsText(request.header.get("Accept"), text);
   return asText ? encodeText(response) : response;
 }
+
+/** The statuses of requests that are calls of no protocol, in words: none is known that could carry an error. */
+const bareRefusals: Readonly<Record<number, string>> = {
+  405: "a method is called by POST; by GET only if it has no side effects",
+  415:
+    "the request has no Content-Type that this method is served with: application/json or application/proto; " +
+    "for streams application/connect+json or application/connect+proto; or one of gRPC-Web or, over HTTP/2, gRPC",
+  505: "a stream in both directions needs HTTP/2 or a WebSocket",
+};
 
 /** Nothing is known yet of a call that could be observed. */
 function refuse(status: number, fields: Readonly<Record<string, string>> = {}): CallResponse {

@@ -53,6 +53,18 @@ const grpcWeb: EnvelopeProtocol = {
   },
 };
 
+/** gRPC, see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
+const grpc: EnvelopeProtocol = {
+  ...grpcWeb,
+  name: "grpc",
+  contentType: { json: "application/grpc+json", proto: "application/grpc+proto" },
+  endFlag: 0,
+  end(trailer, error) {
+    setGrpcStatus(trailer, error);
+    return undefined;
+  },
+};
+
 /** The form of a request's body. */
 export type RequestForm =
   /** One message as it is, of a unary call of Connect's. */
@@ -69,7 +81,7 @@ const unaryJson: RequestForm = { kind: "message", format: "json" };
 const unaryProto: RequestForm = { kind: "message", format: "proto" };
 
 const connectType = /^application\/(connect\+)?(?:(json)(?:; ?charset=utf-?8)?|proto)$/i;
-const grpcWebType = /^application\/grpc-web(-text)?(?:\+(?:(json)(?:; ?charset=utf-?8)?|proto))?$/i;
+const grpcType = /^application\/grpc(-web(-text)?)?(?:\+(?:(json)(?:; ?charset=utf-?8)?|proto))?$/i;
 
 /** The form that a `Content-Type` stands for; `undefined` if it is none that is known here. */
 export function formOf(contentType: string): RequestForm | undefined {
@@ -85,13 +97,13 @@ export function formOf(contentType: string): RequestForm | undefined {
     }
     return { kind: "envelopes", protocol: connectStreams, format, text: false };
   }
-  const web = grpcWebType.exec(contentType);
-  return web === null
+  const ofGrpc = grpcType.exec(contentType);
+  return ofGrpc === null
     ? undefined
     : {
         kind: "envelopes",
-        protocol: grpcWeb,
-        format: web[2] === undefined ? "proto" : "json",
-        text: web[1] !== undefined,
+        protocol: ofGrpc[1] === undefined ? grpc : grpcWeb,
+        format: ofGrpc[3] === undefined ? "proto" : "json",
+        text: ofGrpc[2] !== undefined,
       };
 }

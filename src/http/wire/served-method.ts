@@ -7,8 +7,13 @@ import type { OwnOptions, ServiceTableEntry } from "../../plugin/service-table.t
 import type { Codec, Format } from "./codec.ts";
 import { createCodecs } from "./codec.ts";
 
+/** A protocol, by the name of the option that switches it off for a service. */
+export type WireProtocol = "connect" | "grpc" | "grpcWeb";
+
 /** Options for all methods; each holds for a service unless that was registered with its own. */
 export interface WireOptions {
+  /** The protocols to serve. gRPC needs the trailers of HTTP, which not every platform has. */
+  readonly protocols: readonly WireProtocol[];
   /** The compressions that are known, the preferred one first. */
   readonly acceptCompression: readonly Compression[];
   /** Responses and messages from so many bytes on are compressed, if the caller takes it. */
@@ -26,6 +31,7 @@ export interface ServedMethod {
   readonly gate: ServiceTableEntry["requestGate"];
   readonly codecs: Readonly<Record<Format, Codec>>;
   readonly connect: boolean;
+  readonly grpc: boolean;
   readonly grpcWeb: boolean;
   /** True if Connect's GET may call it. */
   readonly get: boolean;
@@ -41,7 +47,8 @@ export interface ServedMethod {
 export function serveMethod(entry: ServiceTableEntry, limits: CallLimits, options: WireOptions): ServedMethod {
   const { spec, requestGate, options: own } = entry;
   const readMaxBytes = Math.min(limits.maxMessageBytes, own.readMaxBytes ?? Number.POSITIVE_INFINITY);
-  const connect = own.connect !== false;
+  const serves = (protocol: WireProtocol) => options.protocols.includes(protocol) && own[protocol] !== false;
+  const connect = serves("connect");
   return {
     desc: spec.method,
     entry: { ...entry, requestGate: undefined },
@@ -53,7 +60,8 @@ export function serveMethod(entry: ServiceTableEntry, limits: CallLimits, option
       writeMaxBytes: own.writeMaxBytes ?? Number.POSITIVE_INFINITY,
     }),
     connect,
-    grpcWeb: own.grpcWeb !== false,
+    grpc: serves("grpc"),
+    grpcWeb: serves("grpcWeb"),
     get: connect && spec.kind === "unary" && spec.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
     readMaxBytes,
     maxTimeoutMs: own.maxTimeoutMs,
@@ -69,7 +77,7 @@ export function serveMethod(entry: ServiceTableEntry, limits: CallLimits, option
  * @param protocols Those that the server has.
  * @throws ConnectError as Connect's own router does
  */
-export function checkOwnOptions(own: OwnOptions, protocols: readonly ("connect" | "grpc" | "grpcWeb")[]): void {
+export function checkOwnOptions(own: OwnOptions, protocols: readonly WireProtocol[]): void {
   if (protocols.every((protocol) => own[protocol] === false)) {
     throw new ConnectError("a service disables every protocol that this server has", Code.InvalidArgument);
   }

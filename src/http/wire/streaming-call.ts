@@ -30,6 +30,8 @@ export class StreamingCall extends CarriedCall {
   /** Has been asked for already, so that the handler can set headers before the response begins. */
   #first: IteratorResult<AnyMessage> | undefined;
   #failure: ConnectError | undefined;
+  /** Complete when the response has ended. */
+  readonly #trailer = new Headers();
   readonly #handlerEnds = Promise.withResolvers<void>();
 
   constructor(parts: CallParts, protocol: EnvelopeProtocol, format: Format) {
@@ -69,7 +71,8 @@ export class StreamingCall extends CarriedCall {
       header.set(this.#protocol.encodingField, this.#compression.name);
     }
     header?.set("Content-Type", contentType);
-    return { status: 200, header, contentType, body: this.#body() };
+    const trailer = this.#protocol.name === "grpc" && { trailer: this.#trailer };
+    return { status: 200, header, contentType, body: this.#body(), ...trailer };
   }
 
   /** @returns The compression of the request. */
@@ -178,11 +181,12 @@ export class StreamingCall extends CarriedCall {
     if (this.ended) {
       return undefined;
     }
-    const trailer = new Headers(this.sendableTrailer());
-    this.#failure?.metadata.forEach((value, name) => {
-      trailer.append(name, value);
-    });
-    const last = this.#protocol.end(trailer, this.#failure);
+    for (const headers of [this.sendableTrailer(), this.#failure?.metadata]) {
+      headers?.forEach((value, name) => {
+        this.#trailer.append(name, value);
+      });
+    }
+    const last = this.#protocol.end(this.#trailer, this.#failure);
     this.responseBytes += last?.byteLength ?? 0;
     this.#end(this.#failure);
     return last;

@@ -3,10 +3,8 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { CallPolicy } from "../../call/call-policy.ts";
 import { howToCall } from "../../call/not-found.ts";
-import { createGrpcHandlers } from "../../http/grpc-handlers.ts";
 import type { HostRule } from "../../http/hosts.ts";
 import { createRequestHandler } from "../../http/request-handler.ts";
-import type { CallRequest, FindCallHandler } from "../../http/wire/carrier.ts";
 import { createCallHandlers } from "../../http/wire/handlers.ts";
 import type { ServiceTable } from "../../plugin/service-table.ts";
 import type { HandleGrpc } from "../grpc/server/grpc-server.ts";
@@ -54,9 +52,14 @@ const compressions = [compressionGzip, compressionBrotli].map(refuseBroken);
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
   const { table, policy, hsts, shutdownSignal, hosts, origins, originRefused, onlyGrpc = false, draining } = options;
   const { proxy, keepAlive = () => undefined } = options;
-  const findGrpc = createGrpcHandlers(table, policy, { acceptCompression: compressions, shutdownSignal });
+  const find = createCallHandlers(table, policy, {
+    protocols: onlyGrpc ? ["grpc"] : ["connect", "grpc", "grpcWeb"],
+    acceptCompression: compressions,
+    compressMinBytes: 1024,
+    shutdownSignal,
+  });
   const handle = createRequestHandler({
-    find: onlyGrpc ? findGrpc : beside(findGrpc),
+    find,
     unready: () => (draining() ? "draining" : undefined),
     hosts,
     origins,
@@ -66,17 +69,6 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
     ...(!onlyGrpc && { howToCall: howToCall(policy.admit === undefined ? table.own : undefined) }),
     log: policy.log,
   });
-  function beside(findGrpc: FindCallHandler) {
-    const findOther = createCallHandlers(table, policy, {
-      acceptCompression: compressions,
-      compressMinBytes: 1024,
-      shutdownSignal,
-      besideGrpc: true,
-    });
-    return (path: string, { header }: CallRequest) =>
-      (grpcType.test(header.get("Content-Type") ?? "") ? findGrpc(path) : undefined) ?? findOther(path);
-  }
-
   const { log } = policy;
   const { idleTimeoutMs } = policy.limits;
   // Only what is served in TLS has a value of it.
@@ -94,9 +86,6 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandlers {
     }),
   };
 }
-
-/** What is no call of gRPC is one of Connect or gRPC-Web. */
-const grpcType = /^application\/grpc(?!-web)/i;
 
 /** Tells the caller that it is the caller's mistake if something can't be decompressed, in whatever way it is broken. */
 function refuseBroken(compression: Compression): Compression {

@@ -4,13 +4,13 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { definePlugin } from "plugboard";
 import { expect, test } from "vitest";
-import { envelope } from "../../../src/node/grpc/envelope.ts";
+import { encodeEnvelope } from "../../../src/http/wire/envelope.ts";
 import type { Routes } from "../../../src/plugin/service-table.ts";
 import { BehaviourService, EchoRequestSchema, EchoResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { listenLocally } from "../../support/local-listener.ts";
 
 const { echo, collect, converse, produce } = BehaviourService.method;
-const hello = envelope(toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: "hello" })));
+const hello = encodeEnvelope(0, toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: "hello" })));
 
 /** What a caller gets, frame by frame as Node tells it. */
 interface Received {
@@ -82,7 +82,7 @@ test.each<[what: string, bytes: Uint8Array, code: Code]>([
   ["two messages", Buffer.concat([hello, hello]), Code.Unimplemented],
   ["half a prefix", hello.subarray(0, 3), Code.InvalidArgument],
   ["half a message", hello.subarray(0, 8), Code.InvalidArgument],
-  ["a message that is none of its type", envelope(Buffer.of(0xff)), Code.InvalidArgument],
+  ["a message that is none of its type", encodeEnvelope(0, Buffer.of(0xff)), Code.InvalidArgument],
   ["a message that says it has 4 GiB", Buffer.of(0, 0xff, 0xff, 0xff, 0xff), Code.ResourceExhausted],
   ["a compressed message, of a request that is not", Buffer.of(1, 0, 0, 0, 0), Code.Internal],
 ])("a unary call with %s is told so, and its handler does not run", async (_what, bytes, code) => {
@@ -115,7 +115,7 @@ test("a message that can't be read ends a stream, and aborts its handler", async
   );
   const stream = peer.request("Converse");
   const received = receive(stream);
-  stream.write(envelope(Buffer.of()));
+  stream.write(encodeEnvelope(0, Buffer.of()));
   await once(stream, "data");
   stream.write(Buffer.of(0, 0xff, 0xff, 0xff, 0xff));
   const { trailer, rstCode } = await received;
@@ -129,7 +129,7 @@ test("a response that is complete closes the stream of a caller that would send 
   const stream = peer.request("Collect");
   stream.on("error", () => undefined);
   const received = receive(stream);
-  stream.write(envelope(Buffer.of()));
+  stream.write(encodeEnvelope(0, Buffer.of()));
   const { trailer, rstCode } = await received;
   expect(trailer["grpc-status"]).toBe("0");
   expect(rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
@@ -213,7 +213,7 @@ test("a caller that takes nothing holds the handler back, and gets all in the en
   const stream = peer.request("Produce");
   stream.pause();
   // 200 messages of 16 KiB.
-  stream.end(envelope(Buffer.of(0x10, 200, 1, 0x18, 0x80, 0x80, 1)));
+  stream.end(encodeEnvelope(0, Buffer.of(0x10, 200, 1, 0x18, 0x80, 0x80, 1)));
   await once(stream, "response");
   await expect.poll(() => yielded).toBeGreaterThan(0);
   await new Promise((resolve) => peer.session.ping(resolve));
@@ -233,7 +233,11 @@ test("what is no plain call of gRPC is served all the same: JSON, compressed, fo
     stream.end(bytes);
     return received;
   };
-  const json = await ask("Echo", { "content-type": "application/grpc+json" }, envelope(Buffer.from('{"text":"j"}')));
+  const json = await ask(
+    "Echo",
+    { "content-type": "application/grpc+json" },
+    encodeEnvelope(0, Buffer.from('{"text":"j"}')),
+  );
   expect(json.body.subarray(5).toString()).toBe('{"text":"j"}');
   const unknown = await ask("Echo", { "grpc-encoding": "zip" }, hello);
   expect(unknown.trailer["grpc-status"]).toBe(String(Code.Unimplemented));
@@ -247,7 +251,7 @@ test("a response is compressed for a caller that takes it", async () => {
   await using peer = await start(echoing);
   const stream = peer.request("Echo", { "grpc-accept-encoding": "identity,deflate,gzip" });
   const received = receive(stream);
-  stream.end(envelope(toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: "a".repeat(10_000) }))));
+  stream.end(encodeEnvelope(0, toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: "a".repeat(10_000) }))));
   const { header, body } = await received;
   expect(header["grpc-encoding"]).toBe("gzip");
   expect(body[0]).toBe(1);

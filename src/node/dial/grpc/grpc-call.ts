@@ -4,7 +4,7 @@ import type { Address } from "../../../address/endpoint.ts";
 import { setDeadlineTimer } from "../../../base/async/within.ts";
 import { timedOut } from "../../../call/time/deadline.ts";
 import { markWireError } from "../../../client/calls/wire-errors.ts";
-import { EnvelopeReader } from "../../grpc/envelope.ts";
+import { EnvelopeReader } from "../../grpc/envelope-reader.ts";
 import { noteFailure, resetOf } from "../../http2/reset.ts";
 import { explainLoss } from "../connection-lost.ts";
 import type { Http2Connection } from "../http2-connection.ts";

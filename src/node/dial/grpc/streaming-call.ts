@@ -2,10 +2,10 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape }
 import type { StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { endIterator } from "../../../base/async/iterables.ts";
+import { encodeEnvelope } from "../../../http/wire/envelope.ts";
 import { encodeRequest } from "../../../ttrpc/client/client-call.ts";
 import type { MessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { createMessageQueue } from "../../../ttrpc/wire/message-queue.ts";
-import { envelope } from "../../grpc/envelope.ts";
 import { toHeaders } from "../../grpc/fields.ts";
 import type { GrpcCall, GrpcListener } from "./grpc-call.ts";
 import { decodeResponse } from "./response-fields.ts";
@@ -22,7 +22,7 @@ export function callServerStreaming<I extends DescMessage, O extends DescMessage
   method: DescMethodStreaming<I, O>,
   request: MessageInitShape<I>,
 ): Promise<StreamResponse<I, O>> {
-  const enveloped = envelope(encodeRequest(method.input, request));
+  const enveloped = encodeEnvelope(0, encodeRequest(method.input, request));
   const { call, response } = start(open, method);
   call.stream.end(enveloped);
   return response;
@@ -115,7 +115,7 @@ async function sendRequests<I extends DescMessage>(
       call.stream.end();
       return;
     }
-    if (!call.stream.write(envelope(encodeRequest(input, result.value)))) {
+    if (!call.stream.write(encodeEnvelope(0, encodeRequest(input, result.value)))) {
       await drained(call);
     }
   }

@@ -2,8 +2,8 @@ import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } fro
 import type { UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { markWireError } from "../../../client/calls/wire-errors.ts";
+import { encodeEnvelope } from "../../../http/wire/envelope.ts";
 import { encodeRequest } from "../../../ttrpc/client/client-call.ts";
-import { envelope } from "../../grpc/envelope.ts";
 import { toHeaders } from "../../grpc/fields.ts";
 import type { GrpcCall, GrpcListener } from "./grpc-call.ts";
 import { decodeResponse } from "./response-fields.ts";
@@ -16,7 +16,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
 ): Promise<UnaryResponse<I, O>> {
   // What is thrown in here rejects.
   return new Promise((resolve, reject) => {
-    const request = envelope(encodeRequest(method.input, input));
+    const request = encodeEnvelope(0, encodeRequest(method.input, input));
     let failure: ConnectError | undefined;
     let message: MessageShape<O> | undefined;
     const call = open({

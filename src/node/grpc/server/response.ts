@@ -1,16 +1,16 @@
 import * as http2 from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { compressionNegotiate } from "@connectrpc/connect/protocol";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { setDeadlineTimer } from "../../../base/async/within.ts";
 import type { CallContext } from "../../../call/call-context.ts";
 import type { CallPolicy } from "../../../call/call-policy.ts";
 import { dropUnsendable } from "../../../call/messages/metadata.ts";
 import { fitTrailers } from "../../../http/fit-trailers.ts";
 import { fitResponseHeaders } from "../../../http/response-headers.ts";
+import { responseCompression } from "../../../http/wire/compression.ts";
+import { compressedFlag, encodeEnvelope } from "../../../http/wire/envelope.ts";
+import { setGrpcStatus } from "../../../http/wire/grpc-status.ts";
 import { maxFieldBytes } from "../../http2/max-field-bytes.ts";
-import { compressedFlag, envelope } from "../envelope.ts";
 
 const { constants } = http2;
 
@@ -44,10 +44,8 @@ export class GrpcResponse {
   constructor(parts: GrpcResponseParts) {
     this.#parts = parts;
     const accepted = parts.fields["grpc-accept-encoding"];
-    if (typeof accepted === "string") {
-      const { response } = compressionNegotiate([...parts.compressions], null, accepted, "Grpc-Accept-Encoding");
-      this.#compression = response ?? undefined;
-    }
+    this.#compression =
+      typeof accepted === "string" ? responseCompression(parts.compressions, accepted, null) : undefined;
   }
 
   get #gone(): boolean {
@@ -58,12 +56,12 @@ export class GrpcResponse {
   /** Sends a message, after what the handler has set as headers. Settles when there is room for more. */
   message(bytes: Uint8Array): Promise<void> | undefined {
     return this.#compression === undefined || bytes.byteLength < compressMinBytes
-      ? this.#send(envelope(bytes))
+      ? this.#send(encodeEnvelope(0, bytes))
       : this.#sendCompressed(this.#compression, bytes);
   }
 
   async #sendCompressed(compression: Compression, bytes: Uint8Array): Promise<void> {
-    await this.#send(envelope(await compression.compress(new Uint8Array(bytes)), compressedFlag));
+    await this.#send(encodeEnvelope(compressedFlag, await compression.compress(new Uint8Array(bytes))));
   }
 
   #send(enveloped: Uint8Array): Promise<void> | undefined {
@@ -136,7 +134,11 @@ export class GrpcResponse {
       return ok;
     }
     dropUnsendable(set, "response's trailer", policy.log);
-    const trailer = setTrailerStatus(new Headers(set), error);
+    const trailer = new Headers(set);
+    error?.metadata.forEach((value, name) => {
+      trailer.append(name, value);
+    });
+    setGrpcStatus(trailer, error);
     fitTrailers(trailer, maxFieldBytes(stream.session), policy.log);
     return Object.fromEntries(trailer);
   }

@@ -2,7 +2,6 @@ import type * as http2 from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import { Call, callEnded } from "../../../call/call.ts";
 import type { CallContext } from "../../../call/call-context.ts";
 import { createCallContext } from "../../../call/call-context.ts";
@@ -16,11 +15,12 @@ import { peerKey } from "../../../call/peer.ts";
 import { passGate } from "../../../call/request-gate.ts";
 import { setRequestId } from "../../../call/request-id.ts";
 import { bodyTooLong } from "../../../http/limited-body.ts";
+import { limitTimeout, readGrpcTimeout } from "../../../http/wire/timeout.ts";
 import type { ServiceTableEntry } from "../../../plugin/service-table.ts";
 import { encodeMessage } from "../../../ttrpc/wire/encode-message.ts";
 import type { MessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { createMessageQueue } from "../../../ttrpc/wire/message-queue.ts";
-import { EnvelopeReader } from "../envelope.ts";
+import { EnvelopeReader } from "../envelope-reader.ts";
 import { toHeaders } from "../fields.ts";
 import { GrpcResponse } from "./response.ts";
 
@@ -64,9 +64,9 @@ export class GrpcServerCall extends Call {
     super();
     this.#parts = parts;
     const { stream, fields, entry, policy, peer, requestId, url, head, compressions } = parts;
-    const { timeoutMs: asked, error } = parseTimeout(textOf(fields["grpc-timeout"]), Number.POSITIVE_INFINITY);
     const { maxDeadlineMs } = policy.limits;
-    const timeoutMs = maxDeadlineMs === undefined ? asked : Math.min(asked ?? maxDeadlineMs, maxDeadlineMs);
+    const timeoutLimits = { maxDeadlineMs, maxTimeoutMs: undefined };
+    const { timeoutMs, error } = limitTimeout(textOf(fields["grpc-timeout"]), readGrpcTimeout, timeoutLimits);
     this.#timeoutError = error;
     this.#context = createCallContext({
       method: entry.spec.method,

@@ -3,13 +3,13 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { connect } from "plugboard/node";
 import { expect, test } from "vitest";
-import { envelope } from "../../../../src/node/grpc/envelope.ts";
+import { encodeEnvelope } from "../../../../src/http/wire/envelope.ts";
 import { BehaviourService, EchoResponseSchema } from "../../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { startRpcServer } from "../../../support/local-server.ts";
 import type { RawRequest } from "../../../support/raw-http2-server.ts";
 import { startRawHttp2Server } from "../../../support/raw-http2-server.ts";
 
-const hi = envelope(toBinary(EchoResponseSchema, create(EchoResponseSchema, { text: "hi" })));
+const hi = encodeEnvelope(0, toBinary(EchoResponseSchema, create(EchoResponseSchema, { text: "hi" })));
 const head = { ":status": "200", "content-type": "application/grpc" };
 const ok = { "grpc-status": "0" };
 const last = { endStream: true };
@@ -99,7 +99,7 @@ const broken: [what: string, respond: (request: RawRequest) => void, unary: obje
     "a message that is none of its type",
     (request) => {
       request.respond(head);
-      send(request, envelope(Buffer.of(0xff, 0xff)));
+      send(request, encodeEnvelope(0, Buffer.of(0xff, 0xff)));
       request.respond(ok, last);
     },
     { code: Code.Internal },

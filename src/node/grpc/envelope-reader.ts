@@ -1,23 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { compressedFlag } from "../../http/wire/envelope.ts";
 import { longerThanTaken } from "../../ttrpc/wire/message-stream.ts";
 
 /** Before each message: a byte of flags, and its length in four bytes. */
 const prefixBytes = 5;
 
-/** The message is compressed. */
-export const compressedFlag = 1;
-
 /** Memory that a message begins with which comes in pieces, in bytes; it grows with what has come. */
 const firstBytes = 16 * 1024;
-
-/** A message in its envelope, see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
-export function envelope(message: Uint8Array, flags = 0): Uint8Array {
-  const enveloped = Buffer.allocUnsafe(prefixBytes + message.byteLength);
-  enveloped[0] = flags;
-  enveloped.writeUInt32BE(message.byteLength, 1);
-  enveloped.set(message, prefixBytes);
-  return enveloped;
-}
 
 /**
  * Takes messages out of the chunks that they come in. Each gets memory of its own, as chunks hold what belongs to other calls;

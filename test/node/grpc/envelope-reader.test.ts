@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { EnvelopeReader, envelope } from "../../../src/node/grpc/envelope.ts";
+import { encodeEnvelope } from "../../../src/http/wire/envelope.ts";
+import { EnvelopeReader } from "../../../src/node/grpc/envelope-reader.ts";
 
 const messages = fc
   .array(fc.oneof(fc.nat(20), fc.nat(70_000)), { maxLength: 6 })
@@ -26,7 +27,7 @@ function readInPieces(bytes: Uint8Array, lengths: readonly number[]) {
 test("messages arrive as they were, whatever pieces they come in", () => {
   fc.assert(
     fc.property(messages, pieceLengths, (sent, lengths) => {
-      const { read, incomplete } = readInPieces(Buffer.concat(sent.map((each) => envelope(each))), lengths);
+      const { read, incomplete } = readInPieces(Buffer.concat(sent.map((each) => encodeEnvelope(0, each))), lengths);
       expect(incomplete).toBe(false);
       expect(read.length).toBe(sent.length);
       expect(read.every((each, index) => Buffer.compare(each, sent[index] ?? Buffer.of()) === 0)).toBe(true);
@@ -35,14 +36,17 @@ test("messages arrive as they were, whatever pieces they come in", () => {
 });
 
 test("a message whose end is missing is incomplete, wherever it was cut", () => {
-  const whole = envelope(new Uint8Array(20_000).fill(7));
+  const whole = encodeEnvelope(0, new Uint8Array(20_000).fill(7));
   for (const cut of [1, 4, 5, 6, 19_999, whole.byteLength - 1]) {
     expect(readInPieces(whole.subarray(0, cut), [3_000])).toEqual({ read: [], incomplete: true });
   }
 });
 
 test("no message has memory in common with what else was in its chunk", () => {
-  const { read } = readInPieces(Buffer.concat([envelope(Buffer.from("secret")), envelope(Buffer.from("mine"))]), [99]);
+  const { read } = readInPieces(
+    Buffer.concat([encodeEnvelope(0, Buffer.from("secret")), encodeEnvelope(0, Buffer.from("mine"))]),
+    [99],
+  );
   expect(Buffer.from(read[1]?.buffer ?? new ArrayBuffer(0)).toString()).toBe("mine");
 });
 
