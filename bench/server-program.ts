@@ -18,8 +18,18 @@ export function builtServer(name: string): readonly string[] {
   return [process.execPath, `${buildFolder}servers/${name}.js`];
 }
 
-/** Builds what `builtServer` names. */
+/** The command of our server as docs/hosts.md tells plugins to be bundled: one file, the package in it. */
+export const bundledServer: readonly string[] = [process.execPath, `${buildFolder}servers/bundled.cjs`];
+
+/** Builds what `builtServer` names, and `bundledServer`. */
 export async function buildServers(names: readonly string[]): Promise<void> {
+  await build({
+    entryPoints: [`${serversFolder}plugboard.ts`],
+    outfile: `${buildFolder}servers/bundled.cjs`,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+  });
   await build({
     entryPoints: names.map((name) => `${serversFolder}${name}.ts`),
     outdir: `${buildFolder}servers`,

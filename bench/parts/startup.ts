@@ -3,9 +3,12 @@ import type { Contender } from "../contender.ts";
 import type { Effort, Measurement } from "../measurement.ts";
 import { createRounds, inTurn } from "../measurement.ts";
 import { firstLine, residentBytes, spawnWithCache, startServer } from "../server-process.ts";
+import { bundledServer } from "../server-program.ts";
 
 /** Node that does nothing, to compare with. */
 const bare = "node -e 0";
+
+const bundled = "ttrpc, bundled";
 
 /** Time from spawn to the first response, and memory that is resident then. */
 export async function measureStartup(
@@ -16,10 +19,13 @@ export async function measureStartup(
   process.stderr.write("start\n");
   const runs = [
     { name: bare, run: runBare },
-    ...contenders.map((contender) => ({
-      name: contender.name,
-      run: () => runContender(contender, pathOf(contender.name)),
-    })),
+    ...contenders.flatMap((contender) => [
+      { name: contender.name, run: () => runContender(contender, pathOf(contender.name)) },
+      // Ours also as plugins are told to be bundled; the others, and ours above, with their packages outside.
+      ...(contender.name === "ttrpc"
+        ? [{ name: bundled, run: () => runContender({ ...contender, builtServer: bundledServer }, pathOf(bundled)) }]
+        : []),
+    ]),
   ];
   const names = runs.map(({ name }) => name);
   const times = createRounds(names);

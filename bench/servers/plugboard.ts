@@ -5,4 +5,4 @@ import { routes } from "./routes.ts";
 
 const plugin = definePlugin({ name: "echo", version: "1.0.0", routes });
 
-await serve(plugin, { args: ["--listen", `unix:${socketPath}`] });
+void serve(plugin, { args: ["--listen", `unix:${socketPath}`] });

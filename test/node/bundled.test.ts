@@ -34,9 +34,9 @@ function upgrade(port: number): Promise<number | undefined> {
 }
 
 test.each([
-  ["split, as the README has it", { format: "esm", splitting: true }],
-  ["in one minified file", { format: "esm", splitting: false, minify: true }],
-  ["in CommonJS", { format: "cjs", splitting: false, outExtension: { ".js": ".cjs" } }],
+  ["split into ES modules", { format: "esm", splitting: true }],
+  ["in one minified ES module", { format: "esm", splitting: false, minify: true }],
+  ["in CommonJS, as the docs have it", { format: "cjs", splitting: false, outExtension: { ".js": ".cjs" } }],
 ] as const)("a plugin that was bundled, %s, opens WebSockets, and lives on", async (name, options) => {
   const outdir = join(folder, name.replaceAll(/\W/g, "-"));
   await build({
