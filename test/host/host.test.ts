@@ -666,9 +666,9 @@ describe("a loaded plugin", () => {
       mkdirSync(own);
       process.env.TMPDIR = own;
       const lines: OutputLine[] = [];
-      const loading = host.load({ command: unruly, onOutput: (line) => lines.push(line) });
-      process.env.TMPDIR = usual;
-      const loaded = await loading;
+      const loaded = await host.load({ command: unruly, onOutput: (line) => lines.push(line) }).finally(() => {
+        process.env.TMPDIR = usual;
+      });
       const other = await host.load({ command: markdown });
       await loaded.client(MarkdownService).render({ markdown: "loop" });
       expect(() => rmSync(dirname(socketOf(loaded)), { recursive: true, force: true })).toThrow();
