@@ -5,6 +5,7 @@ import type { ServiceTableEntry } from "../plugin/service-table.ts";
 import type { CallContext } from "./call-context.ts";
 import type { AnyMessage } from "./handler-output.ts";
 import { checkOutput, outputOf } from "./handler-output.ts";
+import { Responses } from "./responses.ts";
 
 type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
 
@@ -76,20 +77,25 @@ function run(
   return invokeDirectly(spec, context, input);
 }
 
-async function* invokeDirectly(
+function invokeDirectly(
   spec: Exclude<MethodImplSpec, UnarySpec>,
   context: CallContext,
   input: AsyncIterable<AnyMessage>,
-): AsyncGenerator<AnyMessage> {
+): AsyncIterable<AnyMessage> {
   if (spec.kind === "client_streaming") {
-    yield outputOf(spec.method, await spec.impl(input, context));
-    return;
+    return invokeForOne(spec, context, input);
   }
-  const messages =
+  const begin =
     spec.kind === "bidi_streaming"
-      ? spec.impl(input, context)
-      : spec.impl(await onlyOne(input[Symbol.asyncIterator]()), context);
-  for await (const message of messages) {
-    yield outputOf(spec.method, message);
-  }
+      ? async () => spec.impl(input, context)
+      : async () => spec.impl(await onlyOne(input[Symbol.asyncIterator]()), context);
+  return new Responses(spec.method, begin);
+}
+
+async function* invokeForOne(
+  { method, impl }: Extract<MethodImplSpec, { kind: "client_streaming" }>,
+  context: CallContext,
+  input: AsyncIterable<AnyMessage>,
+): AsyncGenerator<AnyMessage> {
+  yield outputOf(method, await impl(input, context));
 }

@@ -9,7 +9,6 @@ import { startDeadline } from "../call/time/deadline.ts";
 import { untilCallEnds } from "../call/until-call-ends.ts";
 import type { Manifest } from "../gen/plugboard/plugin/v1/plugin_pb.ts";
 import { methodPath } from "../plugin/method-path.ts";
-import { createScopedClient } from "./calls/call-scope.ts";
 import { withDefaultTimeout } from "./calls/default-timeout.ts";
 import { heedDeadline } from "./calls/heed-deadline.ts";
 import { interceptTransport } from "./calls/intercepted-transport.ts";
@@ -24,6 +23,7 @@ import {
 } from "./calls/message-limit.ts";
 import { readLate } from "./calls/read-late.ts";
 import { replayMessages, replayStream } from "./calls/replayable-messages.ts";
+import { createScopedClient } from "./calls/scoped-client.ts";
 import type { Dialer } from "./dialers/dialer.ts";
 import { isDialFailure, isRefusal } from "./dialers/dialer.ts";
 import type { TransportPool } from "./dialers/transport-pool.ts";

@@ -1,6 +1,6 @@
-import { createScopedClient } from "../client/calls/call-scope.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
+import { createScopedClient } from "../client/calls/scoped-client.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Handshake } from "../go-plugin/handshake.ts";
 import type { GoPluginServices } from "../go-plugin/host-services.ts";

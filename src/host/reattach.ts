@@ -1,8 +1,8 @@
 import { within } from "../base/async/within.ts";
 import type { Log } from "../base/log.ts";
-import { createScopedClient } from "../client/calls/call-scope.ts";
 import { withDefaultTimeout } from "../client/calls/default-timeout.ts";
 import { readLate } from "../client/calls/read-late.ts";
+import { createScopedClient } from "../client/calls/scoped-client.ts";
 import type { ConnectOptions } from "../client/connect.ts";
 import type { Connection } from "../client/connection.ts";
 import { clientError } from "../client/errors.ts";

@@ -1,6 +1,5 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import type { CallOptions, Client, Transport } from "@connectrpc/connect";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { onReturn } from "../../base/async/iterables.ts";
 import { markWireError } from "./wire-errors.ts";
 
@@ -74,41 +73,11 @@ export function createCallScope(transport: Transport): CallScope {
   };
 }
 
-type StreamingFunction = (input: unknown, options?: CallOptions) => AsyncIterable<unknown>;
-
-/**
- * Connect's client, with one thing added: leaving a `for await` loop over a response early cancels the call, whatever the
- * transport makes of that. By a signal, as Connect's own iterables and interceptors forward no such end.
- * @param transport One of `readLate`.
- */
-export function createScopedClient<Service extends DescService>(
-  service: Service,
-  transport: Transport,
-): Client<Service> {
-  const client = createClient(service, transport);
-  const streaming = service.methods.filter(respondsWithStream).map((method) => {
-    // The method's kind says that it is a function from a request or requests to responses.
-    const call = client[method.localName as keyof typeof client] as StreamingFunction;
-    const scoped: StreamingFunction = (input, options) => {
-      const controller = new AbortController();
-      // Not a listener, as in a scope: a call that is never read would leave it on the caller's signal.
-      const signal = options?.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal;
-      return cancelOnReturn(call(input, { ...options, signal }), controller);
-    };
-    return [method.localName, scoped] as const;
-  });
-  return Object.assign(client, Object.fromEntries(streaming));
-}
-
-function respondsWithStream(method: DescMethod): boolean {
-  return method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
-}
-
 /**
  * The messages of a response: who leaves them early cancels the call.
  * @param onEnd Called when they have ended, in whatever way.
  */
-function cancelOnReturn<T>(
+export function cancelOnReturn<T>(
   messages: AsyncIterable<T>,
   controller: AbortController,
   onEnd?: () => void,

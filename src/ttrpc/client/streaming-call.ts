@@ -188,7 +188,10 @@ async function sendRequests<I extends DescMessage>(
       messages.sendEnd();
       return;
     }
-    await messages.send(encodeRequest(input, result.value));
+    const sent = messages.send(encodeRequest(input, result.value));
+    if (sent !== undefined) {
+      await sent;
+    }
   }
 }
 
@@ -199,17 +202,27 @@ function readMessages<O extends DescMessage>(
   options: CallOptions,
   watch: CallWatch,
 ): AsyncIterableIterator<MessageShape<O>> {
+  const read = (bytes: Uint8Array | undefined): IteratorResult<MessageShape<O>> => {
+    if (bytes === undefined) {
+      return { done: true, value: undefined };
+    }
+    try {
+      return { done: false, value: decodeMessage(method, bytes, options) };
+    } catch (error) {
+      watch.cancel(error as ConnectError);
+      throw error;
+    }
+  };
   const iterator: AsyncIterableIterator<MessageShape<O>> = {
-    async next() {
-      const bytes = await messages.next();
-      if (bytes === undefined) {
-        return { done: true, value: undefined };
+    next() {
+      const waiting = messages.take();
+      if (waiting === undefined) {
+        return messages.next().then(read);
       }
       try {
-        return { done: false, value: decodeMessage(method, bytes, options) };
+        return Promise.resolve(read(waiting));
       } catch (error) {
-        watch.cancel(error as ConnectError);
-        throw error;
+        return Promise.reject(error);
       }
     },
     async return() {

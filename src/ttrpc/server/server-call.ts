@@ -278,7 +278,10 @@ export class ServerCall extends Call {
         this.#response.sendHeader();
         const bytes = encodeMessage(method.output, result.value);
         this.#response.bytes += bytes.byteLength;
-        await messages.send(bytes);
+        const sent = messages.send(bytes);
+        if (sent !== undefined) {
+          await sent;
+        }
         this.moved();
         const pause = pacer();
         if (pause !== undefined) {

@@ -18,6 +18,8 @@ export interface MessageQueue {
   fail(error: unknown): void;
   /** The next message; `undefined` at the end. Readers that wait get theirs in the order in which they came. */
   next(): Promise<Uint8Array | undefined>;
+  /** The next message if it waits already; `undefined` otherwise, and at the end. */
+  take(): Uint8Array | undefined;
 }
 
 /**
@@ -44,6 +46,28 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
         reader.reject(ended.error);
       }
     }
+  }
+
+  function take(): Uint8Array | undefined {
+    const message = messages[read];
+    if (message === undefined) {
+      return undefined;
+    }
+    read += 1;
+    if (read === messages.length) {
+      messages.length = 0;
+      read = 0;
+    } else {
+      // Only the slot is left of it.
+      messages[read - 1] = undefined;
+      if (read >= 1024 && 2 * read >= messages.length) {
+        messages.splice(0, read);
+        read = 0;
+      }
+    }
+    weight -= weightOf(message);
+    onRead(weightOf(message));
+    return message;
   }
 
   return {
@@ -75,38 +99,22 @@ export function createMessageQueue(onRead: (weight: number) => void): MessageQue
       weight = 0;
       settleReaders();
     },
-    async next() {
-      const message = messages[read];
-      if (message === undefined) {
-        if (ended?.error !== undefined) {
-          throw ended.error;
-        }
-        if (ended !== undefined) {
-          return undefined;
-        }
-        const waiting: Reader = Promise.withResolvers();
-        if (reader === undefined) {
-          reader = waiting;
-        } else {
-          laterReaders.push(waiting);
-        }
-        return waiting.promise;
+    next() {
+      const message = take();
+      if (message !== undefined) {
+        return Promise.resolve(message);
       }
-      read += 1;
-      if (read === messages.length) {
-        messages.length = 0;
-        read = 0;
+      if (ended !== undefined) {
+        return ended.error === undefined ? Promise.resolve(undefined) : Promise.reject(ended.error);
+      }
+      const waiting: Reader = Promise.withResolvers();
+      if (reader === undefined) {
+        reader = waiting;
       } else {
-        // Only the slot is left of it.
-        messages[read - 1] = undefined;
-        if (read >= 1024 && 2 * read >= messages.length) {
-          messages.splice(0, read);
-          read = 0;
-        }
+        laterReaders.push(waiting);
       }
-      weight -= weightOf(message);
-      onRead(weightOf(message));
-      return message;
+      return waiting.promise;
     },
+    take,
   };
 }

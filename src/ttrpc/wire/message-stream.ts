@@ -25,12 +25,15 @@ export interface MessageStream {
   receivedWindow(data: Uint8Array): void;
   /** The next message that has come in; `undefined` at the end. */
   next(): Promise<Uint8Array | undefined>;
+  /** The next message if it waits already; `undefined` otherwise, and at the end. */
+  take(): Uint8Array | undefined;
   /**
    * Sends a message, as soon as the other side and the carrier take it. It has to be all of its memory, and is given away:
    * nothing may read it any more.
+   * @returns `undefined` if it was taken at once, as is usual: then there is nothing to wait for.
    * @throws ConnectError resource_exhausted if it is longer than a frame can be, and the other side takes no chunks.
    */
-  send(message: Uint8Array): Promise<void>;
+  send(message: Uint8Array): Promise<void> | undefined;
   /** Sends a message in chunks, however long it is. */
   sendInChunks(message: Uint8Array): Promise<void>;
   /** Says that no more will be sent. */
@@ -194,6 +197,13 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
     return undefined;
   }
 
+  function sendNow(message: Uint8Array) {
+    if (sending) {
+      window.take(weightOf(message));
+      link.give(streamId, frameType.data, frameFlag.none, message);
+    }
+  }
+
   const stream: MessageStream = {
     get waiting() {
       return queue.weight;
@@ -253,7 +263,8 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
       allowAssembly();
       return message;
     },
-    async send(message) {
+    take: queue.take,
+    send(message) {
       if (message.byteLength > maxDataBytes) {
         if (!chunked) {
           throw messageTooLong(message.byteLength);
@@ -261,12 +272,10 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
         return stream.sendInChunks(message);
       }
       if (holdsBack()) {
-        await sendable();
+        return sendable().then(() => sendNow(message));
       }
-      if (sending) {
-        window.take(weightOf(message));
-        link.give(streamId, frameType.data, frameFlag.none, message);
-      }
+      sendNow(message);
+      return undefined;
     },
     async sendInChunks(message) {
       await sendable();
