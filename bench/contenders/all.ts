@@ -1,5 +1,5 @@
 import type { Contender } from "../contender.ts";
-import { capnweb } from "./capnweb.ts";
+import { capnweb } from "./capnweb/contender.ts";
 import { connectNode } from "./connect-node.ts";
 import { grpcGo } from "./grpc-go.ts";
 import { grpcJs } from "./grpc-js.ts";

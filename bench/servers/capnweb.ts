@@ -1,6 +1,6 @@
 import { RpcSession, RpcTarget } from "capnweb";
-import type { CallParts, EchoTarget } from "../contenders/capnweb-service.ts";
-import { socketTransport } from "../contenders/capnweb-transport.ts";
+import type { CallParts, EchoTarget } from "../contenders/capnweb/service.ts";
+import { socketTransport } from "../contenders/capnweb/transport.ts";
 import { tellListening } from "./listening.ts";
 import { createSocketServer, place } from "./place.ts";
 

@@ -1,5 +1,5 @@
 import type { Contender } from "../../contender.ts";
-import { capnweb } from "../../contenders/capnweb.ts";
+import { capnweb } from "../../contenders/capnweb/contender.ts";
 import { connectNode } from "../../contenders/connect-node.ts";
 import { grpcGo } from "../../contenders/grpc-go.ts";
 import { grpcJs } from "../../contenders/grpc-js.ts";

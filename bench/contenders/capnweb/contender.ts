@@ -1,13 +1,13 @@
 import { connect, type Socket } from "node:net";
 import type { RpcTarget } from "capnweb";
 import { RpcSession } from "capnweb";
-import type { Contender, Driver } from "../contender.ts";
-import { header, timeoutMs } from "../contender.ts";
-import { drive } from "../drive.ts";
-import { builtServer, nodeServer } from "../server-program.ts";
-import type { EchoTarget } from "./capnweb-service.ts";
-import { socketTransport } from "./capnweb-transport.ts";
-import { opened, openSocket } from "./sockets.ts";
+import type { Contender, Driver } from "../../contender.ts";
+import { header, timeoutMs } from "../../contender.ts";
+import { drive } from "../../drive.ts";
+import { builtServer, nodeServer } from "../../server-program.ts";
+import { opened, openSocket } from "../sockets.ts";
+import type { EchoTarget } from "./service.ts";
+import { socketTransport } from "./transport.ts";
 
 /** Cap'n Web. It has no deadlines, signals and headers; a caller who needs them does as here. */
 export const capnweb: Contender = {
