@@ -4,7 +4,7 @@ import { Call, callEnded } from "../call/call.ts";
 import type { CallContext } from "../call/call-context.ts";
 import { createCallContext } from "../call/call-context.ts";
 import type { CallObserver } from "../call/call-observer.ts";
-import type { AnyMessage } from "../call/handler-output.ts";
+import type { AnyMessage } from "../call/invoke/handler-output.ts";
 import { methodPath } from "../plugin/method-path.ts";
 
 /** The calls of one transport. */

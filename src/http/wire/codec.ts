@@ -8,7 +8,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { AnyMessage } from "../../call/handler-output.ts";
+import type { AnyMessage } from "../../call/invoke/handler-output.ts";
 import { checkMessage } from "../../call/messages/check-message.ts";
 
 /** The two forms of messages. */

@@ -1,7 +1,7 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { AnyMessage } from "../../call/handler-output.ts";
-import { callUnary, isPromise } from "../../call/invoke.ts";
+import type { AnyMessage } from "../../call/invoke/handler-output.ts";
+import { callUnary, isPromise } from "../../call/invoke/invoke.ts";
 import type { CallParts } from "./carried-call.ts";
 import { CarriedCall } from "./carried-call.ts";
 import type { CallResponse } from "./carrier.ts";

@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { outputOf } from "../../src/call/handler-output.ts";
-import { Responses } from "../../src/call/responses.ts";
-import { BehaviourService, ProduceResponseSchema } from "../gen/plugboard/test/v1/behaviour_pb.ts";
+import { outputOf } from "../../../src/call/invoke/handler-output.ts";
+import { Responses } from "../../../src/call/invoke/responses.ts";
+import { BehaviourService, ProduceResponseSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 
 const method = BehaviourService.method.produce;
 

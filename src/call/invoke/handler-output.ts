@@ -1,8 +1,8 @@
 import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, MethodImplSpec } from "@connectrpc/connect";
-import { methodPath } from "../plugin/method-path.ts";
-import { checkMessage } from "./messages/check-message.ts";
+import { methodPath } from "../../plugin/method-path.ts";
+import { checkMessage } from "../messages/check-message.ts";
 
 /** Some message; which one, the contract says. Connect's dispatch drops that type on its way. */
 export type AnyMessage = MessageShape<MethodImplSpec["method"]["input"]>;

@@ -1,8 +1,8 @@
 import type { MethodImplSpec } from "@connectrpc/connect";
 import { invokeUnaryImplementation, transformInvokeImplementation } from "@connectrpc/connect/protocol";
-import { onlyOne } from "../base/only-one.ts";
-import type { ServiceTableEntry } from "../plugin/service-table.ts";
-import type { CallContext } from "./call-context.ts";
+import { onlyOne } from "../../base/only-one.ts";
+import type { ServiceTableEntry } from "../../plugin/service-table.ts";
+import type { CallContext } from "../call-context.ts";
 import type { AnyMessage } from "./handler-output.ts";
 import { checkOutput, outputOf } from "./handler-output.ts";
 import { Responses } from "./responses.ts";
