@@ -90,7 +90,7 @@ export class Responses implements AsyncIterableIterator<AnyMessage> {
     try {
       await this.#given?.return?.();
     } catch {
-      // What was wrong first, counts.
+      // allowed empty-catch: what was wrong first, counts.
     }
     throw error;
   }
