@@ -85,11 +85,13 @@ function invokeDirectly(
   if (spec.kind === "client_streaming") {
     return invokeForOne(spec, context, input);
   }
-  const begin =
-    spec.kind === "bidi_streaming"
-      ? async () => spec.impl(input, context)
-      : async () => spec.impl(await onlyOne(input[Symbol.asyncIterator]()), context);
-  return new Responses(spec.method, begin);
+  if (spec.kind === "bidi_streaming") {
+    return new Responses(spec.method, () => () => spec.impl(input, context));
+  }
+  return new Responses(spec.method, async () => {
+    const message = await onlyOne(input[Symbol.asyncIterator]());
+    return () => spec.impl(message, context);
+  });
 }
 
 async function* invokeForOne(

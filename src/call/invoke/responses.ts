@@ -4,21 +4,25 @@ import { outputOf } from "./handler-output.ts";
 
 const done = { done: true, value: undefined } as const;
 
+/** Begins a handler. */
+type Begin = () => AsyncIterable<unknown>;
+
 /**
  * What a streaming handler gives, as messages of its method's type, as a generator with a `for await` loop in it would have
  * them: that takes half as long again for each message. The handler begins with the first `next`, and is left by `return`.
  */
 export class Responses implements AsyncIterableIterator<AnyMessage> {
   readonly #method: DescMethod;
-  readonly #begin: () => Promise<AsyncIterable<unknown>>;
+  readonly #ready: () => Begin | Promise<Begin>;
   #given: AsyncIterator<unknown> | undefined;
   /** The first `next`, until it has settled. */
   #beginning: Promise<unknown> | undefined;
   #ended = false;
 
-  constructor(method: DescMethod, begin: () => Promise<AsyncIterable<unknown>>) {
+  /** @param ready What begins the handler; a promise if that has to wait for something. */
+  constructor(method: DescMethod, ready: () => Begin | Promise<Begin>) {
     this.#method = method;
-    this.#begin = begin;
+    this.#ready = ready;
   }
 
   next(): Promise<IteratorResult<AnyMessage>> {
@@ -60,7 +64,10 @@ export class Responses implements AsyncIterableIterator<AnyMessage> {
 
   async #first(): Promise<IteratorResult<AnyMessage>> {
     try {
-      this.#given = iterate(await this.#begin());
+      const ready = this.#ready();
+      const begin = typeof ready === "function" ? ready : await ready;
+      // All at once, so that a call that ends meanwhile finds a handler that listens to it, or none.
+      this.#given = iterate(begin());
       return this.#take(await this.#given.next());
     } catch (error) {
       return this.#fail(error);

@@ -14,6 +14,8 @@ interface Script {
   readonly leaving: "well" | "fails";
   readonly form: "generator" | "array" | "iterator without return" | "iterator that throws";
   readonly begins: boolean;
+  /** It can begin at once. */
+  readonly ready: boolean;
 }
 
 type Step = "next" | "return";
@@ -24,6 +26,7 @@ const scripts: fc.Arbitrary<Script> = fc.record({
   leaving: fc.constantFrom("well", "fails"),
   form: fc.constantFrom("generator", "generator", "array", "iterator without return", "iterator that throws"),
   begins: fc.boolean(),
+  ready: fc.boolean(),
 });
 const steps = fc.array(fc.constantFrom<Step>("next", "next", "next", "return"), { maxLength: 8 });
 
@@ -65,28 +68,36 @@ function handler({ gives, end, leaving, form }: Script, events: string[]): Async
   return { [Symbol.asyncIterator]: () => ({ next }) };
 }
 
+type Begin = () => AsyncIterable<unknown>;
+type Ready = () => Begin | Promise<Begin>;
+
 /** What the handler's messages are, said in the shortest way. */
-async function* asGenerator(begin: () => Promise<AsyncIterable<unknown>>) {
-  for await (const message of await begin()) {
+async function* asGenerator(ready: Ready) {
+  const begin = ready();
+  for await (const message of typeof begin === "function" ? begin() : (await begin)()) {
     yield outputOf(method, message);
   }
 }
 
-type Read = (begin: () => Promise<AsyncIterable<unknown>>) => AsyncIterableIterator<unknown>;
+type Read = (ready: Ready) => AsyncIterableIterator<unknown>;
 
-async function outcome(read: Read, script: Script, reading: readonly Step[]) {
+async function outcome(read: Read, script: Script, steps: readonly Step[]) {
   const events: string[] = [];
-  const responses = read(async () => {
+  const begin = () => {
     events.push("began");
     if (!script.begins) {
       throw new Error("did not begin");
     }
     return handler(script, events);
-  });
+  };
+  const responses = read(script.ready ? () => begin : async () => begin);
   const results: string[] = [];
-  for (const step of reading) {
+  for (const step of steps) {
     try {
-      const result = await (step === "next" ? responses.next() : responses.return?.());
+      const reading = step === "next" ? responses.next() : responses.return?.();
+      // By then a handler that is ready has begun, or it would not hear of the end of its call.
+      events.push("asked");
+      const result = await reading;
       results.push(`${result?.done} ${JSON.stringify(result?.value)}`);
     } catch (error) {
       results.push(String(error));
@@ -98,7 +109,7 @@ async function outcome(read: Read, script: Script, reading: readonly Step[]) {
 test("a handler's messages come, end and are left as from a generator that loops over them", async () => {
   await fc.assert(
     fc.asyncProperty(scripts, steps, async (script, reading) => {
-      const responses = await outcome((begin) => new Responses(method, begin), script, reading);
+      const responses = await outcome((ready) => new Responses(method, ready), script, reading);
       expect(responses).toEqual(await outcome(asGenerator, script, reading));
     }),
     { numRuns: 500 },
@@ -107,10 +118,18 @@ test("a handler's messages come, end and are left as from a generator that loops
 
 test("a handler that is left while it begins ends with its first message", async () => {
   const events: string[] = [];
+  const script: Script = {
+    gives: ["a message"],
+    end: "well",
+    leaving: "well",
+    form: "generator",
+    begins: true,
+    ready: false,
+  };
   const begun = Promise.withResolvers<void>();
   const responses = new Responses(method, async () => {
     await begun.promise;
-    return handler({ gives: ["a message"], end: "well", leaving: "well", form: "generator", begins: true }, events);
+    return () => handler(script, events);
   });
   const first = responses.next();
   const left = responses.return();
