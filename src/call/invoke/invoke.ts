@@ -46,13 +46,13 @@ export function isPromise<T>(value: T | PromiseLike<T>): value is Promise<T> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
-/** Runs the implementation of a streaming method, or of a unary one whose caller streams. */
+/** Runs the implementation of a streaming method, or of a unary one whose caller streams, past its gate. */
 export function invokeStreaming(
   entry: ServiceTableEntry,
   context: CallContext,
   input: AsyncIterable<AnyMessage>,
 ): AsyncIterable<AnyMessage> {
-  return entry.requestGate === undefined ? run(entry, context, input) : runGated(entry, context, input);
+  return entry.requestGate === undefined ? callStreaming(entry, context, input) : runGated(entry, context, input);
 }
 
 async function* runGated(
@@ -62,10 +62,11 @@ async function* runGated(
 ): AsyncGenerator<AnyMessage> {
   await entry.requestGate?.(context);
   context.signal.throwIfAborted();
-  yield* run(entry, context, input);
+  yield* callStreaming(entry, context, input);
 }
 
-function run(
+/** Runs the implementation of a streaming method, or of a unary one whose caller streams. The call has passed its gate. */
+export function callStreaming(
   { spec, interceptors }: ServiceTableEntry,
   context: CallContext,
   input: AsyncIterable<AnyMessage>,

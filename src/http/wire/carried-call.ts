@@ -93,6 +93,7 @@ export abstract class CarriedCall extends Call {
    */
   protected async admit(leastBytes: number): Promise<void> {
     const { method, policy } = this.parts;
+    const { requestGate } = method.entry;
     const maxBytes = this.#maxBodyBytes;
     if (maxBytes !== undefined && leastBytes > maxBytes) {
       throw bodyTooLong(maxBytes);
@@ -100,8 +101,8 @@ export abstract class CarriedCall extends Call {
     if (policy.gate !== undefined) {
       await this.until(passGate(policy.gate, this.context, policy.log));
     }
-    if (method.gate !== undefined) {
-      await this.until(passGate(method.gate, this.context, policy.log));
+    if (requestGate !== undefined) {
+      await this.until(passGate(requestGate, this.context, policy.log));
     }
     const refused = this.#interrupted ?? this.#timeoutError;
     if (refused !== undefined) {

@@ -26,9 +26,7 @@ export interface WireOptions {
 /** A method with all that serving it over HTTP takes. */
 export interface ServedMethod {
   readonly desc: DescMethod;
-  /** Without its gate, which each call has passed before its messages are read. */
   readonly entry: ServiceTableEntry;
-  readonly gate: ServiceTableEntry["requestGate"];
   readonly codecs: Readonly<Record<Format, Codec>>;
   readonly connect: boolean;
   readonly grpc: boolean;
@@ -45,14 +43,13 @@ export interface ServedMethod {
 
 /** Prepares a method to be served. */
 export function serveMethod(entry: ServiceTableEntry, limits: CallLimits, options: WireOptions): ServedMethod {
-  const { spec, requestGate, options: own } = entry;
+  const { spec, options: own } = entry;
   const readMaxBytes = Math.min(limits.maxMessageBytes, own.readMaxBytes ?? Number.POSITIVE_INFINITY);
   const serves = (protocol: WireProtocol) => options.protocols.includes(protocol) && own[protocol] !== false;
   const connect = serves("connect");
   return {
     desc: spec.method,
-    entry: { ...entry, requestGate: undefined },
-    gate: requestGate,
+    entry,
     codecs: createCodecs(spec.method, {
       jsonOptions: own.jsonOptions ?? options.jsonOptions,
       binaryOptions: own.binaryOptions,

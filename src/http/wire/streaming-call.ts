@@ -3,7 +3,7 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { onlyOne } from "../../base/only-one.ts";
 import { createPacer } from "../../call/fair-stream.ts";
 import type { AnyMessage } from "../../call/invoke/handler-output.ts";
-import { callUnary, invokeStreaming, isPromise } from "../../call/invoke/invoke.ts";
+import { callStreaming, callUnary, isPromise } from "../../call/invoke/invoke.ts";
 import type { CallParts } from "./carried-call.ts";
 import { CarriedCall } from "./carried-call.ts";
 import type { CallResponse } from "./carrier.ts";
@@ -109,7 +109,7 @@ export class StreamingCall extends CarriedCall {
     const { entry } = this.parts.method;
     return entry.spec.kind === "unary"
       ? this.#unary(requests)
-      : invokeStreaming(entry, this.context, requests)[Symbol.asyncIterator]();
+      : callStreaming(entry, this.context, requests)[Symbol.asyncIterator]();
   }
 
   async *#unary(requests: AsyncGenerator<AnyMessage>): AsyncGenerator<AnyMessage> {

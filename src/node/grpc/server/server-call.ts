@@ -9,7 +9,7 @@ import type { CallPolicy } from "../../../call/call-policy.ts";
 import { concealError, revealErrors } from "../../../call/errors/error-for-caller.ts";
 import { createPacer } from "../../../call/fair-stream.ts";
 import type { AnyMessage } from "../../../call/invoke/handler-output.ts";
-import { invokeStreaming, invokeUnary } from "../../../call/invoke/invoke.ts";
+import { callStreaming, callUnary } from "../../../call/invoke/invoke.ts";
 import type { Peer } from "../../../call/peer.ts";
 import { peerKey } from "../../../call/peer.ts";
 import { passGate } from "../../../call/request-gate.ts";
@@ -197,7 +197,7 @@ export class GrpcServerCall extends Call {
     // The handler may take as long as its deadline.
     this.expectMoves(undefined);
     this.rest();
-    const output = await this.run(() => invokeUnary(withoutGate(entry), this.#context, input));
+    const output = await this.run(() => callUnary(entry, this.#context, input));
     const bytes = encodeMessage(entry.spec.method.output, output);
     if (!this.ended) {
       await this.#response.message(bytes);
@@ -221,7 +221,7 @@ export class GrpcServerCall extends Call {
     const { entry } = this.#parts;
     const { output } = entry.spec.method;
     const inputs = { [Symbol.asyncIterator]: () => this.#inputs() };
-    const responses = invokeStreaming(withoutGate(entry), this.#context, inputs)[Symbol.asyncIterator]();
+    const responses = callStreaming(entry, this.#context, inputs)[Symbol.asyncIterator]();
     this.#responses = responses;
     const pacer = createPacer();
     for (;;) {
@@ -317,18 +317,6 @@ export class GrpcServerCall extends Call {
     this.#closing = this.#responses?.return?.().catch(ignore);
     this.#parts.onEnd();
   }
-}
-
-const gateless = new WeakMap<ServiceTableEntry, ServiceTableEntry>();
-
-/** A method whose gate the call has passed already, before anything was read. */
-function withoutGate(entry: ServiceTableEntry): ServiceTableEntry {
-  if (entry.requestGate === undefined) {
-    return entry;
-  }
-  const known = gateless.get(entry) ?? { ...entry, requestGate: undefined };
-  gateless.set(entry, known);
-  return known;
 }
 
 function textOf(value: string | string[] | undefined): string | null {
