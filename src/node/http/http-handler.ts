@@ -1,35 +1,20 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import type { CallPolicy } from "../../call/call-policy.ts";
 import { howToCall } from "../../call/not-found.ts";
-import type { HostRule } from "../../http/hosts.ts";
 import { createRequestHandler } from "../../http/request-handler.ts";
 import { createCallHandlers } from "../../http/wire/handlers.ts";
-import type { ServiceTable } from "../../plugin/service-table.ts";
 import type { HandleGrpc } from "../grpc/server/grpc-server.ts";
 import { createGrpcServer } from "../grpc/server/grpc-server.ts";
-import type { TrustedProxy } from "../trusted-proxy.ts";
+import type { HttpServerOptions } from "../listen/protocol-server.ts";
 import type { HttpHandler } from "./adapter.ts";
 import { adapt } from "./adapter.ts";
 
 /** Options for serving a plugin over HTTP. */
-export interface HttpHandlerOptions {
-  readonly table: ServiceTable;
-  /** The limits, gates and observer of every call. */
-  readonly policy: CallPolicy;
+export interface HttpHandlerOptions
+  extends Pick<HttpServerOptions, "table" | "policy" | "hsts" | "hosts" | "proxy" | "origins" | "originRefused"> {
   /** Aborts the signals of all handlers. */
   readonly shutdownSignal: AbortSignal;
-  /** `Strict-Transport-Security` of responses, where connections are in TLS. */
-  readonly hsts?: string | undefined;
-  /** Hosts that requests may be for. Default: any. */
-  readonly hosts?: HostRule | undefined;
-  /** The proxy that is trusted to say where requests come from. Default: none. */
-  readonly proxy?: TrustedProxy | undefined;
-  /** Origins whose pages may call. */
-  readonly origins: readonly string[];
-  /** Gets an origin that is refused. */
-  readonly originRefused?: (origin: string) => void;
   /** Serve gRPC alone. Default: Connect and gRPC-Web, too. */
   readonly onlyGrpc?: boolean;
   /** True while no new calls should come. */

@@ -1,30 +1,19 @@
 import type * as http2 from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { CallPolicy } from "../../../call/call-policy.ts";
 import type { Peer } from "../../../call/peer.ts";
 import { requestIdFor, requestIdHeader } from "../../../call/request-id.ts";
-import type { HostRule } from "../../../http/hosts.ts";
 import { isHostAndPort, refuseHost } from "../../../http/hosts.ts";
 import { securityHeaders } from "../../../http/response-headers.ts";
-import type { ServiceTable, ServiceTableEntry } from "../../../plugin/service-table.ts";
+import type { ServiceTableEntry } from "../../../plugin/service-table.ts";
 import { peerOf } from "../../conninfo.ts";
-import type { TrustedProxy } from "../../trusted-proxy.ts";
+import type { HttpServerOptions } from "../../listen/protocol-server.ts";
 import { GrpcServerCall } from "./server-call.ts";
 
 /** Options for serving gRPC. */
-export interface GrpcServerOptions {
-  readonly table: ServiceTable;
-  /** The limits, gates and observer of every call. */
-  readonly policy: CallPolicy;
+export interface GrpcServerOptions extends Pick<HttpServerOptions, "table" | "policy" | "hsts" | "hosts" | "proxy"> {
   /** Ends all calls when it is aborted, with its reason. */
   readonly shutdownSignal: AbortSignal;
-  /** `Strict-Transport-Security` of responses, where connections are in TLS. */
-  readonly hsts?: string | undefined;
-  /** Hosts that requests may be for. Default: any. */
-  readonly hosts?: HostRule | undefined;
-  /** The proxy that is trusted to say where requests come from. Default: none. */
-  readonly proxy?: TrustedProxy | undefined;
   /** The compressions that responses may have. */
   readonly compressions: readonly Compression[];
   /** Is given what may run on when its call has ended: a handler. */
@@ -33,7 +22,7 @@ export interface GrpcServerOptions {
 
 /**
  * Handles a request as a call of gRPC.
- * @returns False if it is none, or one that takes what only Connect's handlers have: nothing was done with it then.
+ * @returns False if it is none, or has something that is rare: nothing was done with it then, and http/wire serves it.
  */
 export type HandleGrpc = (stream: http2.ServerHttp2Stream, fields: http2.IncomingHttpHeaders) => boolean;
 
@@ -114,7 +103,7 @@ function isPlain(fields: http2.IncomingHttpHeaders): boolean {
   );
 }
 
-/** Connect's handlers see to what a service was registered with, such as limits of its own. */
+/** What else a service was registered with, such as limits of its own, is for http/wire. */
 function isPlainEntry({ options }: ServiceTableEntry): boolean {
   return Object.keys(options).every((name) => name === "interceptors");
 }
