@@ -8,6 +8,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { longerThanTaken } from "../../call/errors/longer-than-taken.ts";
 import type { AnyMessage } from "../../call/invoke/handler-output.ts";
 import { checkMessage } from "../../call/messages/check-message.ts";
 
@@ -58,7 +59,7 @@ export function createCodecs({ input, output }: DescMethod, options: CodecOption
     return {
       read(data) {
         if (data.byteLength > readMaxBytes) {
-          throw messageTooLong(data.byteLength, readMaxBytes);
+          throw longerThanTaken(data.byteLength, readMaxBytes);
         }
         try {
           return parse(data);
@@ -79,14 +80,6 @@ export function createCodecs({ input, output }: DescMethod, options: CodecOption
       },
     };
   }
-}
-
-/** The refusal of a message with so many bytes. */
-export function messageTooLong(byteLength: number, maxBytes: number): ConnectError {
-  return new ConnectError(
-    `the message has ${byteLength} bytes, which are more than ${maxBytes}`,
-    Code.ResourceExhausted,
-  );
 }
 
 /** It is the caller's mistake. */

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { messageTooLong } from "./codec.ts";
+import { longerThanTaken } from "../../call/errors/longer-than-taken.ts";
 
 /** Bytes of flags and length, see https://connectrpc.com/docs/protocol/#streaming-rpcs; gRPC has the same. */
 const headerBytes = 5;
@@ -41,7 +41,7 @@ export async function* decodeEnvelopes(
       }
       const length = view.getUint32(start + 1);
       if (length > maxMessageBytes) {
-        throw messageTooLong(length, maxMessageBytes);
+        throw longerThanTaken(length, maxMessageBytes);
       }
       if (dataStart + length > chunk.byteLength) {
         throw incomplete();

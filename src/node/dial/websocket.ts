@@ -2,7 +2,7 @@ import { bearerAuthorization } from "../../call/messages/bearer-token.ts";
 import type { Dialer } from "../../client/dialers/dialer.ts";
 import { webSocketDialer as dialerOf } from "../../client/dialers/ttrpc.ts";
 import { webSocketProtocol } from "../../ttrpc/carriers/websocket.ts";
-import { maxDataBytes } from "../../ttrpc/wire/frame.ts";
+import { maxDataBytes } from "../../ttrpc/limits.ts";
 import { withRequire } from "../with-require.ts";
 
 /** Longest message, in bytes: a frame of the longest kind, and what a server sends together with it. */

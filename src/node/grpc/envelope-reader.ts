@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { longerThanTaken } from "../../call/errors/longer-than-taken.ts";
 import { compressedFlag } from "../../http/wire/envelope.ts";
-import { longerThanTaken } from "../../ttrpc/wire/message-stream.ts";
 
 /** Before each message: a byte of flags, and its length in four bytes. */
 const prefixBytes = 5;

@@ -1,15 +1,14 @@
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { create, fromBinary } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setDeadlineTimer } from "../../base/async/within.ts";
-import { cannotEncode } from "../../call/messages/check-message.ts";
+import { longerThanTaken } from "../../call/errors/longer-than-taken.ts";
 import { timedOut } from "../../call/time/deadline.ts";
-import { encodeMessage } from "../wire/encode-message.ts";
+import { maxDataBytes } from "../limits.ts";
 import type { RequestParts, StreamExtensions } from "../wire/envelope.ts";
 import { encodeMetadata, encodeMethod, readResponse, requestLength } from "../wire/envelope.ts";
-import { maxDataBytes } from "../wire/frame.ts";
 import type { MessageStream } from "../wire/message-stream.ts";
-import { createMessageStream, longerThanTaken } from "../wire/message-stream.ts";
+import { createMessageStream } from "../wire/message-stream.ts";
 import { appendHeaders } from "../wire/metadata.ts";
 import { fromStatus } from "../wire/status.ts";
 import type { ClientCall, ClientConnection } from "./client-connection.ts";
@@ -172,18 +171,6 @@ export function messagesOf(connection: ClientConnection, watch: CallWatch, optio
     violationCode: Code.Internal,
     onViolation: watch.cancel,
   });
-}
-
-/**
- * Serialises a request message.
- * @throws ConnectError internal if it is not of its type.
- */
-export function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
-  try {
-    return encodeMessage(schema, create(schema, message));
-  } catch (error) {
-    throw cannotEncode(schema, error);
-  }
 }
 
 /**

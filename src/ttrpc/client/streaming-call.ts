@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { endIterator } from "../../base/async/iterables.ts";
 import { isPlugboardError } from "../../base/errors.ts";
 import { onlyOne } from "../../base/only-one.ts";
+import { encodeRequest } from "../../call/messages/encode-message.ts";
 import type { CallEnds } from "../../call/until-call-ends.ts";
 import { untilCallEnds } from "../../call/until-call-ends.ts";
 import { readHeader } from "../wire/envelope.ts";
@@ -15,7 +16,6 @@ import {
   appendAll,
   checkRequestSize,
   decodeMessage,
-  encodeRequest,
   messagesOf,
   needsChunks,
   protocolError,

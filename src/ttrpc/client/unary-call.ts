@@ -1,12 +1,12 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
+import { encodeRequest } from "../../call/messages/encode-message.ts";
 import { frameType, openFlags } from "../wire/frame.ts";
 import type { MessageStream } from "../wire/message-stream.ts";
 import type { CallOptions, Settled } from "./client-call.ts";
 import {
   checkRequestSize,
   decodeMessage,
-  encodeRequest,
   messagesOf,
   needsChunks,
   protocolError,

@@ -2,7 +2,8 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { KeyValue, Status } from "../../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { MetadataSchema, ResponseSchema } from "../../gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
-import { frameFlag, frameType, maxDataBytes } from "./frame.ts";
+import { maxDataBytes } from "../limits.ts";
+import { frameFlag, frameType } from "./frame.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 
 // The messages of plugboard/ttrpc/v1/ttrpc.proto. What every call has is read and written by hand, as protobuf-es would

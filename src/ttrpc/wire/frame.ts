@@ -41,8 +41,6 @@ export const openFlags = {
 /** Length of a frame's header, in bytes: length and stream id, both 32 bits in network order, type and flags. */
 export const headerBytes = 10;
 
-export { maxDataBytes };
-
 /** A frame that came in. */
 export interface Frame {
   readonly streamId: number;

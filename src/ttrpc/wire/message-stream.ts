@@ -1,10 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { longerThanTaken } from "../../call/errors/longer-than-taken.ts";
+import { maxDataBytes } from "../limits.ts";
 import type { Backlog, Reservation } from "./backlog.ts";
 import { backlogFull } from "./backlog.ts";
 import type { Assembly } from "./chunks.ts";
 import { createAssembly, maxAnnouncedBytes, pieceBytes } from "./chunks.ts";
 import type { StreamExtensions } from "./envelope.ts";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32, uint32Bytes } from "./frame.ts";
+import { frameFlag, frameType, headerBytes, uint32, uint32Bytes } from "./frame.ts";
 import type { FrameLink } from "./frame-link.ts";
 import { createMessageQueue, weightOf } from "./message-queue.ts";
 import { createSendWindow, initialWindowBytes } from "./send-window.ts";
@@ -321,14 +323,6 @@ export function createMessageStream(parts: MessageStreamParts): MessageStream {
 const unlimitedRoom: Reservation = { end: () => undefined };
 
 const beyondWindow = () => new ConnectError("the peer sends more than its window allows", Code.ResourceExhausted);
-
-/** The error for a message that is longer than its receiver takes. */
-export function longerThanTaken(bytes: number, maxMessageBytes: number): ConnectError {
-  return new ConnectError(
-    `the message has ${bytes} bytes, and only ${maxMessageBytes} are accepted (maxMessageBytes)`,
-    Code.ResourceExhausted,
-  );
-}
 
 /** The error for a message that does not fit into a frame. */
 export function messageTooLong(bytes: number): ConnectError {

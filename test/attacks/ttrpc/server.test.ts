@@ -7,8 +7,9 @@ import { describe, expect, test, vi } from "vitest";
 import { KeyValueSchema } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
 import { socketCarrier } from "../../../src/ttrpc/carriers/socket.ts";
 import { createTtrpcClient } from "../../../src/ttrpc/client/client.ts";
+import { maxDataBytes } from "../../../src/ttrpc/limits.ts";
 import { encodeHeader, encodeResponse, readRequest } from "../../../src/ttrpc/wire/envelope.ts";
-import { frameFlag, frameType, headerBytes, maxDataBytes, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
+import { frameFlag, frameType, headerBytes, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
 import { initialWindowBytes } from "../../../src/ttrpc/wire/send-window.ts";
 import {
   BehaviourService,

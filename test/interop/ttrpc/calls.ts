@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Client, Transport } from "@connectrpc/connect";
 import { Code, createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { maxDataBytes } from "../../../src/ttrpc/wire/frame.ts";
+import { maxDataBytes } from "../../../src/ttrpc/limits.ts";
 import { BehaviourService, EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { rejection } from "../../support/rejection.ts";
 

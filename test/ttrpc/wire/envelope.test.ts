@@ -9,6 +9,7 @@ import {
   ResponseSchema,
   StatusSchema,
 } from "../../../src/gen/plugboard/ttrpc/v1/ttrpc_pb.ts";
+import { maxDataBytes } from "../../../src/ttrpc/limits.ts";
 import {
   encodeHeader,
   encodeMetadata,
@@ -22,7 +23,7 @@ import {
   writePayloadResponse,
   writeRequest,
 } from "../../../src/ttrpc/wire/envelope.ts";
-import { headerBytes, maxDataBytes } from "../../../src/ttrpc/wire/frame.ts";
+import { headerBytes } from "../../../src/ttrpc/wire/frame.ts";
 import { createFrameWriter } from "../../../src/ttrpc/wire/frame-writer.ts";
 import { appendHeaders, toHeaders, toKeyValues } from "../../../src/ttrpc/wire/metadata.ts";
 

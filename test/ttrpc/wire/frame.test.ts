@@ -1,14 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { maxDataBytes } from "../../../src/ttrpc/limits.ts";
 import type { Frame } from "../../../src/ttrpc/wire/frame.ts";
-import {
-  createFrameDecoder,
-  frameType,
-  headerBytes,
-  maxDataBytes,
-  uint32,
-  uint32Bytes,
-} from "../../../src/ttrpc/wire/frame.ts";
+import { createFrameDecoder, frameType, headerBytes, uint32, uint32Bytes } from "../../../src/ttrpc/wire/frame.ts";
 import { createFrameWriter } from "../../../src/ttrpc/wire/frame-writer.ts";
 import { cutAt, encodeFrame } from "../../support/ttrpc/raw-frames.ts";
 

@@ -2,8 +2,8 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape }
 import type { StreamResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { endIterator } from "../../../base/async/iterables.ts";
+import { encodeRequest } from "../../../call/messages/encode-message.ts";
 import { encodeEnvelope } from "../../../http/wire/envelope.ts";
-import { encodeRequest } from "../../../ttrpc/client/client-call.ts";
 import type { MessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { createMessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { toHeaders } from "../../grpc/fields.ts";

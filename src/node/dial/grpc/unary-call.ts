@@ -1,9 +1,9 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { encodeRequest } from "../../../call/messages/encode-message.ts";
 import { markWireError } from "../../../client/calls/wire-errors.ts";
 import { encodeEnvelope } from "../../../http/wire/envelope.ts";
-import { encodeRequest } from "../../../ttrpc/client/client-call.ts";
 import { toHeaders } from "../../grpc/fields.ts";
 import type { GrpcCall, GrpcListener } from "./grpc-call.ts";
 import { decodeResponse } from "./response-fields.ts";

@@ -10,6 +10,7 @@ import { concealError, revealErrors } from "../../../call/errors/error-for-calle
 import { createPacer } from "../../../call/fair-stream.ts";
 import type { AnyMessage } from "../../../call/invoke/handler-output.ts";
 import { callStreaming, callUnary } from "../../../call/invoke/invoke.ts";
+import { encodeMessage } from "../../../call/messages/encode-message.ts";
 import type { Peer } from "../../../call/peer.ts";
 import { peerKey } from "../../../call/peer.ts";
 import { passGate } from "../../../call/request-gate.ts";
@@ -17,7 +18,6 @@ import { setRequestId } from "../../../call/request-id.ts";
 import { bodyTooLong } from "../../../http/limited-body.ts";
 import { limitTimeout, readGrpcTimeout } from "../../../http/wire/timeout.ts";
 import type { ServiceTableEntry } from "../../../plugin/service-table.ts";
-import { encodeMessage } from "../../../ttrpc/wire/encode-message.ts";
 import type { MessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { createMessageQueue } from "../../../ttrpc/wire/message-queue.ts";
 import { EnvelopeReader } from "../envelope-reader.ts";

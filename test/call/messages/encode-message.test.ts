@@ -3,9 +3,9 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkMessage } from "../../../src/call/messages/check-message.ts";
+import { encodeMessage } from "../../../src/call/messages/encode-message.ts";
 import { ManifestSchema } from "../../../src/gen/plugboard/plugin/v1/plugin_pb.ts";
 import { cloneMessage } from "../../../src/memory/clone-message.ts";
-import { encodeMessage } from "../../../src/ttrpc/wire/encode-message.ts";
 import { EchoRequestSchema } from "../../gen/plugboard/test/v1/behaviour_pb.ts";
 import { CommonKindsSchema, EveryKindSchema, OddKindsSchema } from "../../gen/plugboard/test/v1/every_kind_pb.ts";
 

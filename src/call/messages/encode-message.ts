@@ -1,8 +1,9 @@
-import type { DescField, DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { ScalarType, toBinary } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Edition } from "@bufbuild/protobuf/wkt";
 import {
+  cannotEncode,
   checkMessage,
   hasPresence,
   isBoolean,
@@ -11,12 +12,12 @@ import {
   isObject,
   isText,
   isUint32,
-} from "../../call/messages/check-message.ts";
+} from "./check-message.ts";
 
 /**
- * Serialises a message into memory of its own, byte for byte as protobuf-es's toBinary does, but with one writer of that library for all
- * messages, so that none needs memory of its own. It knows messages of proto3 with the common kinds of fields; toBinary
- * does the rest.
+ * Serialises a message into memory that is its alone, byte for byte as protobuf-es's toBinary does, but with one writer of that
+ * library for all messages, where toBinary makes one for each. It knows messages of proto3 with the common kinds of fields;
+ * toBinary does the rest.
  */
 export function encodeMessage<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Uint8Array {
   const write = writerOf(schema);
@@ -230,4 +231,16 @@ function writeChild(number: number, schema: DescMessage): WriteValue {
       writer.join();
     }
   };
+}
+
+/**
+ * Serialises a request message.
+ * @throws ConnectError internal if it is not of its type.
+ */
+export function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
+  try {
+    return encodeMessage(schema, create(schema, message));
+  } catch (error) {
+    throw cannotEncode(schema, error);
+  }
 }
