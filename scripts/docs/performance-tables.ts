@@ -16,7 +16,7 @@ if (results === undefined) {
 }
 const { node, processor, rounds, missing, measurements } = results;
 
-const sections = { machine, targets: targetTable, calls, growth, charts, guard } as const;
+const sections = { machine, targets: targetTable, calls, growth, charts, guard, bytes } as const;
 
 const present = readFileSync(file, "utf8");
 let fresh = present;
@@ -110,6 +110,39 @@ function charts(): string {
       return `![${title ?? name}](../${folder}/${name})`;
     })
     .join("\n\n");
+}
+
+/** What `npm run size` has recorded: the bundles that have limits, what is in one of them, and the least that it needs. */
+function bytes(): string {
+  const [{ name, contributors, floors, limited }] = JSON.parse(readFileSync(`${folder}/size.json`, "utf8")) as [Sizes];
+  return [
+    table(
+      ["bundle, bytes gzipped", "at once", "with what is loaded later", "limit", "goal"],
+      limited.map(({ name, gzipBytes, totalGzipBytes, limitBytes, goalBytes }) => [
+        name,
+        ...[gzipBytes, totalGzipBytes, limitBytes, goalBytes].map(number),
+      ]),
+    ),
+    table(
+      [`${name}, with WebSockets`, "bytes gzipped that it would lose without"],
+      contributors.filter(({ gzipBytes }) => gzipBytes >= 500).map((each) => [each.name, number(each.gzipBytes)]),
+    ),
+    table(
+      ["by itself", "bytes gzipped"],
+      floors.map((each) => [`bench/size/${each.name}.ts`, number(each.gzipBytes)]),
+    ),
+  ].join("\n\n");
+}
+
+interface Sizes extends Pick<Sized, "name"> {
+  readonly contributors: readonly Sized[];
+  readonly floors: readonly Sized[];
+  readonly limited: readonly (Sized & Readonly<Record<"totalGzipBytes" | "limitBytes" | "goalBytes", number>>)[];
+}
+
+interface Sized {
+  readonly name: string;
+  readonly gzipBytes: number;
 }
 
 function guard(): string {
